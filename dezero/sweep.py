@@ -1,0 +1,149 @@
+"""The walk of `Variable.backward`: from a result back to its inputs, in order of generation.
+
+Everything here is written in operators and NumPy functions on operands, so the same walk adds up
+arrays, Variables (while a gradient is being recorded) and tracers.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from dezero.core_simple import Function, Variable
+
+
+class Sweep:
+    """One walk back from `root`, whose gradient is set.
+
+    A heap keyed by generation gives the functions in an order in which every gradient is complete
+    before it is used (the notes sort a list at each insertion, which is quadratic in the width of
+    the graph).
+    """
+
+    def __init__(self, root: Variable, retain_grad: bool, recording: bool) -> None:
+        self.root = root
+        self.retain_grad = retain_grad
+        self.recording = recording
+        self.heap: list[tuple[int, int, Function]] = []
+        self.seen: set[Function] = set()
+        self.masks: dict[Function, Any] = {}
+
+    def run(self) -> None:
+        """Walk the whole graph; afterwards every input holds its gradient."""
+        assert self.root.creator is not None
+        self.visit(self.root.creator, self.root)
+        heap, recording, retain_grad = self.heap, self.recording, self.retain_grad
+        while heap:
+            function = heappop(heap)[2]
+            outputs = [reference() for reference in function.outputs]
+            gys = [None if y is None else y._grad for y in outputs]
+            if len(gys) > 1:
+                gys = _complete(gys, function.shapes)
+            gxs = function.gradients(gys, recording)
+            if function.selects or function in self.masks:
+                self.mask(function, gys[0], gxs)
+            elif self.masks:
+                self.unmask(function)
+            for x, gx in zip(function.inputs, gxs, strict=True):
+                if gx is not None:
+                    self.deliver(x, gx, gys)
+            if not retain_grad:
+                for y in outputs:
+                    if y is not None:
+                        y._grad = None
+
+    def visit(self, function: Function, reached: Variable) -> None:
+        """Put `function`, first reached through its output `reached`, on the heap."""
+        self.seen.add(function)
+        heappush(self.heap, (-function.generation, -len(self.seen), function))
+        if len(function.outputs) > 1:  # gradients that an earlier walk retained count no more
+            for reference in function.outputs:
+                output = reference()
+                if output is not None and output is not reached:
+                    output._grad = None
+
+    def deliver(self, x: Variable, gx: Any, gys: list[Any]) -> None:
+        """Add the gradient `gx` to what `x` has received in this walk (an input: in all walks)."""
+        if gx.shape != x._data.shape:
+            gx = fit(gx, x._data.shape)
+        function = x.creator
+        if function is None or self.retain_grad:
+            gx = _unshared(gx, gys)
+        if function is not None and function not in self.seen:
+            self.visit(function, x)
+            x._grad = gx
+        else:
+            x._grad = gx if x._grad is None else x._grad + gx
+
+    # A branch that `where` did not take gets a zero gradient, and 0 * inf would make it nan again
+    # on its way to the inputs.  Below a `where`, gradients are therefore masked after each rule.
+    def mask(self, function: Function, gy: Any, gxs: list[Any]) -> None:
+        """Mask the gradients of `function` in place and pass the masks on to its inputs."""
+        outer = self.masks.get(function)
+        for i, (x, gx) in enumerate(zip(function.inputs, gxs, strict=True)):
+            if gx is None:
+                continue
+            if outer is not None and outer.shape in ((), gx.shape):
+                gxs[i] = np.where(outer, gx, 0.0)
+            mask = outer
+            if function.selects and i > 0:
+                taken = function.taken(i, gy.shape)
+                mask = taken if outer is None else np.where(outer, taken, 0.0)
+            self.pass_mask(x, mask)
+
+    def unmask(self, function: Function) -> None:
+        """Lift the masks of what an unmasked `function` reaches too."""
+        for x in function.inputs:
+            if x.creator is not None:
+                self.masks.pop(x.creator, None)
+
+    def pass_mask(self, x: Variable, mask: Any) -> None:
+        """Mask what made `x`, too, where only branches lead there."""
+        function = x.creator
+        if function is None:
+            return
+        if mask is not None and mask.shape not in ((), x.shape):
+            mask = fit(mask != 0.0, x.shape) if mask.ndim >= x.ndim else None
+        if function not in self.seen:
+            if mask is not None:
+                self.masks[function] = mask
+        elif mask is None:
+            self.masks.pop(function, None)
+        elif function in self.masks and self.masks[function] is not mask:
+            self.masks[function] = np.maximum(self.masks[function], mask)
+
+
+def fit(gx: Any, shape: tuple[int, ...]) -> Any:
+    """Bring a gradient to the `shape` of its input: the inverse of NumPy's broadcasting.
+
+    Axes that the input was stretched along are summed; axes that it lacks a gradient along
+    (a gradient that is the same for all elements) are filled.
+    """
+    extra = gx.ndim - len(shape)
+    axes = tuple(
+        i for i, n in enumerate(gx.shape) if i < extra or (n != 1 and shape[i - extra] == 1)
+    )
+    if axes:
+        gx = np.sum(gx, axis=axes, keepdims=True)
+    if extra > 0:
+        gx = np.reshape(gx, gx.shape[extra:])
+    if gx.shape != shape:
+        gx = np.broadcast_to(gx, shape)
+    return gx[()] if isinstance(gx, np.ndarray) and not shape else gx
+
+
+def _complete(gys: list[Any], shapes: list[tuple[int, ...]]) -> list[Any]:
+    """Zeros for the outputs that nobody kept or used."""
+    return [np.zeros(shape) if gy is None else gy for gy, shape in zip(gys, shapes, strict=True)]
+
+
+def _unshared(gx: Any, gys: list[Any]) -> Any:
+    """A gradient that shares its memory with no other, so that it may be updated in place."""
+    array = getattr(gx, "_data", gx)
+    if isinstance(array, np.ndarray):
+        if array.base is not None or any(gx is gy for gy in gys):
+            return np.positive(gx)
+    return gx
