@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from dezero.core_simple import ARRAY_FUNCTIONS, UFUNCS, Operand, Rule, Variable, operand, pow, zero
+from dezero.core_simple import pow, zero
+from dezero.graph import ARRAY_FUNCTIONS, UFUNCS, Operand, Rule, Variable, operand
 
 Gradient = Callable[..., Operand]
 
@@ -39,7 +40,8 @@ def _unary(ufunc: Callable[..., Any], doc: str, gradient: Gradient) -> Callable[
     def function(x: Any) -> Variable:
         return rule()(x)
 
-    return _named(function, ufunc, doc)
+    _name(function, ufunc, doc)
+    return function
 
 
 def _binary(
@@ -50,15 +52,15 @@ def _binary(
     def function(x0: Any, x1: Any) -> Variable:
         return rule()(x0, x1)
 
-    return _named(function, ufunc, doc)
+    _name(function, ufunc, doc)
+    return function
 
 
-def _named(function: Any, ufunc: Callable[..., Any], doc: str) -> Any:
+def _name(function: Callable[..., Variable], ufunc: Callable[..., Any], doc: str) -> None:
     function.__name__ = function.__qualname__ = ufunc.__name__.strip("_")
     function.__doc__ = doc
     if isinstance(ufunc, np.ufunc):
         UFUNCS[ufunc] = function
-    return function
 
 
 def _flat(gy: Operand, *_: Operand) -> Operand:
@@ -111,9 +113,7 @@ hypot = _binary(
 sinh = _unary(np.sinh, "Hyperbolic sine.", lambda gy, y, x: gy * np.cosh(x))
 cosh = _unary(np.cosh, "Hyperbolic cosine.", lambda gy, y, x: gy * np.sinh(x))
 tanh = _unary(np.tanh, "Hyperbolic tangent.", lambda gy, y, x: gy / np.square(np.cosh(x)))
-arcsinh = _unary(
-    np.arcsinh, "Inverse hyperbolic sine.", lambda gy, y, x: gy / np.hypot(1.0, x)
-)
+arcsinh = _unary(np.arcsinh, "Inverse hyperbolic sine.", lambda gy, y, x: gy / np.hypot(1.0, x))
 arccosh = _unary(
     np.arccosh,
     "Inverse hyperbolic cosine.",
@@ -124,7 +124,11 @@ arctanh = _unary(
 )
 
 # --------------------------------------------------------------------------------- kinks and steps
-abs = _unary(np.absolute, "Absolute value; its derivative at 0 is 0.", lambda gy, y, x: gy * np.sign(x))
+abs = _unary(
+    np.absolute,
+    "Absolute value; its derivative at 0 is 0.",
+    lambda gy, y, x: gy * np.sign(x),
+)
 sign = _unary(np.sign, "-1, 0 or 1; flat.", _flat)
 floor = _unary(np.floor, "Largest integer not above x; flat.", _flat)
 ceil = _unary(np.ceil, "Smallest integer not below x; flat.", _flat)
@@ -202,11 +206,11 @@ def _softplus(x: Operand) -> Operand:
 
 
 relu = _unary(
-    _relu, "max(x, 0); its derivative at 0 is 0.", lambda gy, y, x: np.where(x > 0, gy, 0.0)
+    _relu,
+    "max(x, 0); its derivative at 0 is 0.",
+    lambda gy, y, x: np.where(x > 0, gy, 0.0),
 )
-sigmoid = _unary(
-    _sigmoid, "1/(1 + exp(-x)).", lambda gy, y, x: gy * (_sigmoid(x) * _sigmoid(-x))
-)
+sigmoid = _unary(_sigmoid, "1/(1 + exp(-x)).", lambda gy, y, x: gy * (_sigmoid(x) * _sigmoid(-x)))
 softplus = _unary(_softplus, "log(1 + exp(x)).", lambda gy, y, x: gy * _sigmoid(x))
 
 
@@ -230,12 +234,15 @@ not_equal = _comparison(np.not_equal, operator.ne, "!=")
 
 # Elementwise comparison replaces identity in ==, as it does for ndarray; Variables still hash by
 # identity, so they serve as keys.
-Variable.__lt__ = less  # type: ignore[method-assign, assignment]
-Variable.__le__ = less_equal  # type: ignore[method-assign, assignment]
-Variable.__gt__ = greater  # type: ignore[method-assign, assignment]
-Variable.__ge__ = greater_equal  # type: ignore[method-assign, assignment]
-Variable.__eq__ = equal  # type: ignore[method-assign, assignment]
-Variable.__ne__ = not_equal  # type: ignore[method-assign, assignment]
+for _operator, _function in {
+    "__lt__": less,
+    "__le__": less_equal,
+    "__gt__": greater,
+    "__ge__": greater_equal,
+    "__eq__": equal,
+    "__ne__": not_equal,
+}.items():
+    setattr(Variable, _operator, _function)
 
 
 # ------------------------------------------------------------------------------ shapes and sums

@@ -7,12 +7,14 @@ arrays, Variables (while a gradient is being recorded) and tracers.
 from __future__ import annotations
 
 from heapq import heappop, heappush
+from operator import call
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy import float64
 
 if TYPE_CHECKING:
-    from dezero.core_simple import Function, Variable
+    from dezero.graph import Function, Variable
 
 
 class Sweep:
@@ -35,21 +37,32 @@ class Sweep:
         """Walk the whole graph; afterwards every input holds its gradient."""
         assert self.root.creator is not None
         self.visit(self.root.creator, self.root)
-        heap, recording, retain_grad = self.heap, self.recording, self.retain_grad
+        heap, seen, recording, retain_grad = (
+            self.heap,
+            self.seen,
+            self.recording,
+            self.retain_grad,
+        )
         while heap:
             function = heappop(heap)[2]
-            outputs = [reference() for reference in function.outputs]
-            gys = [None if y is None else y._grad for y in outputs]
-            if len(gys) > 1:
-                gys = _complete(gys, function.shapes)
+            outputs: list[Any] = list(map(call, function.outputs))
+            gys = [outputs[0]._grad] if len(outputs) == 1 else _complete(outputs, function.shapes)
             gxs = function.gradients(gys, recording)
             if function.selects or function in self.masks:
                 self.mask(function, gys[0], gxs)
             elif self.masks:
                 self.unmask(function)
             for x, gx in zip(function.inputs, gxs, strict=True):
-                if gx is not None:
-                    self.deliver(x, gx, gys)
+                if gx is None:
+                    continue
+                if type(gx) is not float64 or type(x._data) is not float64:
+                    gx = self.shape(x, gx, gys)
+                creator = x.creator
+                if creator is not None and creator not in seen:
+                    self.visit(creator, x)
+                    x._grad = gx
+                else:
+                    x._grad = gx if x._grad is None else x._grad + gx
             if not retain_grad:
                 for y in outputs:
                     if y is not None:
@@ -65,18 +78,11 @@ class Sweep:
                 if output is not None and output is not reached:
                     output._grad = None
 
-    def deliver(self, x: Variable, gx: Any, gys: list[Any]) -> None:
-        """Add the gradient `gx` to what `x` has received in this walk (an input: in all walks)."""
+    def shape(self, x: Variable, gx: Any, gys: list[Any]) -> Any:
+        """The gradient `gx` in the shape of `x`, in memory of its own where it will be kept."""
         if gx.shape != x._data.shape:
             gx = fit(gx, x._data.shape)
-        function = x.creator
-        if function is None or self.retain_grad:
-            gx = _unshared(gx, gys)
-        if function is not None and function not in self.seen:
-            self.visit(function, x)
-            x._grad = gx
-        else:
-            x._grad = gx if x._grad is None else x._grad + gx
+        return _unshared(gx, gys) if x.creator is None or self.retain_grad else gx
 
     # A branch that `where` did not take gets a zero gradient, and 0 * inf would make it nan again
     # on its way to the inputs.  Below a `where`, gradients are therefore masked after each rule.
@@ -135,15 +141,16 @@ def fit(gx: Any, shape: tuple[int, ...]) -> Any:
     return gx[()] if isinstance(gx, np.ndarray) and not shape else gx
 
 
-def _complete(gys: list[Any], shapes: list[tuple[int, ...]]) -> list[Any]:
-    """Zeros for the outputs that nobody kept or used."""
+def _complete(outputs: list[Any], shapes: list[tuple[int, ...]]) -> list[Any]:
+    """The outputs' gradients; zeros for outputs that nobody kept or used."""
+    gys = [None if y is None else y._grad for y in outputs]
     return [np.zeros(shape) if gy is None else gy for gy, shape in zip(gys, shapes, strict=True)]
 
 
 def _unshared(gx: Any, gys: list[Any]) -> Any:
     """A gradient that shares its memory with no other, so that it may be updated in place."""
     array = getattr(gx, "_data", gx)
-    if isinstance(array, np.ndarray):
-        if array.base is not None or any(gx is gy for gy in gys):
-            return np.positive(gx)
-    return gx
+    if not isinstance(array, np.ndarray):
+        return gx
+    shared = array.base is not None or any(gx is gy for gy in gys)
+    return np.positive(gx) if shared else gx
