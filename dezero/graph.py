@@ -237,8 +237,9 @@ def constant(data: Any, name: str | None = None) -> Variable:
 
     `data` is a number or anything that ``numpy.asarray`` makes an array of numbers of.
     """
-    plain = type(data) is float or type(data) is int or type(data) is float64
-    variable = _new(float64(data) if plain else operand(np.asarray(data)), CONSTANT)
+    if type(data) is float or type(data) is int:
+        data = float64(data)
+    variable = _new(operand(_as_operand(data)), CONSTANT)
     variable.name = name
     return variable
 
@@ -250,6 +251,11 @@ def operand(data: Any) -> Operand:
             data = data.astype(float64)  # integers wrap around and have no negative powers
         return data if data.ndim else data[()]
     return data
+
+
+def _as_operand(data: Any) -> Any:
+    """An array of whatever is no operand yet; a tracer stays a tracer."""
+    return data if hasattr(type(data), "__array_ufunc__") else np.asarray(data)
 
 
 _FLOAT64 = np.dtype(float64)
@@ -416,8 +422,7 @@ def _gradient(gx: Any, recording: bool) -> Operand:
         return _resolve(gx)
     if isinstance(gx, Variable):
         gx = gx._data
-    gx = operand(gx if isinstance(gx, np.generic) else np.array(gx))
-    return gx
+    return operand(gx.copy() if isinstance(gx, ndarray) else _as_operand(gx))
 
 
 def _new(data: Operand, generation: int) -> Variable:
