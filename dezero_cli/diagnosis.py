@@ -1,0 +1,326 @@
+"""What is wrong with an expression, in words that help to put it right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from dezero.functions import ALIASES, CONSTANTS, FUNCTIONS
+
+Token = tuple[str, str, int]
+"""A token's kind, its text and where it begins."""
+
+COMPARISONS = {"<", "<=", ">", ">=", "==", "!="}
+OPERATORS = COMPARISONS | {"+", "-", "*", "/", "@", "**", "^"}
+
+ADVICE = {
+    "%": "there is no remainder or percentage",
+    "&": "write a*b for 'and' of two comparisons",
+    "|": "write maximum(a, b) for 'or' of two comparisons",
+    "~": "write 1 - a for 'not'",
+    "!": "there is no factorial, and 'not equal' is !=",
+    "?": "write where(condition, a, b)",
+    ":": "write where(condition, a, b) for a choice",
+    ";": "one expression at a time",
+    "=": "write == to compare; values come after the expression, as NAME=VALUE",
+    "[": "an array is given by name: 'sum(x)' x=[1,2,3]",
+    "]": "an array is given by name: 'sum(x)' x=[1,2,3]",
+    "{": "write ( )",
+    "}": "write ( )",
+    '"': "there is no text, only numbers",
+    "'": "there is no text, only numbers",
+    "`": "write the name without quotes",
+    "#": "there are no comments in an expression",
+    ".": "a name has no parts, and a number needs a digit",
+    "$": "write the name alone",
+    "\n": "an expression is one line",
+    "\r": "an expression is one line",
+    "×": "write *",
+    "·": "write *",
+    "⋅": "write *",
+    "÷": "write /",
+    "−": "write -",
+    "–": "write -",
+    "—": "write -",
+    "⁃": "write -",
+    "²": "write **2",
+    "³": "write **3",
+    "√": "write sqrt(x)",
+    "≤": "write <=",
+    "≥": "write >=",
+    "≠": "write !=",
+    "∞": "write inf",
+}
+"""What to type instead of characters that the language lacks."""
+
+KEYWORDS = {
+    "and": "write a*b for 'and' of two comparisons",
+    "or": "write maximum(a, b) for 'or' of two comparisons",
+    "not": "write 1 - a for 'not'",
+    "if": "write where(condition, a, b)",
+    "else": "write where(condition, a, b)",
+}
+WORDS = {"lambda", "import", "return", "yield", "in", "is", "for", "var", "def", "let"}
+
+
+class ExpressionError(ValueError):
+    """What is wrong with an expression that a user typed, and where.
+
+    `start` and `end` are offsets in `text`; `hint` says what to type instead, where that is known.
+    """
+
+    def __init__(
+        self, message: str, text: str, start: int, end: int | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message, text, start, end, hint)  # what pickling passes on
+        self.message = message
+        self.text = text
+        self.start = start
+        self.end = start + 1 if end is None else end
+        self.hint = hint
+
+    @property
+    def column(self) -> int:
+        """The column of the fault, counted from 1."""
+        return self.start + 1
+
+    def __str__(self) -> str:
+        return f"{self.message}: {self.hint}" if self.hint else self.message
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that `name` was most likely meant to be, if any is near."""
+    import difflib
+
+    candidates = {candidate.lower(): candidate for candidate in known}
+    if name.lower() in candidates:
+        return candidates[name.lower()]
+    close = difflib.get_close_matches(name.lower(), candidates, n=1, cutoff=0.6)
+    return candidates[close[0]] if close else None
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str | None:
+    """The hint that names the nearest known name."""
+    near = nearest(name, known)
+    return None if near is None else f"did you mean {near}?"
+
+
+# ------------------------------------------------------------------------------- faults of syntax
+def unexpected(text: str, tokens: list[Token], index: int, value_expected: bool) -> ExpressionError:
+    """Explain why the token at `index` cannot stand where it does."""
+    kind, token, place = tokens[index]
+    before = tokens[index - 1] if index else None
+    if kind == "?":
+        return _foreign(text, token, place)
+    if before is None and kind == "$END":
+        return ExpressionError("the expression is empty", text, 0)
+    if before is not None and (twice := _double_operator(text, before, tokens[index])):
+        return twice
+    if value_expected:
+        return _no_value(text, tokens, index)
+    assert before is not None
+    if kind == "$END":
+        return ExpressionError("this '(' is never closed", text, _open(tokens, index))
+    if kind == ")":
+        return ExpressionError("unmatched ')'", text, place)
+    if kind == ",":
+        return ExpressionError("',' only separates the arguments of a function", text, place)
+    if kind == "=":
+        return ExpressionError("unexpected '='", text, place, hint=ADVICE["="])
+    if kind in COMPARISONS:
+        hint = "write (a < b)*(b < c)"
+        return ExpressionError("comparisons do not chain", text, place, place + len(token), hint)
+    return _side_by_side(text, tokens, index)
+
+
+def _foreign(text: str, token: str, place: int) -> ExpressionError:
+    """A character that no token begins with, or that no name may hold."""
+    import unicodedata
+
+    bad = 0
+    while len(token) > 1 and token[: bad + 1].isidentifier():
+        bad += 1
+    character = token[bad]
+    if character.isascii() and character.isprintable():
+        shown = f"'{character}'" if character != "'" else '"\'"'
+    else:
+        name = unicodedata.name(character, "a control character").lower()
+        shown = f"U+{ord(character):04X} ({name})"
+    plain = unicodedata.normalize("NFKC", character)
+    hint = ADVICE.get(character)
+    if hint is None and plain != character:
+        hint = f"write {plain}" if plain.strip() else "write a plain space"
+    return ExpressionError(f"unexpected {shown}", text, place + bad, hint=hint)
+
+
+_DOUBLE = {
+    "//": "there is no floor division: write floor(a/b)",
+    "<<": "there are no bit operations",
+    ">>": "there are no bit operations",
+    "^^": "write ** for powers",
+    "===": "write ==",
+    "<>": "write !=",
+    "--": "there is no decrement",
+    "++": "there is no increment",
+    "+=": "values come after the expression, as NAME=VALUE",
+    "-=": "values come after the expression, as NAME=VALUE",
+    "*=": "values come after the expression, as NAME=VALUE",
+}
+
+
+def _double_operator(text: str, before: Token, after: Token) -> ExpressionError | None:
+    """Two tokens that other languages read as one operator."""
+    operator = before[1] + after[1]
+    if operator not in _DOUBLE or before[2] + len(before[1]) != after[2]:
+        return None
+    return ExpressionError(
+        f"'{operator}' is no operator", text, before[2], after[2] + len(after[1]), _DOUBLE[operator]
+    )
+
+
+def _no_value(text: str, tokens: list[Token], index: int) -> ExpressionError:
+    """An operator, a parenthesis or the end where a value belongs."""
+    kind, token, place = tokens[index]
+    before = tokens[index - 1] if index else None
+    if before is None:
+        message = "unmatched ')'" if kind == ")" else f"expected a value before '{token}'"
+    elif (before[1], kind) == ("(", ")"):
+        message = "expected a value between the parentheses"
+    elif kind in OPERATORS and before[1] in {"(", ","}:
+        message = f"expected a value before '{token}'"
+    else:
+        message = f"expected a value after '{before[1]}'"
+    if kind == "$END" and before is not None:
+        place = before[2] + len(before[1])
+    return ExpressionError(message, text, place, place + max(len(token), 1))
+
+
+def _open(tokens: list[Token], index: int) -> int:
+    """Where the innermost parenthesis begins that is open before the token at `index`."""
+    depth = 0
+    for _, token, place in reversed(tokens[:index]):
+        depth += (token == ")") - (token == "(")
+        if depth < 0:
+            return place
+    return tokens[index][2]
+
+
+def _side_by_side(text: str, tokens: list[Token], index: int) -> ExpressionError:
+    """Two values with no operator between."""
+    (kind, token, place), (kind0, token0, place0) = tokens[index], tokens[index - 1]
+    end = place + len(token)
+    joined = place0 + len(token0) == place
+    if kind0 == "NUMBER" and joined and (fault := _number_fault(token0, kind, token)):
+        return ExpressionError(fault, text, place0, end)
+    for word in (token0, token):
+        if word in KEYWORDS:
+            return ExpressionError(
+                f"'{word}' is no operator",
+                text,
+                place if word == token else place0,
+                end,
+                KEYWORDS[word],
+            )
+        if word in WORDS:
+            return ExpressionError(f"unexpected '{word}'", text, place if word == token else place0)
+    operand = _operand(text, tokens, index)
+    if kind0 == "NAME" and ALIASES.get(token0, token0) in FUNCTIONS:
+        hint = f"write {token0}({operand})"
+        return ExpressionError(f"expected '(' after {token0}", text, place, end, hint)
+    if kind0 == kind == "NUMBER":
+        return ExpressionError("expected an operator between two numbers", text, place, end)
+    left = token0 if kind0 in {"NUMBER", "NAME"} else "(...)"
+    hint = f"write {left}*{operand}"
+    return ExpressionError(f"expected an operator before '{token}'", text, place, end, hint)
+
+
+def _number_fault(number: str, kind: str, token: str) -> str | None:
+    """What is wrong with a number that something follows at once."""
+    if number == "0" and token[0] in "xXbBoO" and len(token) > 0 and kind == "NAME":
+        if token[0] in "xX" or re.fullmatch(r"[bBoO]\d*", token):
+            return "numbers are decimal, as in 255 or 1e-3"
+    if kind == "NAME" and re.fullmatch(r"[eE]", token):
+        return "the exponent of a number needs whole digits, as in 1e-3"
+    if kind == "NAME" and token in {"j", "J"}:
+        return "there are no complex numbers; for a name, write a '*' between"
+    if token.startswith("_"):
+        return "'_' stands between two digits of a number only"
+    if kind == "NUMBER":
+        return f"{number}{token} is no number"
+    return None
+
+
+def _operand(text: str, tokens: list[Token], index: int) -> str:
+    """The value that begins at `index`, or its outline where it is long."""
+    kind, token, _ = tokens[index]
+    if kind != "(":
+        call = tokens[index + 1][1] == "(" if index + 1 < len(tokens) else False
+        return f"{token}(...)" if kind == "NAME" and call else token
+    depth = 0
+    for _, other, place in tokens[index : index + 12]:
+        depth += (other == "(") - (other == ")")
+        if depth == 0:
+            return text[tokens[index][2] : place + 1]
+    return "(...)"
+
+
+# --------------------------------------------------------------------- faults of names and values
+def unknown_function(
+    text: str, name: str, start: int, parenthesis: int, end: int
+) -> ExpressionError:
+    """A call of what is no function."""
+    near = nearest(name, [*FUNCTIONS, *ALIASES])
+    if near is not None and len(name) > 1:
+        return ExpressionError(
+            f"unknown function {name}", text, start, start + len(name), f"did you mean {near}?"
+        )
+    if len(name) > 3 and name not in CONSTANTS:
+        return ExpressionError(
+            f"unknown function {name}",
+            text,
+            start,
+            start + len(name),
+            "dezero functions lists the known ones",
+        )
+    argument = text[parenthesis:end] if end - parenthesis < 20 else "(...)"
+    hint = f"write {name}*{argument}" if argument != "()" else None
+    return ExpressionError(f"{name} is not a function", text, start, start + len(name), hint)
+
+
+def wrong_arguments(
+    name: str, function: Callable[..., Any], arity: int, keywords: Mapping[str, int]
+) -> str | None:
+    """Say why a function cannot be called so; None where it can."""
+    code = function.__code__
+    most = code.co_argcount
+    least = most - len(function.__defaults__ or ())
+    if not least <= arity <= most:
+        wanted = str(most) if least == most else f"{least} to {most}"
+        return f"{name} takes {wanted} value{'s' if most > 1 else ''}, got {arity}"
+    known = code.co_varnames[most : most + code.co_kwonlyargcount]
+    for keyword in keywords:
+        if keyword not in known:
+            also = f"; it takes {', '.join(known)}" if known else ""
+            return f"{name} takes no argument {keyword}{also}"
+    return None
+
+
+def missing_value(text: str, name: str, place: int, values: Mapping[str, Any]) -> ExpressionError:
+    """A name that nobody gave a value."""
+    if ALIASES.get(name, name) in FUNCTIONS:
+        hint: str | None = f"the function is called as {name}(...)"
+    else:
+        hint = did_you_mean(name, [*values, *CONSTANTS]) or f"add {name}=VALUE"
+    return ExpressionError(f"no value for {name}", text, place, place + len(name), hint)
+
+
+def refused_operation(text: str, operation: Any, error: Exception) -> ExpressionError:
+    """An operation that NumPy cannot do on the values given."""
+    message = str(error).strip().rstrip(".") or type(error).__name__
+    shapes = re.search(r"broadcast together with shapes (\(.*?\)) (\(.*?\))", message)
+    if shapes:
+        message = f"shapes {shapes[1]} and {shapes[2]} do not fit together"
+    elif isinstance(error, MemoryError):
+        message = "not enough memory for the result"
+    return ExpressionError(message, text, operation.place, operation.place + 1)
