@@ -1,0 +1,146 @@
+"""``dezero eval``: the value of an expression and its gradient for every input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+import numpy as np
+
+from dezero import Variable
+from dezero_cli import differentiate, report, values
+from dezero_cli.arguments import ExpressionCommand, expression_and_values, precision_option
+from dezero_cli.diagnosis import did_you_mean
+from dezero_cli.expression import Expression, Operation, parse
+
+HELP = """Print the value of EXPR and its gradient for every input.
+
+\b
+  dezero eval 'x**3/2 - y' x=2 y=1
+  dezero eval 'sin(theta)' theta=pi/4 --json
+  dezero eval 'a*x + b' a=2 b=1 x=[1,2,3]
+  dezero eval 'a*x + b' a=2 b=1 x=@data.csv
+  dezero eval 'm*g*h' m=2 g=9.81 h=3 --sigma m=0.01 --sigma h=0.05
+
+VALUE is a number, an expression of constants, a JSON list or @FILE (.npy, .json, or .csv and
+.txt with one number a line). The gradient of an array-valued expression is that of its sum.
+"""
+
+
+@click.command("eval", cls=ExpressionCommand, help=HELP, no_args_is_help=True)
+@click.argument("words", nargs=-1, metavar="EXPR [NAME=VALUE]...")
+@click.option(
+    "--vars", "vars_file", metavar="FILE", help="Read values from a JSON object; - is stdin."
+)
+@click.option("--wrt", multiple=True, metavar="NAME", help="Gradient for NAME only (repeatable).")
+@click.option("--no-grad", is_flag=True, help="Print the value alone.")
+@click.option("--retain-grad", is_flag=True, help="Add every intermediate with its gradient.")
+@click.option(
+    "--sigma",
+    multiple=True,
+    metavar="NAME=S",
+    help="Propagate the standard uncertainty S of NAME to the result (repeatable).",
+)
+@click.option("--strict", is_flag=True, help="Exit with 1 if a result is not finite.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@precision_option
+def command(
+    words: tuple[str, ...],
+    vars_file: str | None,
+    wrt: tuple[str, ...],
+    no_grad: bool,
+    retain_grad: bool,
+    sigma: tuple[str, ...],
+    strict: bool,
+    as_json: bool,
+    precision: int | None,
+) -> int:
+    """Take the arguments, differentiate, report."""
+    if no_grad and (wrt or retain_grad or sigma):
+        raise click.UsageError("--no-grad goes without --wrt, --retain-grad and --sigma")
+    text, assignments = expression_and_values(words)
+    expression = parse(text)
+    given = values.merged(
+        values.variables_file(vars_file) if vars_file else {}, values.assignments(assignments)
+    )
+    sigmas = _sigmas(sigma, given)
+    result: dict[str, Any] = {"expr": text}
+    if no_grad:
+        result["value"] = differentiate.value(expression, given)
+    else:
+        result |= _derivatives(expression, given, wrt, sigmas, retain_grad)
+    if as_json:
+        report.write(report.json_line(result))
+    else:
+        report.write(report.text_lines(_rows(result), precision))
+    return _explain(expression, given, result, strict)
+
+
+def _derivatives(
+    expression: Expression,
+    given: Mapping[str, np.ndarray],
+    wrt: tuple[str, ...],
+    sigmas: Mapping[str, np.ndarray],
+    retain_grad: bool,
+) -> dict[str, Any]:
+    """The value, the gradients and what else was asked for."""
+    kept: list[tuple[Operation, Variable]] | None = [] if retain_grad else None
+    names = differentiate.inputs(expression, given, wrt)
+    needed = list(dict.fromkeys([*names, *sigmas]))
+    value, gradients = differentiate.value_and_gradient(expression, given, needed, kept)
+    result: dict[str, Any] = {"value": value, "grad": {name: gradients[name] for name in names}}
+    if kept is not None:
+        result["intermediates"] = [
+            {
+                "expr": expression.text[operation.start : operation.end],
+                "value": variable.data,
+                "grad": np.zeros(variable.shape) if variable.grad is None else variable.grad,
+            }
+            for operation, variable in kept
+        ]
+    if sigmas:
+        result["sigma"], result["share"] = differentiate.propagated(value, gradients, sigmas)
+    return result
+
+
+def _sigmas(words: tuple[str, ...], given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    sigmas = values.assignments(words)
+    for name, sigma in sigmas.items():
+        if name not in given:
+            hint = did_you_mean(name, given) or f"add {name}=VALUE"
+            raise values.ValuesError(f"--sigma {name}: no value for {name}: {hint}")
+        if sigma.shape not in {(), given[name].shape}:
+            raise values.ValuesError(f"--sigma {name}: shape {sigma.shape} is not that of {name}")
+        if not (sigma >= 0).all():
+            raise values.ValuesError(f"--sigma {name}: an uncertainty is not negative")
+    return sigmas
+
+
+def _rows(result: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Labels and arrays of the text form."""
+    yield "value", result["value"]
+    for name, gradient in result.get("grad", {}).items():
+        yield f"d/d{name}", gradient
+    if "sigma" in result:
+        yield "sigma", result["sigma"]
+        for name, share in result["share"].items():
+            yield f"share of {name}", share
+    for intermediate in result.get("intermediates", []):
+        yield intermediate["expr"], intermediate["value"]
+        yield f"  d/d({intermediate['expr']})", intermediate["grad"]
+
+
+def _explain(
+    expression: Expression, given: Mapping[str, np.ndarray], result: Mapping[str, Any], strict: bool
+) -> int:
+    """Say why a result is not finite; give the exit status."""
+    arrays = [result["value"], *result.get("grad", {}).values()]
+    if all(np.isfinite(array).all() for array in arrays):
+        return 0
+    from dezero_cli.explain import explanation
+
+    note = explanation(expression, given)
+    if note:
+        report.warn(note)
+    return 1 if strict else 0

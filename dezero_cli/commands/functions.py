@@ -1,0 +1,46 @@
+"""``dezero functions``: the functions and constants that an expression may use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from dezero.functions import ALIASES, CONSTANTS, FUNCTIONS
+from dezero_cli import report
+
+HELP = """List the functions and constants that an expression may use."""
+
+
+@click.command("functions", help=HELP)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(as_json: bool) -> None:
+    """Collect the tables, report."""
+    functions = [_function(name) for name in FUNCTIONS]
+    if as_json:
+        report.write(report.json_line({"functions": functions, "constants": CONSTANTS}))
+        return
+    rows = [(f["call"], ", ".join(f["aliases"]), f["summary"]) for f in functions]
+    report.write(report.columns([("FUNCTION", "ALSO", ""), *rows]) + "\n")
+    constants = [(name, report.number_text(value)) for name, value in CONSTANTS.items()]
+    report.write(report.columns([("CONSTANT", "VALUE"), *constants]))
+
+
+def _function(name: str) -> dict[str, Any]:
+    function = FUNCTIONS[name]
+    code = function.__code__
+    required = code.co_argcount - len(function.__defaults__ or ())
+    parameters = ["x", "y", "z"] if code.co_argcount > 1 else ["x"]
+    if name == "where":
+        parameters = ["condition", "x", "y"]
+    elif name == "clip":
+        parameters = ["x", "low", "high"]
+    elif name in {"arctan2"}:
+        parameters = ["y", "x"]
+    shown = ", ".join(parameters[:required])
+    return {
+        "name": name,
+        "call": f"{name}({shown})",
+        "aliases": [alias for alias, target in ALIASES.items() if target == name],
+        "summary": (function.__doc__ or "").split("\n")[0],
+    }

@@ -1,0 +1,80 @@
+"""An expression and values by name -> the value and its gradients: what every command shares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dezero import Variable, constant, using_config
+from dezero_cli.diagnosis import did_you_mean
+from dezero_cli.expression import Expression, Operation
+from dezero_cli.values import ValuesError
+
+
+def inputs(expression: Expression, values: Mapping[str, Any], wrt: Sequence[str] = ()) -> list[str]:
+    """The names that a gradient is given for: `wrt`, or all inputs in order of appearance.
+
+    Inputs that the expression does not use come last.  Raises ValuesError for a name in `wrt`
+    that has no value.
+    """
+    for name in wrt:
+        if name not in values:
+            hint = did_you_mean(name, values) or f"add {name}=VALUE"
+            raise ValuesError(f"no value for {name}: {hint}")
+    if wrt:
+        return list(dict.fromkeys(wrt))
+    used = [name for name in expression.names if name in values]
+    return used + [name for name in values if name not in expression.places]
+
+
+def value(expression: Expression, values: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The value alone, without recording a graph."""
+    with using_config("enable_backprop", False):
+        data = expression.evaluate({name: Variable(array) for name, array in values.items()}).data
+    return np.asarray(data)
+
+
+def value_and_gradient(
+    expression: Expression,
+    values: Mapping[str, np.ndarray],
+    names: Iterable[str],
+    keep: list[tuple[Operation, Variable]] | None = None,
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The value and the gradient for each of `names`, in the shape of its input.
+
+    The gradient of an array is that of its sum.  With `keep`, every operation and its result,
+    gradient included, is added to that list.
+    """
+    names = list(names)
+    variables = {
+        name: Variable(array) if name in names else constant(array)
+        for name, array in values.items()
+    }
+    y = expression.evaluate(variables, keep)
+    y.backward(retain_grad=keep is not None)
+    gradients = {}
+    for name in names:
+        gradient = variables[name].grad
+        gradients[name] = np.zeros(values[name].shape) if gradient is None else gradient
+    return np.asarray(y.data), gradients
+
+
+def propagated(
+    value: np.ndarray, gradients: Mapping[str, np.ndarray], sigmas: Mapping[str, np.ndarray]
+) -> tuple[float, dict[str, float]]:
+    """The standard uncertainty of a value to first order, and each input's share of its square.
+
+    sigma**2 = sum((d/dNAME * S)**2) over inputs (and their elements) of standard uncertainty S,
+    taken as independent (JCGM 100:2008, equation 10).
+    """
+    if value.ndim:
+        raise ValuesError(f"--sigma needs a result that is one number, not of shape {value.shape}")
+    parts = {}
+    for name, sigma in sigmas.items():
+        with np.errstate(all="ignore"):
+            parts[name] = float(np.hypot.reduce(np.ravel(gradients[name] * sigma), initial=0.0))
+    total = float(np.hypot.reduce(np.array([*parts.values(), 0.0])))
+    shares = {name: (part / total) ** 2 if total else 0.0 for name, part in parts.items()}
+    return total, shares

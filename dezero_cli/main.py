@@ -1,0 +1,139 @@
+"""The click group, and the one place where faults become messages and exit statuses."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from dezero_cli import report
+from dezero_cli.diagnosis import ExpressionError
+from dezero_cli.values import ValuesError
+
+COMMANDS = ("eval", "functions")
+"""The commands, in the order of the help; each is a module of `dezero_cli.commands`."""
+
+HELP = """Evaluate expressions and differentiate them, exactly, from the shell.
+
+\b
+  dezero eval 'a*b+c' a=3 b=2 c=1
+  dezero eval 'sin(x)/x' x=0.5 --json
+
+'dezero COMMAND --help' tells more about a command.
+"""
+
+
+class CommandGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command; its module defines it as ``command``."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"dezero_cli.commands.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command; for an unknown one name the nearest."""
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            from dezero_cli.diagnosis import nearest
+
+            near = nearest(args[0], COMMANDS)
+            hint = f"did you mean {near}?" if near else f"known are {', '.join(COMMANDS)}"
+            raise click.UsageError(f"no command {args[0]!r}: {hint}")
+        return super().resolve_command(ctx, args)
+
+
+def _version(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from dezero_cli import __version__
+
+        click.echo(f"dezero {__version__}")
+        ctx.exit()
+
+
+@click.group(
+    cls=CommandGroup,
+    help=HELP,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_version,
+    help="Print the version.",
+)
+def cli() -> None:
+    """Evaluate and differentiate expressions."""
+
+
+def run(args: Sequence[str] | None = None) -> int:
+    """Run the command line and give its exit status; every fault is shown here, in one line."""
+    try:
+        status = cli.main(args=args, prog_name="dezero", standalone_mode=False)
+        sys.stdout.flush()
+        return status if isinstance(status, int) else 0
+    except (ExpressionError, ValuesError) as fault:
+        return _fail(report.fault_text(fault), 2)
+    except click.UsageError as fault:
+        if isinstance(fault, click.exceptions.NoArgsIsHelpError):
+            click.echo(fault.ctx.get_help() if fault.ctx else "", err=True)
+            return 2
+        return _fail(f"error: {_lower(fault.format_message())}\n", 2)
+    except click.ClickException as fault:
+        return _fail(f"error: {_lower(fault.format_message())}\n", 1)
+    except (KeyboardInterrupt, click.Abort):
+        return 130
+    except BrokenPipeError:
+        _close_output()
+        return 0
+    except MemoryError:
+        return _fail("error: not enough memory\n", 1)
+    except OSError as fault:
+        _close_output()
+        return _fail(f"error: {fault.filename or 'output'}: {_lower(fault.strerror or '')}\n", 1)
+    except Exception as fault:
+        return _fail(
+            f"error: internal fault, please report it: {type(fault).__name__}: {fault}\n", 1
+        )
+
+
+def _lower(message: str) -> str:
+    """A message of another library in this one's manner: no capital, no full stop, one line."""
+    message = " ".join(message.split()).rstrip(".")
+    return message[:1].lower() + message[1:]
+
+
+def _fail(text: str, status: int) -> int:
+    try:
+        sys.stdout.flush()
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:
+        _close_output()
+    return status
+
+
+def _close_output() -> None:
+    """Keep Python from writing to a broken standard output once more as it ends."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):  # no file behind it, as in tests
+        pass
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run())

@@ -1,0 +1,160 @@
+"""Results -> text or JSON: nothing else knows what a result looks like.
+
+A result is a mapping from the keys of the JSON object ("value", "grad", ...) to arrays, to
+mappings of arrays by name, or to text.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from typing import IO, Any
+
+import numpy as np
+
+from dezero_cli.diagnosis import ExpressionError
+
+WIDTH = 100
+"""Cells of a line of text."""
+
+
+# ------------------------------------------------------------------------------------------- JSON
+def json_line(result: Mapping[str, Any]) -> bytes:
+    """The result as one line of strict JSON, its end included.
+
+    Numbers that are not finite become null, and "nonfinite" says which they are.
+    """
+    import orjson
+
+    plain = {key: _plain(item) for key, item in result.items()}
+    nonfinite = dict(_nonfinite(plain))
+    if nonfinite:
+        plain["nonfinite"] = nonfinite
+    return orjson.dumps(plain, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _plain(item: Any) -> Any:
+    if isinstance(item, np.ndarray):
+        return item.tolist()
+    if isinstance(item, np.generic):
+        return item.item()
+    if isinstance(item, Mapping):
+        return {key: _plain(value) for key, value in item.items()}
+    if isinstance(item, list):
+        return [_plain(value) for value in item]
+    return item
+
+
+def _nonfinite(plain: Any) -> Iterator[tuple[str, str]]:
+    """Paths such as ``grad.x[0]`` and what stands there."""
+    pending: list[tuple[str, Any]] = [("", plain)]
+    while pending:
+        path, item = pending.pop()
+        if type(item) is float:
+            if not math.isfinite(item):
+                yield path, number_text(item)
+        elif isinstance(item, dict):
+            prefix = path + "." if path else ""
+            pending += [(prefix + key, value) for key, value in reversed(item.items())]
+        elif isinstance(item, list):
+            pending += [(f"{path}[{i}]", item[i]) for i in range(len(item) - 1, -1, -1)]
+
+
+# ------------------------------------------------------------------------------------------- text
+def number_text(number: float, precision: int | None = None) -> str:
+    """The shortest text that reads back to the same float64, or `precision` digits."""
+    number = float(number)
+    return repr(number) if precision is None else f"{number:.{precision}g}"
+
+
+def text_lines(rows: Iterable[tuple[str, Any]], precision: int | None = None) -> str:
+    """A line a row, label and array; the numbers stand in one column, signs before it."""
+    rows = list(rows)
+    width = max((cells(label) for label, _ in rows), default=0)
+    lines = []
+    for label, array in rows:
+        margin = label + " " * (width - cells(label) + 1)
+        text = array_text(array, precision, width + 2)
+        lines.append(margin + ("" if text.startswith("-") else " ") + text + "\n")
+    return "".join(lines)
+
+
+def array_text(array: Any, precision: int | None, indent: int) -> str:
+    """A number, or a list of numbers as NumPy and JSON write it; further lines are indented."""
+    array = np.asarray(array)
+    if array.ndim == 0:
+        return number_text(float(array), precision)
+    return np.array2string(
+        array,
+        separator=", ",
+        prefix=" " * indent,
+        max_line_width=WIDTH,
+        threshold=sys.maxsize,
+        formatter={"float_kind": lambda number: number_text(number, precision)},
+    )
+
+
+def cells(text: str) -> int:
+    """How many cells of a terminal a text takes: wide letters two, combining marks none."""
+    if text.isascii():
+        return len(text)
+    import unicodedata
+
+    return sum(
+        0
+        if unicodedata.combining(character) or unicodedata.category(character) in {"Cf", "Mn"}
+        else 2
+        if unicodedata.east_asian_width(character) in {"W", "F"}
+        else 1
+        for character in text
+    )
+
+
+# ----------------------------------------------------------------------------------------- faults
+def fault_text(fault: Exception) -> str:
+    """``error: message``, for an expression with the place under a caret."""
+    if not isinstance(fault, ExpressionError):
+        return f"error: {_one_line(str(fault))}\n"
+    line, caret = _excerpt(fault.text, fault.start)
+    return f"error: {_one_line(str(fault))}\n  {line}\n  {' ' * caret}^\n"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _excerpt(text: str, place: int, most: int = 76) -> tuple[str, int]:
+    """A line of `text` around `place`, printable, and the cell that `place` has in it."""
+    first = max(0, min(place - most // 2, len(text) - most))
+    before, after = "..." if first else "", "..." if first + most < len(text) else ""
+    shown = [c if c.isprintable() else " " if c in "\t\n\r" else "\ufffd" for c in text]
+    line = before + "".join(shown[first : first + most]) + after
+    return line, cells(before + "".join(shown[first:place]))
+
+
+def warn(text: str) -> None:
+    """Say something on standard error, in one line."""
+    sys.stderr.write(_one_line(text) + "\n")
+
+
+def write(text: str | bytes, stream: IO[Any] | None = None) -> None:
+    """Write to standard output, text or the bytes of JSON."""
+    if isinstance(text, bytes):
+        sys.stdout.flush()
+        (stream or sys.stdout.buffer).write(text)
+    else:
+        (stream or sys.stdout).write(text)
+
+
+def columns(rows: Iterable[tuple[str, ...]]) -> str:
+    """A table of text: columns as wide as their widest cell, two spaces between."""
+    rows = list(rows)
+    widths = [max(map(cells, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(
+            cell + " " * (width - cells(cell)) for cell, width in zip(row, widths, strict=True)
+        )
+        for row in rows
+    )
+    return "".join(line.rstrip() + "\n" for line in lines)

@@ -1,0 +1,226 @@
+"""A user's text -> arrays: ``a=3``, ``theta=pi/4``, ``x=[1,2]``, ``x=@data.npy``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dezero.functions import CONSTANTS
+from dezero_cli.diagnosis import ExpressionError
+from dezero_cli.expression import parse
+
+ASSIGNMENT = re.compile(r"\s*([^\W\d]\w*)\s*=(?!=)")
+"""What tells NAME=VALUE from an expression: ``a==b`` is none."""
+
+_WORDS = {"nan": np.nan, "inf": np.inf, "-inf": -np.inf}
+
+
+class ValuesError(ValueError):
+    """A value that is no array of numbers; the message says which and why."""
+
+
+def is_assignment(text: str) -> bool:
+    """Whether a word of the command line is NAME=VALUE."""
+    return ASSIGNMENT.match(text) is not None
+
+
+def assignments(words: Iterable[str], files: bool = True) -> dict[str, np.ndarray]:
+    """The arrays that words of the form NAME=VALUE give.
+
+    With `files` a VALUE may be ``@FILE``.  Raises ValuesError, or ExpressionError where VALUE is
+    an expression of constants with a fault.
+    """
+    values: dict[str, np.ndarray] = {}
+    for word in words:
+        name, text = split(word)
+        if name in values:
+            raise ValuesError(f"{name} is given twice")
+        values[name] = value(name, text, files)
+    return values
+
+
+def split(word: str) -> tuple[str, str]:
+    """The name and the text of the value in NAME=VALUE."""
+    match = ASSIGNMENT.match(word)
+    if match is None or not match[1].isidentifier():
+        raise ValuesError(f"expected NAME=VALUE, got {word!r}")
+    return match[1], word[match.end() :].strip()
+
+
+def value(name: str, text: str, files: bool = True) -> np.ndarray:
+    """The array that the text of one VALUE stands for."""
+    try:
+        return np.array(float(text))
+    except ValueError:
+        pass
+    if not text:
+        raise ValuesError(f"{name}= has no value")
+    if text.startswith("@"):
+        if not files:
+            raise ValuesError(
+                f"{name}={text}: a line may not name a file; give @FILE on the command line"
+            )
+        return from_file(name, Path(text[1:]))
+    if text.startswith(("[", "{", '"')):
+        return from_json(name, _json(f"{name}={text}", text))
+    return _constant(name, text)
+
+
+def _constant(name: str, text: str) -> np.ndarray:
+    expression = parse(text)
+    for free, place in expression.places.items():
+        if free not in CONSTANTS:
+            raise ExpressionError(
+                f"the value of {name} may use constants only, not {free}",
+                text,
+                place,
+                place + len(free),
+            )
+    return np.array(expression.evaluate({}).data)
+
+
+def _json(what: str, text: str | bytes) -> Any:
+    import orjson
+
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise ValuesError(f"{what} is not JSON: {error}") from None
+
+
+def from_json(name: str, data: Any) -> np.ndarray:
+    """The float64 array of a JSON number or (nested) list; "nan", "inf", "-inf" are numbers."""
+    if type(data) is float or type(data) is int:
+        return _finite_integer(name, data)
+    if isinstance(data, str) and data in _WORDS:
+        return np.array(_WORDS[data])
+    if not isinstance(data, list):
+        raise ValuesError(f"{name} must be a number or a list of numbers, not {_kind(data)}")
+    try:
+        array = np.array(data, dtype=np.float64) if _numeric(data) else _array(name, data)
+    except (ValueError, OverflowError) as error:
+        reason = (
+            "numbers too large" if isinstance(error, OverflowError) else "rows of unlike length"
+        )
+        raise ValuesError(f"{name} has {reason}") from None
+    return array
+
+
+def _finite_integer(name: str, data: float) -> np.ndarray:
+    try:
+        return np.array(float(data))
+    except OverflowError:
+        raise ValuesError(f"{name} is larger than a float64 can hold") from None
+
+
+def _numeric(data: list[Any]) -> bool:
+    return all(type(item) is float or type(item) is int for item in data)
+
+
+def _array(name: str, data: list[Any]) -> np.ndarray:
+    """A nested list, its words for numbers replaced; level by level, without recursion."""
+    shape: tuple[int, ...] = ()
+    level: list[Any] = [data]
+    while level and all(isinstance(item, list) for item in level):
+        length = len(level[0])
+        if any(len(item) != length for item in level):
+            raise ValuesError(f"{name} has rows of unlike length")
+        shape += (length,)
+        level = [item for row in level for item in row]
+    numbers = []
+    for item in level:
+        if isinstance(item, str) and item in _WORDS:
+            numbers.append(_WORDS[item])
+        elif type(item) is float or type(item) is int:
+            numbers.append(float(item))
+        else:
+            raise ValuesError(f"{name} must hold numbers only, not {_kind(item)}")
+    return np.array(numbers, dtype=np.float64).reshape(shape)
+
+
+def _kind(data: Any) -> str:
+    if isinstance(data, str):
+        return f"the text {data[:20]!r}"
+    return {bool: "true or false", dict: "an object", list: "a list", type(None): "null"}.get(
+        type(data), type(data).__name__
+    )
+
+
+def from_object(what: str, data: Any) -> dict[str, np.ndarray]:
+    """The arrays of a JSON object {NAME: number or list}."""
+    if not isinstance(data, dict):
+        raise ValuesError(f"{what} must be an object of values by name, not {_kind(data)}")
+    for name in data:
+        if not name.isidentifier():
+            raise ValuesError(f"{what}: {name!r} is not a name")
+    return {name: from_json(name, item) for name, item in data.items()}
+
+
+def variables_file(path: str) -> dict[str, np.ndarray]:
+    """The arrays of ``--vars FILE``, a JSON object; ``-`` is standard input."""
+    if path == "-":
+        import sys
+
+        content, what = sys.stdin.buffer.read(), "standard input"
+    else:
+        content, what = _read(Path(path)), path
+    return from_object(what, _json(what, content))
+
+
+def from_file(name: str, path: Path) -> np.ndarray:
+    """The array in a .npy, .json, .csv or .txt file (the last two: one number a line)."""
+    kind = path.suffix.lower()
+    if kind == ".npy":
+        return _npy(path)
+    if kind == ".json":
+        return from_json(name, _json(str(path), _read(path)))
+    if kind in {".csv", ".txt"}:
+        return _lines(path)
+    raise ValuesError(f"{path}: expected a file that ends in .npy, .json, .csv or .txt")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ValuesError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+
+
+def _npy(path: Path) -> np.ndarray:
+    import io
+
+    content = _read(path)
+    try:
+        array = np.load(io.BytesIO(content), allow_pickle=False)
+    except (ValueError, EOFError, SyntaxError) as error:
+        pickled = "pickle" in str(error) or content[:1] == b"\x80"
+        reason = "pickled data is refused" if pickled else "not a NumPy array file"
+        raise ValuesError(f"{path}: {reason}") from None
+    if array.dtype.kind not in "biuf":
+        raise ValuesError(f"{path}: holds {array.dtype}, not real numbers")
+    return array.astype(np.float64)
+
+
+def _lines(path: Path) -> np.ndarray:
+    try:
+        text = _read(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValuesError(f"{path}: not UTF-8 at byte {error.start}") from None
+    numbers = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            numbers.append(float(line))
+        except ValueError:
+            raise ValuesError(f"{path}:{number}: {line.strip()[:40]!r} is no number") from None
+    return np.array(numbers, dtype=np.float64)
+
+
+def merged(*sources: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The values of several sources; a later one wins."""
+    return {name: array for source in sources for name, array in source.items()}
