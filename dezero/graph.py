@@ -170,8 +170,7 @@ class Variable:
             raise RuntimeError(
                 "backward() needs the graph, and this Variable was computed under no_grad()"
             )
-        if self._grad is None:
-            self._grad = _seed(self, create_graph)
+        self._grad = _seed(self, create_graph)
         if self.creator is not None:
             with (
                 using_config("enable_backprop", create_graph),
@@ -262,9 +261,14 @@ _FLOAT64 = np.dtype(float64)
 
 
 def _seed(y: Variable, create_graph: bool) -> Operand:
-    data = operand(y._data)
-    ones = np.ones_like(data)[()] if isinstance(data, ndarray | np.generic) else float64(1.0)
-    return constant(ones) if create_graph else ones
+    """The gradient that `backward` begins with: the one set, or ones."""
+    grad = y._grad
+    if grad is None:
+        data = operand(y._data)
+        grad = np.ones_like(data)[()] if isinstance(data, ndarray | np.generic) else float64(1.0)
+    if create_graph:
+        return grad if isinstance(grad, Variable) else constant(grad)
+    return operand(grad._data if isinstance(grad, Variable) else grad)
 
 
 class _Recorded(Variable):
@@ -419,7 +423,7 @@ class Rule(Function):
 def _gradient(gx: Any, recording: bool) -> Operand:
     """A gradient that a user-written backward gave, as an operand nobody else holds."""
     if recording:
-        return _resolve(gx)
+        return _resolve(gx.copy() if isinstance(gx, ndarray) else gx)
     if isinstance(gx, Variable):
         gx = gx._data
     return operand(gx.copy() if isinstance(gx, ndarray) else _as_operand(gx))

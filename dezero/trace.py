@@ -154,7 +154,7 @@ class Recorder:
         values = [self.values[i] for i in operands]
         if all(isinstance(value, float) for value in values):
             with np.errstate(all="ignore"):
-                return self.constant(function(*map(np.float64, values)))
+                return self.constant(float(function(*map(np.float64, values))))
         rewrite = _REWRITES.get(function)
         if rewrite is not None:
             known = rewrite(self, *operands)
@@ -257,7 +257,7 @@ def _settle(recorder: Recorder, number: int, condition: int, branch: int, depth:
         return number
     function, operands = value
     if function is np.where and operands[0] == condition:
-        return operands[branch]
+        return int(operands[branch])
     settled = tuple(_settle(recorder, i, condition, branch, depth - 1) for i in operands)
     return number if settled == operands else recorder.apply(function, *settled)
 
@@ -335,7 +335,7 @@ class Tracer(NDArrayOperatorsMixin):
     def __float__(self) -> float:
         raise TraceError("a column has no value while it is traced")
 
-    __int__ = __index__ = __float__  # type: ignore[assignment]
+    __int__ = __index__ = __float__
 
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise TraceError("a column has no value while it is traced")

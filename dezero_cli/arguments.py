@@ -45,6 +45,8 @@ def expression_and_values(words: tuple[str, ...]) -> tuple[str, list[str]]:
     """The expression and the NAME=VALUE words, in whatever order they were typed."""
     expressions = [word for word in words if not values.is_assignment(word)]
     assignments = [word for word in words if values.is_assignment(word)]
+    if not expressions and assignments:  # nothing but 'x = 1': the language says what is wrong
+        expressions, assignments = assignments[:1], assignments[1:]
     if not expressions:
         raise click.UsageError("missing EXPR, the expression; for example: 'a*b+c' a=3 b=2 c=1")
     if len(expressions) > 1:

@@ -237,9 +237,8 @@ def _side_by_side(text: str, tokens: list[Token], index: int) -> ExpressionError
 
 def _number_fault(number: str, kind: str, token: str) -> str | None:
     """What is wrong with a number that something follows at once."""
-    if number == "0" and token[0] in "xXbBoO" and len(token) > 0 and kind == "NAME":
-        if token[0] in "xX" or re.fullmatch(r"[bBoO]\d*", token):
-            return "numbers are decimal, as in 255 or 1e-3"
+    if number == "0" and kind == "NAME" and re.fullmatch(r"[xX].*|[bBoO]\d*", token):
+        return "numbers are decimal, as in 255 or 1e-3"
     if kind == "NAME" and re.fullmatch(r"[eE]", token):
         return "the exponent of a number needs whole digits, as in 1e-3"
     if kind == "NAME" and token in {"j", "J"}:

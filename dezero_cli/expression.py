@@ -195,7 +195,7 @@ class _Tables:
         tokens: list[Token] = []
         add = tokens.append
         for match in self.scan(text):
-            index = match.lastindex
+            index = match.lastindex or 0
             token = match[index]
             if index == 1:
                 add((token, token, match.start(1)))
@@ -246,6 +246,7 @@ class _Run:
                     raise diagnosis.unexpected(
                         self.text, tokens, index, "NUMBER" in rows[states[-1]]
                     )
+                assert isinstance(action, _Rule)
                 origin, size, function, method = action
                 if function is not None:
                     if function is operator.pow and type(program[-1]) is Variable:
@@ -379,7 +380,7 @@ def build_tables(grammar: str) -> dict[str, Any]:
     from lark.parsers.lalr_analysis import Shift
 
     parser = lark.Lark(grammar, parser="lalr")
-    table = parser.parser.parser._parse_table  # type: ignore[attr-defined]
+    table = parser.parser.parser._parse_table
     literals = {
         terminal.name: terminal.pattern.value
         for terminal in parser.terminals

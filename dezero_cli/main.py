@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -82,9 +83,15 @@ def cli() -> None:
 def run(args: Sequence[str] | None = None) -> int:
     """Run the command line and give its exit status; every fault is shown here, in one line."""
     try:
-        status = cli.main(args=args, prog_name="dezero", standalone_mode=False)
+        if "_DEZERO_COMPLETE" in os.environ:
+            cli.main(prog_name="dezero")
+        words = list(sys.argv[1:] if args is None else args)
+        with cli.make_context("dezero", words) as context:
+            status = cli.invoke(context)
         sys.stdout.flush()
         return status if isinstance(status, int) else 0
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
     except (ExpressionError, ValuesError) as fault:
         return _fail(report.fault_text(fault), 2)
     except click.UsageError as fault:
@@ -104,7 +111,7 @@ def run(args: Sequence[str] | None = None) -> int:
     except OSError as fault:
         _close_output()
         return _fail(f"error: {fault.filename or 'output'}: {_lower(fault.strerror or '')}\n", 1)
-    except Exception as fault:
+    except Exception as fault:  # noqa: BLE001, so that no user ever sees a traceback
         return _fail(
             f"error: internal fault, please report it: {type(fault).__name__}: {fault}\n", 1
         )
@@ -128,10 +135,8 @@ def _fail(text: str, status: int) -> int:
 
 def _close_output() -> None:
     """Keep Python from writing to a broken standard output once more as it ends."""
-    try:
+    with contextlib.suppress(OSError, ValueError):  # no file behind it, as in tests
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):  # no file behind it, as in tests
-        pass
 
 
 def main() -> None:

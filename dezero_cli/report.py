@@ -7,6 +7,7 @@ mappings of arrays by name, or to text.
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any
@@ -91,7 +92,7 @@ def array_text(array: Any, precision: int | None, indent: int) -> str:
         prefix=" " * indent,
         max_line_width=WIDTH,
         threshold=sys.maxsize,
-        formatter={"float_kind": lambda number: number_text(number, precision)},
+        formatter={"float_kind": lambda number: number_text(float(number), precision)},
     )
 
 
@@ -112,12 +113,31 @@ def cells(text: str) -> int:
 
 
 # ----------------------------------------------------------------------------------------- faults
-def fault_text(fault: Exception) -> str:
+def fault_text(fault: Exception | str) -> str:
     """``error: message``, for an expression with the place under a caret."""
+    message = styled("error:", "red", sys.stderr) + " " + _one_line(str(fault)) + "\n"
     if not isinstance(fault, ExpressionError):
-        return f"error: {_one_line(str(fault))}\n"
+        return message
     line, caret = _excerpt(fault.text, fault.start)
-    return f"error: {_one_line(str(fault))}\n  {line}\n  {' ' * caret}^\n"
+    return message + f"  {line}\n  {' ' * caret}{styled('^', 'red', sys.stderr)}\n"
+
+
+def styled(text: str, colour: str, stream: IO[Any]) -> str:
+    """Text in bold colour where `stream` is a terminal and colour is wanted.
+
+    The option ``--color`` decides, then the variable NO_COLOR (https://no-color.org).
+    """
+    import click
+
+    context = click.get_current_context(silent=True)
+    wanted = COLOR.get(context.find_root().params.get("color", "auto") if context else "auto")
+    if wanted is None:
+        wanted = stream.isatty() and not os.environ.get("NO_COLOR")
+    return click.style(text, fg=colour, bold=True) if wanted else text
+
+
+COLOR = {"always": True, "never": False}
+"""What the choices of ``--color`` decide; "auto" decides nothing."""
 
 
 def _one_line(text: str) -> str:
@@ -134,8 +154,9 @@ def _excerpt(text: str, place: int, most: int = 76) -> tuple[str, int]:
 
 
 def warn(text: str) -> None:
-    """Say something on standard error, in one line."""
-    sys.stderr.write(_one_line(text) + "\n")
+    """Say ``KIND: something`` on standard error, in one line."""
+    kind, colon, rest = _one_line(text).partition(":")
+    sys.stderr.write(styled(kind + colon, "yellow", sys.stderr) + rest + "\n")
 
 
 def write(text: str | bytes, stream: IO[Any] | None = None) -> None:

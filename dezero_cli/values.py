@@ -95,24 +95,14 @@ def _json(what: str, text: str | bytes) -> Any:
 def from_json(name: str, data: Any) -> np.ndarray:
     """The float64 array of a JSON number or (nested) list; "nan", "inf", "-inf" are numbers."""
     if type(data) is float or type(data) is int:
-        return _finite_integer(name, data)
+        data = [data]
+        return from_json(name, data).reshape(())
     if isinstance(data, str) and data in _WORDS:
         return np.array(_WORDS[data])
     if not isinstance(data, list):
         raise ValuesError(f"{name} must be a number or a list of numbers, not {_kind(data)}")
     try:
-        array = np.array(data, dtype=np.float64) if _numeric(data) else _array(name, data)
-    except (ValueError, OverflowError) as error:
-        reason = (
-            "numbers too large" if isinstance(error, OverflowError) else "rows of unlike length"
-        )
-        raise ValuesError(f"{name} has {reason}") from None
-    return array
-
-
-def _finite_integer(name: str, data: float) -> np.ndarray:
-    try:
-        return np.array(float(data))
+        return np.array(data, dtype=np.float64) if _numeric(data) else _array(name, data)
     except OverflowError:
         raise ValuesError(f"{name} is larger than a float64 can hold") from None
 
@@ -197,12 +187,12 @@ def _npy(path: Path) -> np.ndarray:
     try:
         array = np.load(io.BytesIO(content), allow_pickle=False)
     except (ValueError, EOFError, SyntaxError) as error:
-        pickled = "pickle" in str(error) or content[:1] == b"\x80"
+        pickled = "Object arrays" in str(error) or content[:1] == b"\x80"
         reason = "pickled data is refused" if pickled else "not a NumPy array file"
         raise ValuesError(f"{path}: {reason}") from None
     if array.dtype.kind not in "biuf":
         raise ValuesError(f"{path}: holds {array.dtype}, not real numbers")
-    return array.astype(np.float64)
+    return np.asarray(array, dtype=np.float64)
 
 
 def _lines(path: Path) -> np.ndarray:

@@ -1,0 +1,50 @@
+"""What the tests share: the cases with an oracle's values, and the command line as a function."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from dezero_cli.main import run
+
+DATA = Path(__file__).parent / "data"
+
+
+def cases() -> list[dict[str, Any]]:
+    """All real expressions, in the order of the files."""
+    return [
+        json.loads(line)
+        for path in sorted(DATA.glob("*.jsonl"))
+        if path.name != "parse_errors.jsonl"
+        for line in path.read_text(encoding="utf-8").splitlines()
+    ]
+
+
+class Outcome(NamedTuple):
+    """What a run of the command line gave."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Standard output read as JSON."""
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def dezero(capfdbinary: pytest.CaptureFixture[bytes]) -> Callable[..., Outcome]:
+    """Run the command line in this process."""
+
+    def call(*args: str) -> Outcome:
+        capfdbinary.readouterr()
+        status = run(list(args))
+        captured = capfdbinary.readouterr()
+        return Outcome(status, captured.out.decode(), captured.err.decode())
+
+    return call
