@@ -225,10 +225,9 @@ def test_reference_counting_alone_frees_a_graph():
     gc.collect()
     gc.disable()
     try:
-        for _ in range(100):
-            evaluation()
         tracemalloc.start()
-        evaluation()
+        for _ in range(1_000):  # until the interpreter's own free lists are full
+            evaluation()
         before = tracemalloc.get_traced_memory()[0]
         for _ in range(10_000):
             evaluation()
