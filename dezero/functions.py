@@ -197,8 +197,7 @@ def _relu(x: Operand) -> Operand:
 def _sigmoid(x: Operand) -> Operand:
     if isinstance(x, Variable):
         return sigmoid(x)
-    small = np.exp(-np.absolute(x))
-    return np.where(x >= 0, 1.0, small) / (1.0 + small)
+    return 1.0 / (1.0 + np.exp(-x))
 
 
 def _softplus(x: Operand) -> Operand:

@@ -392,3 +392,21 @@ def output_number(recorder: Recorder, value: Any) -> int:
     if np.ndim(value) != 0:
         raise TraceError("the result is an array, where a program of columns has a number a row")
     return recorder.constant(float(value))
+
+
+def differentiate(program: Program, output: int, wrt: Sequence[str]) -> Program:
+    """The program of the gradient of one output, for the inputs named in `wrt`.
+
+    The program is replayed on Variables over new Tracers, so derivatives of any order cost what
+    their own shared operations cost.
+    """
+    recorder = Recorder(program.inputs)
+    variables = column_variables(recorder)
+    values: list[Any] = [*variables.values(), *program.constants]
+    with np.errstate(all="ignore"):
+        for function, operands in program.operations:
+            values.append(function(*(values[i] for i in operands)))
+    y = values[program.outputs[output]]
+    if isinstance(y, Variable):
+        y.backward()
+    return recorder.program(output_number(recorder, variables[name].grad) for name in wrt)
