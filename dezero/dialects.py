@@ -163,52 +163,12 @@ class C(Code):
     )
     infinity, nan = "INFINITY", "NAN"
     reserved = frozenset(
-        [
-            "auto",
-            "break",
-            "case",
-            "char",
-            "const",
-            "continue",
-            "default",
-            "do",
-            "double",
-            "else",
-            "enum",
-            "extern",
-            "float",
-            "for",
-            "goto",
-            "if",
-            "inline",
-            "int",
-            "long",
-            "register",
-            "restrict",
-            "return",
-            "short",
-            "signed",
-            "sizeof",
-            "static",
-            "struct",
-            "switch",
-            "typedef",
-            "union",
-            "unsigned",
-            "void",
-            "volatile",
-            "while",
-            "main",
-            "grad",
-            "f",
-            "j0",
-            "j1",
-            "jn",
-            "y0",
-            "y1",
-            "yn",
-            "gamma",
-        ]
+        (
+            "auto break case char const continue default do double else enum extern float for "
+            "goto if inline int long register restrict return short signed sizeof static "
+            "struct switch typedef union unsigned void volatile while main grad f j0 j1 jn y0 "
+            "y1 yn gamma"
+        ).split()
     )
 
 
@@ -231,61 +191,13 @@ class JavaScript(Code):
     } | {"exp2": "Math.pow(2, {a})"}
     infinity, nan = "Infinity", "NaN"
     reserved = frozenset(
-        [
-            "break",
-            "case",
-            "catch",
-            "class",
-            "const",
-            "continue",
-            "debugger",
-            "default",
-            "delete",
-            "do",
-            "else",
-            "export",
-            "extends",
-            "false",
-            "finally",
-            "for",
-            "function",
-            "if",
-            "import",
-            "in",
-            "instanceof",
-            "new",
-            "null",
-            "return",
-            "super",
-            "switch",
-            "this",
-            "throw",
-            "true",
-            "try",
-            "typeof",
-            "var",
-            "void",
-            "while",
-            "with",
-            "yield",
-            "let",
-            "static",
-            "enum",
-            "await",
-            "implements",
-            "package",
-            "protected",
-            "interface",
-            "private",
-            "public",
-            "eval",
-            "arguments",
-            "f",
-            "Math",
-            "Infinity",
-            "NaN",
-            "undefined",
-        ]
+        (
+            "break case catch class const continue debugger default delete do else export "
+            "extends false finally for function if import in instanceof new null return super "
+            "switch this throw true try typeof var void while with yield let static enum "
+            "await implements package protected interface private public eval arguments f "
+            "Math Infinity NaN undefined"
+        ).split()
     )
 
 
@@ -314,24 +226,7 @@ class SQL(Code):
     """SQL as SQLite (with its math functions) and DuckDB read it."""
 
     calls = {
-        **{
-            n: n
-            for n in [
-                "sqrt",
-                "exp",
-                "ln",
-                "log2",
-                "log10",
-                "sin",
-                "cos",
-                "tan",
-                "sinh",
-                "cosh",
-                "tanh",
-                "floor",
-                "ceil",
-            ]
-        },
+        **{n: n for n in "sqrt exp ln log2 log10 sin cos tan sinh cosh tanh floor ceil".split()},
         **_INVERSES,
         "absolute": "abs",
         "log": "ln",
@@ -407,7 +302,7 @@ def sql_query(program: Program, names: Sequence[str], title: str) -> str:
     source, clauses = "input", []
     for count, step in enumerate(steps, 1):
         columns = ", ".join(f'{text} AS "{name}"' for name, text in step)
-        clauses.append(f"step{count} AS (SELECT *, {columns} FROM {source})")
+        clauses.append(f"step{count} AS (SELECT *, {columns} FROM {source})")  # noqa: S608, it is printed, not run
         source = f"step{count}"
     shared = "WITH " + ",\n".join(clauses) + "\n" if clauses else ""
     columns = ",\n".join(f'  {text} AS "{n}"' for n, text in zip(names, results, strict=True))
@@ -432,57 +327,14 @@ def _steps(code: Code) -> list[list[tuple[str, str]]]:
 
 # ------------------------------------------------------------------------------------------ LaTeX
 _GREEK = set(
-    [
-        "alpha",
-        "beta",
-        "gamma",
-        "delta",
-        "epsilon",
-        "zeta",
-        "eta",
-        "theta",
-        "iota",
-        "kappa",
-        "lambda",
-        "mu",
-        "nu",
-        "xi",
-        "rho",
-        "sigma",
-        "tau",
-        "upsilon",
-        "phi",
-        "chi",
-        "psi",
-        "omega",
-        "Gamma",
-        "Delta",
-        "Theta",
-        "Lambda",
-        "Xi",
-        "Sigma",
-        "Phi",
-        "Psi",
-        "Omega",
-        "pi",
-    ]
+    (
+        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho "
+        "sigma tau upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Sigma Phi Psi "
+        "Omega pi"
+    ).split()
 )
 _LATEX_CALLS = {
-    **{
-        name: "\\" + name
-        for name in [
-            "exp",
-            "sin",
-            "cos",
-            "tan",
-            "sinh",
-            "cosh",
-            "tanh",
-            "arcsin",
-            "arccos",
-            "arctan",
-        ]
-    },
+    **{name: "\\" + name for name in "exp sin cos tan sinh cosh tanh arcsin arccos arctan".split()},
     "log": "\\ln",
     "minimum": "\\min",
     "maximum": "\\max",

@@ -293,9 +293,8 @@ class Printer:
         other = self.terms[right]
         if not isinstance(other.value, Fraction) or other.value >= 0 or right in self.named:
             return (self.part(left, SUM), " + ", self.written[right][0]), SUM
-        if other.kind == "product" and (other.value, len(other.parts)) == (-1, 1):
-            if other.parts[0][1] == 1:
-                return (self.part(left, SUM), " - ", self.part(other.parts[0][0], PRODUCT)), SUM
+        if other.value == -1 and len(other.parts) == 1 and other.parts[0][1] == 1:
+            return (self.part(left, SUM), " - ", self.part(other.parts[0][0], PRODUCT)), SUM
         magnitude = self.write(other._replace(value=-other.value))[0]
         return (self.part(left, SUM), " - ", magnitude), SUM
 

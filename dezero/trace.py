@@ -402,11 +402,24 @@ def differentiate(program: Program, output: int, wrt: Sequence[str]) -> Program:
     """
     recorder = Recorder(program.inputs)
     variables = column_variables(recorder)
-    values: list[Any] = [*variables.values(), *program.constants]
-    with np.errstate(all="ignore"):
-        for function, operands in program.operations:
-            values.append(function(*(values[i] for i in operands)))
-    y = values[program.outputs[output]]
+    y = replay(program, list(variables.values()))[output]
     if isinstance(y, Variable):
         y.backward()
     return recorder.program(output_number(recorder, variables[name].grad) for name in wrt)
+
+
+def replay(program: Program, operands: Sequence[Any]) -> list[Any]:
+    """A program's outputs for any operands, one for each input: arrays, Variables or Tracers."""
+    values: list[Any] = [*operands, *program.constants]
+    with np.errstate(all="ignore"):
+        for function, numbers in program.operations:
+            values.append(function(*(values[i] for i in numbers)))
+    return [values[i] for i in program.outputs]
+
+
+def merge(parts: Sequence[tuple[Program, int]]) -> Program:
+    """One program of single outputs of several programs with the same inputs."""
+    recorder = Recorder(parts[0][0].inputs)
+    tracers = [Tracer(recorder, number) for number in range(len(recorder.inputs))]
+    numbers = [output_number(recorder, replay(program, tracers)[i]) for program, i in parts]
+    return recorder.program(numbers)

@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from dezero.functions import ALIASES, CONSTANTS, FUNCTIONS
-from dezero_cli import report
+from dezero_cli import report, symbolic
+from dezero_cli.expression import parse
 
-HELP = """List the functions and constants that an expression may use."""
+HELP = """List the functions and constants that an expression may use, with their derivatives."""
 
 
 @click.command("functions", help=HELP)
@@ -20,7 +21,13 @@ def command(as_json: bool) -> None:
     if as_json:
         report.write(report.json_line({"functions": functions, "constants": CONSTANTS}))
         return
-    rows = [(f["call"], ", ".join(f["aliases"]), f["summary"]) for f in functions]
+    rows = [
+        (f["call"] if i == 0 else "", ", ".join(f["aliases"]) if i == 0 else "", label)
+        for f in functions
+        for i, label in enumerate(
+            [f["summary"], *(f"  d/d{name} = {d}" for name, d in f["derivative"].items())]
+        )
+    ]
     report.write(report.columns([("FUNCTION", "ALSO", ""), *rows]) + "\n")
     constants = [(name, report.number_text(value)) for name, value in CONSTANTS.items()]
     report.write(report.columns([("CONSTANT", "VALUE"), *constants]))
@@ -43,4 +50,5 @@ def _function(name: str) -> dict[str, Any]:
         "call": f"{name}({shown})",
         "aliases": [alias for alias, target in ALIASES.items() if target == name],
         "summary": (function.__doc__ or "").split("\n")[0],
+        "derivative": symbolic.gradient(parse(f"{name}({shown})")),
     }

@@ -1,0 +1,55 @@
+"""``dezero derive``: partial derivatives as formulas or as code."""
+
+from __future__ import annotations
+
+import click
+
+from dezero_cli import report, symbolic
+from dezero_cli.arguments import ExpressionCommand
+from dezero_cli.expression import parse
+
+HELP = """Print each partial derivative of EXPR as a formula.
+
+\b
+  dezero derive 'x**3/2 - y'
+  dezero derive 'sin(x*y)' --wrt x --order 2
+  dezero derive 'a*exp(-b*t)' --to c
+
+The formulas are in this tool's own language, so they can be fed back in.
+"""
+FORMS = ("latex", "c", "numpy", "sql", "js")
+
+
+@click.command("derive", cls=ExpressionCommand, help=HELP)
+@click.argument("text", metavar="EXPR")
+@click.option("--wrt", multiple=True, metavar="NAME", help="Derive for NAME only (repeatable).")
+@click.option("--order", type=click.IntRange(1, 20), default=1, metavar="N", help="Derive N times.")
+@click.option("--to", "form", type=click.Choice(FORMS), help="Print value and derivatives as code.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(text: str, wrt: tuple[str, ...], order: int, form: str | None, as_json: bool) -> None:
+    """Derive, write the formulas, report."""
+    if form and as_json:
+        raise click.UsageError("--to prints code, so it goes without --json")
+    expression = parse(text)
+    names = symbolic.checked(expression, wrt)
+    wanted, program = symbolic.derivatives(
+        expression, symbolic.inputs(expression, wrt), names, order
+    )
+    if form:
+        from dezero.dialects import FORMS as WRITERS
+
+        outputs = ["value", *("d_" + "_".join(each) for each in wanted)]
+        report.write(WRITERS[form](program, outputs, text))
+        return
+    formulas = symbolic.texts(program, text)[1:]
+    if as_json:
+        keys = [",".join(each) for each in wanted]
+        report.write(
+            report.json_line({"expr": text, "grad": dict(zip(keys, formulas, strict=True))})
+        )
+        return
+    if not wanted:
+        report.warn("note: the expression has no inputs to derive for")
+        return
+    rows = [(symbolic.label(each), f) for each, f in zip(wanted, formulas, strict=True)]
+    report.write(report.columns(rows))

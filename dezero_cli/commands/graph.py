@@ -1,0 +1,49 @@
+"""``dezero graph``: the computational graph of an expression."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dezero.functions import CONSTANTS
+from dezero_cli import drawing, report, values
+from dezero_cli.arguments import ExpressionCommand, expression_and_values
+from dezero_cli.expression import parse
+
+HELP = """Print the computational graph of EXPR as Graphviz DOT.
+
+\b
+  dezero graph 'sin(x*y) + x'
+  dezero graph 'sin(x*y) + x' x=1 y=2 -o graph.svg
+  dezero graph 'sin(x*y) + x' --to mermaid
+
+With values for all inputs, every node shows its value and its gradient.
+"""
+
+
+@click.command("graph", cls=ExpressionCommand, help=HELP, no_args_is_help=True)
+@click.argument("words", nargs=-1, metavar="EXPR [NAME=VALUE]...")
+@click.option("--to", "form", type=click.Choice(["dot", "mermaid"]), help="The form of the text.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Draw into a .svg, .png or .pdf file (with Graphviz).",
+)
+def command(words: tuple[str, ...], form: str | None, output: Path | None) -> None:
+    """Build the graph, then print or draw it."""
+    if form and output:
+        raise click.UsageError("--to prints text and -o draws a file: choose one")
+    text, assignments = expression_and_values(words)
+    expression = parse(text)
+    given = values.assignments(assignments)
+    missing = [n for n in expression.names if n not in given and n not in CONSTANTS]
+    if given and missing:
+        raise click.UsageError(f"give values for all inputs or for none: {missing[0]} has none")
+    graph = drawing.nodes(expression, given)
+    if output:
+        drawing.picture(drawing.dot(graph), output)
+    else:
+        report.write(drawing.mermaid(graph) if form == "mermaid" else drawing.dot(graph))

@@ -1,0 +1,86 @@
+"""An expression -> its derivatives as programs and formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dezero import Variable
+from dezero.formula import FormulaError, formulas
+from dezero.functions import CONSTANTS
+from dezero.trace import Program, TraceError, differentiate, merge, trace
+from dezero_cli.diagnosis import ExpressionError, did_you_mean
+from dezero_cli.expression import Expression
+
+
+def inputs(expression: Expression, wrt: Sequence[str] = ()) -> list[str]:
+    """The free names of an expression; a constant's name is one only where `wrt` asks for it."""
+    return [name for name in expression.names if name not in CONSTANTS or name in wrt]
+
+
+def program(expression: Expression, names: Sequence[str], wrt: Sequence[str]) -> Program:
+    """The program of the value and the gradient for the names in `wrt`."""
+
+    def function(*variables: Variable) -> Variable:
+        return expression.evaluate(dict(zip(names, variables, strict=True)))
+
+    try:
+        return trace(function, names, wrt)
+    except TraceError as fault:
+        raise ExpressionError(str(fault), expression.text, 0) from None
+
+
+def derivatives(
+    expression: Expression, names: Sequence[str], wrt: Sequence[str], order: int = 1
+) -> tuple[list[tuple[str, ...]], Program]:
+    """The partial derivatives of one order: what each is for, and a program of value and all.
+
+    Mixed derivatives do not depend on the order of the names, so each is given once.
+    """
+    base = program(expression, names, wrt)
+    level: dict[tuple[str, ...], tuple[Program, int]]
+    level = {(name,): (base, i) for i, name in enumerate(wrt, 1)}
+    for _ in range(order - 1):
+        following = {}
+        for done, (part, i) in level.items():
+            rest = wrt[wrt.index(done[-1]) :]
+            gradient = differentiate(part, i, rest)
+            for j, name in enumerate(rest):
+                following[(*done, name)] = (merge([(gradient, j)]), 0)
+        level = following
+    return list(level), merge([(base, 0), *level.values()])
+
+
+def texts(part: Program, text: str) -> list[str]:
+    """The outputs of a program as formulas in this language."""
+    try:
+        return formulas(part)
+    except FormulaError as fault:
+        raise ExpressionError(str(fault), text, 0) from None
+
+
+def gradient(expression: Expression) -> dict[str, str]:
+    """Each partial derivative of an expression as a formula."""
+    names = inputs(expression)
+    part = program(expression, names, names)
+    return dict(zip(names, texts(part, expression.text)[1:], strict=True))
+
+
+def checked(expression: Expression, wrt: Sequence[str]) -> list[str]:
+    """The names to derive for: `wrt`, or all inputs; an unknown name is a fault."""
+    names = inputs(expression, wrt)
+    for name in wrt:
+        if name not in names:
+            hint = did_you_mean(name, names)
+            raise ExpressionError(f"no {name} in the expression", expression.text, 0, hint=hint)
+    return list(dict.fromkeys(wrt)) or names
+
+
+def label(names: Sequence[str]) -> str:
+    """d/dx, d2/dx2, d3/dx2dy."""
+    order = "" if len(names) == 1 else str(len(names))
+    counts: dict[str, int] = {}
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
+    parts: list[Any] = [f"d{name}{count if count > 1 else ''}" for name, count in counts.items()]
+    return f"d{order}/{''.join(parts)}"

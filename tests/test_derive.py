@@ -1,0 +1,92 @@
+"""`dezero derive` and `dezero graph`."""
+
+import shutil
+
+import pytest
+
+from dezero_cli.drawing import clip
+
+
+def test_text_and_json(dezero):
+    assert dezero("derive", "x**3/2 - y") == (0, "d/dx  3*x**2/2\nd/dy  -1\n", "")
+    assert dezero("derive", "x**3/2 - y", "--json").json == {
+        "expr": "x**3/2 - y",
+        "grad": {"x": "3*x**2/2", "y": "-1"},
+    }
+    assert dezero("derive", "-x*y", "--wrt", "y").out == "d/dy  -x\n"
+
+
+def test_higher_orders_give_each_mixed_derivative_once(dezero):
+    assert dezero("derive", "x**2*y", "--order", "2").out == (
+        "d2/dx2   2*y\nd2/dxdy  2*x\nd2/dy2   0\n"
+    )
+    result = dezero("derive", "x**2*y", "--order", "3", "--json").json
+    assert result["grad"] == {"x,x,x": "0", "x,x,y": "2", "x,y,y": "0", "y,y,y": "0"}
+
+
+@pytest.mark.parametrize("form", ["latex", "c", "numpy", "sql", "js"])
+def test_code(dezero, form):
+    status, out, err = dezero("derive", "lambda*exp(-t1/2)", "--to", form)
+    assert (status, err) == (0, "") and "exp" in out
+
+
+def test_latex(dezero):
+    assert dezero("derive", "sqrt(theta_1)/x", "--to", "latex").out.splitlines()[:2] == [
+        r"f = \frac{\sqrt{\theta_{1}}}{x}",
+        r"\frac{\partial f}{\partial \theta_{1}} = \frac{1}{2 \, x \, \sqrt{\theta_{1}}}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["x+"], "expected a value after '+'"),
+        (["length", "--wrt", "lenght"], "no lenght in the expression: did you mean length?"),
+        (["x", "--order", "0"], "0 is not in the range"),
+        (["x", "--to", "fortran"], "'fortran' is not one of"),
+        (["x", "--to", "c", "--json"], "without --json"),
+    ],
+)
+def test_faults(dezero, words, message):
+    status, out, err = dezero("derive", *words)
+    assert (status, out) == (2, "") and message in err
+
+
+def test_nothing_to_derive_for_is_said(dezero):
+    assert dezero("derive", "2+3") == (0, "", "note: the expression has no inputs to derive for\n")
+
+
+def test_functions_shows_derivatives(dezero):
+    listing = {f["name"]: f["derivative"] for f in dezero("functions", "--json").json["functions"]}
+    assert listing["sin"] == {"x": "cos(x)"}
+    assert listing["hypot"]["x"] == "where(hypot(x, y) == 0, 0, x/hypot(x, y))"
+    assert "d/dx = 1/x" in dezero("functions").out
+
+
+def test_a_graph_in_dot_and_mermaid(dezero):
+    out = dezero("graph", "sin(x*y)+x").out
+    assert out.startswith("digraph expression {") and '"sin(x*y)"' in out
+    assert "n0 -> n4;" in out and out.count("->") == 5
+    assert dezero("graph", "a<b", "--to", "mermaid").out.splitlines()[-1] == "  n1 --> n2"
+
+
+def test_values_and_gradients_on_the_nodes(dezero):
+    out = dezero("graph", "x*y + 1", "x=2", "y=3").out
+    assert r'n0 [label="x\n= 2\ngradient 3"' in out
+    assert r'"x*y\n= 6\ngradient 1"' in out
+    assert "give values for all inputs" in dezero("graph", "x*y", "x=2").err
+
+
+def test_pictures(dezero, tmp_path, monkeypatch):
+    if shutil.which("dot"):
+        target = tmp_path / "graph.svg"
+        assert dezero("graph", "sin(x)*x", "x=1", "-o", str(target)).status == 0
+        assert "<svg" in target.read_text() and list(tmp_path.iterdir()) == [target]
+    assert ".svg, .png or .pdf" in dezero("graph", "x", "-o", "graph.gif").err
+    monkeypatch.setenv("PATH", "")
+    outcome = dezero("graph", "x", "-o", str(tmp_path / "x.svg"))
+    assert outcome.status == 1 and "'dot' is not installed" in outcome.err
+
+
+def test_labels_are_short():
+    assert clip("x + " * 100).endswith("...") and len(clip("x + " * 100)) == 40

@@ -1,0 +1,206 @@
+"""Derived formulas and code: parsed, compiled and run for real, against the oracle."""
+
+import functools
+import json
+import shutil
+import sqlite3
+import subprocess
+
+import numpy as np
+import pytest
+
+from dezero import Variable
+from dezero.dialects import FORMS
+from dezero.formula import formulas
+from dezero.trace import Program
+from dezero_cli import symbolic
+from dezero_cli.expression import parse
+
+from .conftest import cases
+
+CASES = [case for case in cases() if case["smooth"] and case.get("grad")]
+
+
+@functools.cache
+def derived(text: str) -> tuple[list[str], Program]:
+    """The inputs of an expression and the program of its value and gradient."""
+    expression = parse(text)
+    names = symbolic.inputs(expression)
+    return names, symbolic.program(expression, names, names)
+
+
+def faults(case, results):
+    """Where results (the value, then the gradient by input) are not the oracle's."""
+    names, _ = derived(case["expr"])
+    expected = [("value", case["value"], case["noise"]["value"])]
+    expected += [(name, case["grad"][name], case["noise"]["grad"][name]) for name in names]
+    for got, (what, want, noise) in zip(results, expected, strict=True):
+        if got is None or not abs(got - want) <= max(1e-12 * abs(want), 8 * noise):
+            yield case["id"], what, got, want
+
+
+def test_derived_formulas_parse_and_give_the_oracles_gradient():
+    wrong = []
+    for case in CASES:
+        _, program = derived(case["expr"])
+        inputs = {name: Variable(np.array(value)) for name, value in case["vars"].items()}
+        results = [float(parse(f).evaluate(inputs).data) for f in formulas(program)]
+        wrong += faults(case, results)
+    assert wrong == []
+
+
+def code(form: str, case, count: int) -> str:
+    """The function of a case, its name made unique."""
+    names, program = derived(case["expr"])
+    outputs = ["value", *(f"d_{name}" for name in names)]
+    text = FORMS[form](program, outputs, "a case")
+    return text.replace(" f(", f" f{count}(")
+
+
+def arguments(case) -> str:
+    names, _ = derived(case["expr"])
+    return ", ".join(repr(case["vars"][name]) for name in names)
+
+
+def test_c(tmp_path):
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler")
+    parts, calls = ["#include <stdio.h>\n"], []
+    for count, case in enumerate(CASES):
+        size = len(derived(case["expr"])[0])
+        parts.append(code("c", case, count))
+        calls.append(
+            f'{{ double g[{size}]; printf("[%.17g", f{count}({arguments(case)}, g));'
+            f' for (int i = 0; i < {size}; i++) printf(", %.17g", g[i]); puts("]"); }}'
+        )
+    (tmp_path / "cases.c").write_text(
+        "".join(parts) + "int main(void) {\n" + "\n".join(calls) + "\nreturn 0; }\n"
+    )
+    build = [
+        "cc",
+        "-std=c99",
+        "-Wall",
+        "-Werror",
+        "-Wno-unused-variable",
+        "-O0",
+        "-o",
+        "cases",
+        "cases.c",
+        "-lm",
+    ]
+    subprocess.run(build, cwd=tmp_path, check=True)
+    out = subprocess.run([tmp_path / "cases"], capture_output=True, text=True, check=True).stdout
+    lines = [
+        json.loads(line.replace("nan", "NaN").replace("inf", "Infinity"))
+        for line in out.splitlines()
+    ]
+    wrong = [f for case, line in zip(CASES, lines, strict=True) for f in faults(case, line)]
+    assert wrong == []
+
+
+def test_javascript(tmp_path):
+    if shutil.which("node") is None:
+        pytest.skip("no node")
+    parts = []
+    for count, case in enumerate(CASES):
+        parts.append(code("js", case, count))
+        parts.append(f"console.log(JSON.stringify(Object.values(f{count}({arguments(case)}))));\n")
+    (tmp_path / "cases.js").write_text('"use strict";\n' + "".join(parts))
+    run = ["node", "cases.js"]
+    out = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    lines = map(json.loads, out.splitlines())
+    wrong = [f for case, line in zip(CASES, lines, strict=True) for f in faults(case, line)]
+    assert wrong == []
+
+
+def test_numpy():
+    wrong = []
+    for case in CASES:
+        namespace = {}
+        exec(code("numpy", case, 0), namespace)
+        names, _ = derived(case["expr"])
+        with np.errstate(all="ignore"):
+            results = namespace["f0"](*(np.float64(case["vars"][name]) for name in names))
+        wrong += faults(case, results if isinstance(results, tuple) else (results,))
+    assert wrong == []
+
+
+def rows(case) -> tuple[str, str]:
+    """SQL that makes the table of one row, and the query for it."""
+    names, program = derived(case["expr"])
+    columns = ", ".join(f'CAST({case["vars"][name]!r} AS DOUBLE) AS "{name}"' for name in names)
+    outputs = ["value", *(f"d_{name}" for name in names)]
+    return f"CREATE TABLE input AS SELECT {columns}", FORMS["sql"](program, outputs, "a case")
+
+
+def test_sqlite():
+    connection = sqlite3.connect(":memory:")
+    try:
+        connection.execute("SELECT sin(1.0), ln(1.0), power(2.0, 3.0)")
+    except sqlite3.OperationalError:
+        pytest.skip("this SQLite was built without mathematical functions")
+    wrong = []
+    for case in CASES:
+        table, query = rows(case)
+        connection.execute(table)
+        wrong += faults(case, connection.execute(query).fetchone())
+        connection.execute("DROP TABLE input")
+    connection.close()
+    assert wrong == []
+
+
+def test_duckdb():
+    duckdb = pytest.importorskip("duckdb", reason="DuckDB is not installed")
+    connection = duckdb.connect()
+    wrong = []
+    for case in CASES[::7]:
+        table, query = rows(case)
+        connection.execute(table)
+        wrong += faults(case, connection.execute(query).fetchone())
+        connection.execute("DROP TABLE input")
+    connection.close()
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("x**3/2 - y", {"x": "3*x**2/2", "y": "-1"}),
+        ("a*b+c", {"a": "b", "b": "a", "c": "1"}),
+        ("x/y", {"x": "1/y", "y": "-x/y**2"}),
+        ("sqrt(x**2+y**2)", {"x": "x/sqrt(x**2 + y**2)", "y": "y/sqrt(x**2 + y**2)"}),
+        ("0.1*x**2", {"x": "0.2*x"}),
+        ("x**2/3", {"x": "2*x/3"}),
+        ("where(x>0, log(x), 0)", {"x": "where(x > 0, 1/x, 0)"}),
+        ("(x-y)**2", {"x": "2*(x - y)", "y": "-2*(x - y)"}),
+        ("x**0.5", {"x": "x**-0.5/2"}),
+        ("tanh(x)", {"x": "1/cosh(x)**2"}),
+        ("sin(pi*x)", {"x": "pi*cos(pi*x)"}),
+        ("x-(y-z)", {"x": "1", "y": "-1", "z": "1"}),
+        ("abs(x)", {"x": "sign(x)"}),
+    ],
+)
+def test_formulas_are_as_a_person_writes_them(text, expected):
+    assert symbolic.gradient(parse(text)) == expected
+
+
+def test_a_long_sum_and_a_long_product_are_written_in_linear_time():
+    names, program = derived("+".join(["sin(x)*y"] * 3000))
+    assert names == ["x", "y"] and len(formulas(program)[0]) < 100_000
+    long = "*".join(f"(x+{i})" for i in range(1000))
+    assert len(derived(long)[1].operations) < 10_000
+
+
+def test_eight_orders_stay_small():
+    expression = parse("sin(x*y)*exp(-x**2)")
+    wanted, program = symbolic.derivatives(expression, ["x", "y"], ["x", "y"], 8)
+    assert len(wanted) == 9 and len(program.operations) < 2000
+    at = {"x": 0.3, "y": -0.7}
+    import mpmath
+
+    with mpmath.workdps(40):
+        oracle = mpmath.diff(
+            lambda x, y: mpmath.sin(x * y) * mpmath.exp(-(x**2)), (0.3, -0.7), (5, 3)
+        )
+    got = program.run(at)[1 + wanted.index(("x",) * 5 + ("y",) * 3)][0]
+    assert got == pytest.approx(float(oracle), rel=1e-9)
