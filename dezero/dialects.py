@@ -246,6 +246,11 @@ class SQL(Code):
     infinity, nan = "9e999", "NULL"
     test = "(CASE WHEN {condition} THEN {chosen} ELSE {other} END)"
 
+    def number_text(self, value: Fraction | float) -> str:
+        """A literal with an exponent, which makes it a DOUBLE and not a DECIMAL."""
+        text = super().number_text(value)
+        return text if "e" in text or text == self.nan else text + "e0"
+
     def name(self, name: str) -> str:
         """A column, quoted, so that it may be any word."""
         return f'"{name}"'
@@ -353,7 +358,7 @@ class LaTeX(Printer):
     def name(self, name: str) -> str:
         """x, \\theta, x_{1}."""
         stem, line, index = name.partition("_")
-        digits = re.fullmatch(r"([^\W\d]+)(\d+)", name)
+        digits = re.fullmatch(r"([^\W\d_]+)(\d+)", name)
         if digits:
             stem, line, index = digits[1], "_", digits[2]
         symbol = "\\" + stem if stem in _GREEK else stem

@@ -328,6 +328,9 @@ FUNCTIONS: dict[str, Callable[..., Variable]] = {
 } | {"abs": abs}
 """The functions an expression may call, by name; their positional parameters are the arity."""
 
+ELEMENTWISE: frozenset[str] = frozenset(FUNCTIONS)
+"""The functions that work element by element, so that many evaluations may share one call."""
+
 ALIASES: dict[str, str] = {
     "asin": "arcsin",
     "acos": "arccos",

@@ -24,7 +24,7 @@ from typing import Any, Final, NamedTuple
 import numpy
 
 from dezero import Variable, constant
-from dezero.functions import ALIASES, CONSTANTS, FUNCTIONS
+from dezero.functions import ALIASES, CONSTANTS, ELEMENTWISE, FUNCTIONS
 from dezero_cli import diagnosis
 from dezero_cli.diagnosis import ExpressionError, Token
 
@@ -49,6 +49,10 @@ OPERATORS: Final[Mapping[str, Callable[..., Any]]] = {
     "negative": operator.neg,
 }
 """What the rules of the grammar that stand for an operator do."""
+
+_ELEMENTWISE: Final = {FUNCTIONS[name] for name in ELEMENTWISE} | (
+    set(OPERATORS.values()) - {operator.matmul}
+)
 
 
 class Operation(NamedTuple):
@@ -93,6 +97,11 @@ class Expression:
     def operations(self) -> tuple[Operation, ...]:
         """The operations in the order in which they are applied."""
         return tuple(Operation(*step) for step in self.program if type(step) is tuple)
+
+    @property
+    def elementwise(self) -> bool:
+        """Whether evaluating on stacked numbers is evaluating on each of them."""
+        return all(step[0] in _ELEMENTWISE for step in self.program if type(step) is tuple)
 
     def evaluate(
         self,

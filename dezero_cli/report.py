@@ -29,10 +29,10 @@ def json_line(result: Mapping[str, Any]) -> bytes:
     import orjson
 
     plain = {key: _plain(item) for key, item in result.items()}
-    nonfinite = dict(_nonfinite(plain))
+    nonfinite = dict(_nonfinite({k: v for k, v in plain.items() if k not in {"id", "line"}}))
     if nonfinite:
         plain["nonfinite"] = nonfinite
-    return orjson.dumps(plain, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY)
+    return orjson.dumps(plain, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _plain(item: Any) -> Any:
@@ -179,3 +179,37 @@ def columns(rows: Iterable[tuple[str, ...]]) -> str:
         for row in rows
     )
     return "".join(line.rstrip() + "\n" for line in lines)
+
+
+def json_lines(results: list[dict[str, Any]]) -> bytes:
+    """A line of JSON for each result."""
+    return b"".join(map(json_line, results))
+
+
+MISSING = object()
+"""The identity of a line that has none."""
+
+
+def json_table(
+    first: int, identities: list[Any], expr: str, result: Mapping[str, Any], table: np.ndarray
+) -> bytes:
+    """Lines of JSON for the finite rows of a table: the value, then the gradients of `result`.
+
+    The numbers are written by one call, and each line is a template filled in.
+    """
+    import orjson
+
+    names = [orjson.dumps(name).replace(b"%", b"%%") for name in result.get("grad", {})]
+    grad = b",".join(name + b":%b" for name in names)
+    ending = b',"grad":{' + grad + b"}}\n" if "grad" in result else b"}\n"
+    line = orjson.dumps(expr).replace(b"%", b"%%") + b',"value":%b' + ending
+    numbers = orjson.dumps(np.ascontiguousarray(table), option=orjson.OPT_SERIALIZE_NUMPY)
+    rows = [row.split(b",") for row in numbers[2:-2].split(b"],[")]
+    if all(identity is MISSING for identity in identities):
+        template = b'{"line":%d,"expr":' + line
+        return b"".join([template % (n, *row) for n, row in enumerate(rows, first)])
+    out = []
+    for n, (identity, row) in enumerate(zip(identities, rows, strict=True), first):
+        known = b"" if identity is MISSING else b'"id":' + orjson.dumps(identity) + b","
+        out.append((b'{"line":%d,%b"expr":' + line) % (n, known, *row))
+    return b"".join(out)
