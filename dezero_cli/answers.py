@@ -43,7 +43,7 @@ class Answer:
 def answer(chunk: Chunk, settings: Settings) -> Answer:
     """Answer all lines of a chunk, in their order."""
     lines = [line.rstrip(b"\r") for line in chunk.lines]
-    items = objects(lines)
+    items = objects(lines, settings.longest)
     if items is not None:
         out = _alike(items, chunk.first, settings)
         if out is not None:

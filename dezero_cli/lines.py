@@ -93,13 +93,13 @@ def requests(
     return found
 
 
-def objects(lines: list[bytes]) -> list[dict[str, Any]] | None:
+def objects(lines: list[bytes], longest: int) -> list[dict[str, Any]] | None:
     """All lines as JSON objects in one call of the parser; None where some line is no object.
 
     A number that nobody can guess stands between the lines, so that no line can borrow from
     another.
     """
-    if not all(line.startswith(b"{") and len(line) < CHUNK for line in lines):
+    if max(map(len, lines)) > longest:
         return None
     try:
         items = orjson.loads(b"[" + (b",%d," % _SENTINEL).join(lines) + b"]")
