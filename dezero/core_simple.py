@@ -1,7 +1,7 @@
 """The engine under the names of the notes it is built from (DeZero, steps 17 to 22).
 
-Code written for those steps runs unchanged against this module: `Variable`, `Function` and
-`Config` come from `dezero.graph`; the arithmetic operators and their derivatives are here.
+Code written for those steps runs unchanged against this module: `Variable` and `Config` come from
+`dezero.graph`, `Function` from `dezero.function`; the arithmetic operators are here.
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 from numpy import float64
 
+from dezero.function import Function, Rule
 from dezero.graph import (
     UFUNCS,
     Config,
-    Function,
     Operand,
-    Rule,
     Variable,
     as_array,
     as_variable,

@@ -1,4 +1,4 @@
-"""Elementary functions, comparisons and reductions, each with its derivative.
+"""Elementary functions and comparisons, each with its derivative, and the names of all functions.
 
 The table of elementary functions reads: NumPy's ufunc, then the gradient for each input in terms
 of the output's gradient `gy`, the output `y` and the inputs.  Of several equal forms the accurate
@@ -13,8 +13,25 @@ from typing import Any
 
 import numpy as np
 
+from dezero.arrays import (  # noqa: F401, all functions are reached through this module
+    broadcast_to,
+    dot,
+    getitem,
+    matmul,
+    max,
+    mean,
+    min,
+    norm,
+    prod,
+    reshape,
+    sum,
+    sum_to,
+    swapaxes,
+    transpose,
+)
 from dezero.core_simple import pow, zero
-from dezero.graph import ARRAY_FUNCTIONS, UFUNCS, Operand, Rule, Variable, operand
+from dezero.function import Rule
+from dezero.graph import ARRAY_FUNCTIONS, UFUNCS, Operand, Variable, operand
 
 Gradient = Callable[..., Operand]
 
@@ -129,6 +146,7 @@ abs = _unary(
     "Absolute value; its derivative at 0 is 0.",
     lambda gy, y, x: gy * np.sign(x),
 )
+abs.__name__ = abs.__qualname__ = "abs"
 sign = _unary(np.sign, "-1, 0 or 1; flat.", _flat)
 floor = _unary(np.floor, "Largest integer not above x; flat.", _flat)
 ceil = _unary(np.ceil, "Smallest integer not below x; flat.", _flat)
@@ -244,77 +262,7 @@ for _operator, _function in {
     setattr(Variable, _operator, _function)
 
 
-# ------------------------------------------------------------------------------ shapes and sums
-class Sum(Rule):
-    """The sum over some axes or all."""
-
-    __slots__ = ("axis", "keepdims")
-
-    def __init__(self, axis: int | tuple[int, ...] | None, keepdims: bool) -> None:
-        self.axis = axis
-        self.keepdims = keepdims
-
-    def forward(self, x: Operand) -> Operand:
-        return np.sum(x, axis=self.axis, keepdims=self.keepdims)
-
-    def gradient(self, gy: Operand, y: Operand, x: Operand) -> Operand:
-        """The output's gradient, for every element that was summed."""
-        kept = np.empty(x.shape).sum(axis=self.axis, keepdims=True).shape
-        return np.broadcast_to(np.reshape(gy, kept), x.shape)
-
-    partials = (gradient,)
-
-
-def sum(x: Any, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Variable:
-    """The sum over `axis` (all axes unless told), its axes kept with length 1 by `keepdims`."""
-    return Sum(axis, keepdims)(x)
-
-
-class Reshape(Rule):
-    """The same elements in another shape."""
-
-    __slots__ = ("shape",)
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self.shape = shape
-
-    def forward(self, x: Operand) -> Operand:
-        return np.reshape(x, self.shape)
-
-    partials = (lambda self, gy, y, x: np.reshape(gy, x.shape),)
-
-
-def reshape(x: Any, shape: tuple[int, ...]) -> Variable:
-    """The elements of x in another shape."""
-    return Reshape(shape)(x)
-
-
-class BroadcastTo(Rule):
-    """x repeated along new or stretched axes."""
-
-    __slots__ = ("shape",)
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self.shape = shape
-
-    def forward(self, x: Operand) -> Operand:
-        return np.broadcast_to(x, self.shape)
-
-    partials = (lambda self, gy, y, x: gy,)  # the engine sums it back to the shape of x
-
-
-def broadcast_to(x: Any, shape: tuple[int, ...]) -> Variable:
-    """x broadcast to `shape` by NumPy's rules."""
-    return BroadcastTo(shape)(x)
-
-
-ARRAY_FUNCTIONS |= {
-    np.where: where,
-    np.clip: clip,
-    np.sum: sum,
-    np.reshape: reshape,
-    np.broadcast_to: broadcast_to,
-}
+ARRAY_FUNCTIONS |= {np.where: where, np.clip: clip}
 
 # -------------------------------------------------------------------------- the language's names
 FUNCTIONS: dict[str, Callable[..., Variable]] = {
@@ -323,12 +271,21 @@ FUNCTIONS: dict[str, Callable[..., Variable]] = {
         *(sqrt, cbrt, exp, exp2, expm1, log, log2, log10, log1p, pow),
         *(sin, cos, tan, arcsin, arccos, arctan, arctan2, hypot),
         *(sinh, cosh, tanh, arcsinh, arccosh, arctanh),
-        *(sign, floor, ceil, minimum, maximum, where, clip, relu, sigmoid, softplus),
+        *(abs, sign, floor, ceil, minimum, maximum, where, clip, relu, sigmoid, softplus),
+        *(sum, mean, prod, min, max, dot, norm, transpose),
     )
-} | {"abs": abs}
-"""The functions an expression may call, by name; their positional parameters are the arity."""
+}
+"""The functions an expression may call, by name; parameters without a default are the operands."""
 
-ELEMENTWISE: frozenset[str] = frozenset(FUNCTIONS)
+NAMED: frozenset[str] = frozenset({"axis", "keepdims"})
+"""The parameters that an expression may give by name, as whole numbers."""
+
+PAIRS: dict[str, Callable[..., Variable]] = {"min": minimum, "max": maximum}
+"""What these reductions mean when they are called with two values."""
+
+ELEMENTWISE: frozenset[str] = frozenset(FUNCTIONS) - {
+    *("sum", "mean", "prod", "min", "max", "dot", "norm", "transpose"),
+}
 """The functions that work element by element, so that many evaluations may share one call."""
 
 ALIASES: dict[str, str] = {
@@ -340,8 +297,6 @@ ALIASES: dict[str, str] = {
     "acosh": "arccosh",
     "atanh": "arctanh",
     "ln": "log",
-    "min": "minimum",
-    "max": "maximum",
 }
 """The ``math`` module's and C's names for the same functions."""
 

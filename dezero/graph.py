@@ -1,4 +1,4 @@
-"""The computational graph: Variable, Function, and how an operation records itself.
+"""The computational graph's nodes: Variable, and the settings of the engine.
 
 A `Variable` holds an array and remembers the `Function` that made it; `Variable.backward` walks
 those functions from the last to the first and adds up gradients.
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,9 @@ import numpy as np
 from numpy import float64, ndarray
 
 from dezero.sweep import Sweep
+
+if TYPE_CHECKING:
+    from dezero.function import Function
 
 Operand = Any
 """A ``numpy.float64``, an ``ndarray``, a Variable or a tracer."""
@@ -57,6 +59,28 @@ def no_grad() -> contextlib.AbstractContextManager[None]:
 
 
 # -------------------------------------------------------------------------------------- variables
+class Gradient(ndarray):
+    """An array that also answers to ``.data``, as a gradient that is a Variable does.
+
+    The same code then reads ``x.grad.data`` with and without ``create_graph``.  What is computed
+    from it is a plain ``ndarray``.
+    """
+
+    __slots__ = ()
+
+    @property
+    def data(self) -> Any:
+        """The plain array, sharing memory."""
+        return self.view(ndarray)
+
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        plain = array.view(ndarray)
+        return plain[()] if return_scalar else plain
+
+    def __repr__(self) -> str:
+        return repr(self.view(ndarray))
+
+
 CONSTANT = -1
 """The generation of a Variable that takes no gradient."""
 
@@ -106,8 +130,8 @@ class Variable:
     def grad(self) -> Any:
         """The gradient: an ``ndarray`` of this Variable's shape, a Variable, or None."""
         grad = self._grad
-        if isinstance(grad, np.generic):
-            grad = self._grad = np.asarray(grad)
+        if isinstance(grad, ndarray | np.generic) and type(grad) is not Gradient:
+            grad = self._grad = np.asarray(grad).view(Gradient)
         return grad
 
     @grad.setter
@@ -178,7 +202,7 @@ class Variable:
             ):
                 Sweep(self, retain_grad, create_graph).run()
 
-    if TYPE_CHECKING:  # bound in core_simple.py and functions.py, beside the rules
+    if TYPE_CHECKING:  # bound in core_simple.py, functions.py and arrays.py, beside the rules
 
         def __add__(self, other: Any) -> Variable: ...
         def __radd__(self, other: Any) -> Variable: ...
@@ -196,6 +220,21 @@ class Variable:
         def __le__(self, other: Any) -> Variable: ...
         def __gt__(self, other: Any) -> Variable: ...
         def __ge__(self, other: Any) -> Variable: ...
+        def __matmul__(self, other: Any) -> Variable: ...
+        def __rmatmul__(self, other: Any) -> Variable: ...
+        def __getitem__(self, index: Any) -> Variable: ...
+        def __iter__(self) -> Iterator[Variable]: ...
+        def reshape(self, *shape: Any) -> Variable: ...
+        def transpose(self, *axes: Any) -> Variable: ...
+        def dot(self, other: Any) -> Variable: ...
+        def matmul(self, other: Any) -> Variable: ...
+        def sum(self, axis: Any = None, keepdims: bool = False) -> Variable: ...
+        def mean(self, axis: Any = None, keepdims: bool = False) -> Variable: ...
+        def prod(self, axis: Any = None, keepdims: bool = False) -> Variable: ...
+        def min(self, axis: Any = None, keepdims: bool = False) -> Variable: ...
+        def max(self, axis: Any = None, keepdims: bool = False) -> Variable: ...
+
+        T: Variable
 
     __hash__ = object.__hash__
 
@@ -228,7 +267,7 @@ def as_array(x: Any) -> Any:
 
 def as_variable(obj: Any) -> Variable:
     """Give `obj` if it is a Variable, else a new Variable that holds it (notes, step 21)."""
-    return _resolve(obj) if isinstance(obj, Variable) else Variable(as_array(obj))
+    return resolve(obj) if isinstance(obj, Variable) else Variable(as_array(obj))
 
 
 def constant(data: Any, name: str | None = None) -> Variable:
@@ -238,7 +277,7 @@ def constant(data: Any, name: str | None = None) -> Variable:
     """
     if type(data) is float or type(data) is int:
         data = float64(data)
-    variable = _new(operand(_as_operand(data)), CONSTANT)
+    variable = new(operand(as_operand(data)), CONSTANT)
     variable.name = name
     return variable
 
@@ -252,7 +291,7 @@ def operand(data: Any) -> Operand:
     return data
 
 
-def _as_operand(data: Any) -> Any:
+def as_operand(data: Any) -> Any:
     """An array of whatever is no operand yet; a tracer stays a tracer."""
     return data if hasattr(type(data), "__array_ufunc__") else np.asarray(data)
 
@@ -271,7 +310,7 @@ def _seed(y: Variable, create_graph: bool) -> Operand:
     return operand(grad._data if isinstance(grad, Variable) else grad)
 
 
-class _Recorded(Variable):
+class Recorded(Variable):
     """An input as a user-written backward sees it while the gradient is being recorded.
 
     Its `data` is the Variable itself: the notes' ``self.inputs[0].data`` then takes part in the
@@ -295,141 +334,16 @@ class _Recorded(Variable):
     dtype = property(lambda self: self.original.dtype)
 
 
-def _resolve(x: Any) -> Variable:
+def resolve(x: Any) -> Variable:
     """The Variable that an operator's argument stands for."""
-    if isinstance(x, _Recorded):
+    if isinstance(x, Recorded):
         return x.original
     if isinstance(x, Variable):
         return x
     return constant(x)
 
 
-# -------------------------------------------------------------------------------------- functions
-class Function:
-    """An operation that knows its derivative; subclass it as the notes do.
-
-    `forward` takes arrays and returns an array or a tuple of them; `backward` takes the gradient
-    of each output and returns the gradient for each input.  After a call `inputs` holds the input
-    Variables, `outputs` weak references to the results.
-    """
-
-    __slots__ = ("__weakref__", "generation", "inputs", "outputs", "shapes")
-    inputs: list[Variable]
-    outputs: list[weakref.ref[Variable]]
-    generation: int
-    shapes: list[tuple[int, ...]]
-    selects = False
-    """Whether the operation takes elements of one input or another, as ``where`` does."""
-
-    def __call__(self, *inputs: Any) -> Any:
-        """Apply the operation to Variables, arrays or numbers."""
-        variables = [_resolve(x) for x in inputs]
-        ys = self.forward(*[as_array(operand(x._data)) for x in variables])
-        outputs = [_new(as_array(y), 0) for y in (ys if isinstance(ys, tuple) else (ys,))]
-        _connect(self, variables, outputs)
-        return outputs if len(outputs) > 1 else outputs[0]
-
-    def forward(self, *xs: Any) -> Any:
-        """Compute the outputs from the inputs' arrays."""
-        raise NotImplementedError
-
-    def backward(self, *gys: Any) -> Any:
-        """Compute the inputs' gradients from the outputs' gradients."""
-        raise NotImplementedError
-
-    def gradients(self, gys: list[Operand], recording: bool) -> list[Operand]:
-        """Call `backward`, whatever it was written for, and give an operand for each input."""
-        inputs = self.inputs
-        if recording:
-            self.inputs = [_Recorded(x) for x in inputs]
-        try:
-            gxs = self.backward(*gys)
-        finally:
-            self.inputs = inputs
-        gxs = gxs if isinstance(gxs, tuple | list) else (gxs,)
-        if len(gxs) != len(inputs):
-            raise ValueError(
-                f"{type(self).__name__}.backward gave {len(gxs)} gradients for {len(inputs)} inputs"
-            )
-        return [
-            None if x.generation == CONSTANT or gx is None else _gradient(gx, recording)
-            for x, gx in zip(inputs, gxs, strict=True)
-        ]
-
-    def taken(self, i: int, shape: tuple[int, ...]) -> Operand:
-        """Where input `i` of an operation that `selects` was taken, broadcast to `shape`."""
-        raise NotImplementedError
-
-
-class Rule(Function):
-    """A differentiable operation with one output, written as a row of a table.
-
-    ``forward(x0, ...)`` gives the value y; ``partials[i](self, gy, y, x0, ...)`` the gradient for
-    input i, in operators and ufuncs, from the output's gradient `gy`, the output and the inputs.
-    Only the gradients that somebody needs are computed; a gradient in a shape that the inputs
-    were broadcast to is summed back by the engine.
-    """
-
-    __slots__ = ("operands",)
-    operands: list[Operand]
-    partials: tuple[Callable[..., Operand], ...] = ()
-
-    def __call__(self, *inputs: Any) -> Variable:
-        """Apply the operation to Variables, arrays or numbers."""
-        variables = []
-        operands = []
-        generation = CONSTANT
-        for x in inputs:
-            if type(x) is not Variable:
-                x = _resolve(x)
-            variables.append(x)
-            data = x._data
-            operands.append(data if type(data) is float64 else operand(data))
-            generation = max(generation, x.generation)
-        if generation == CONSTANT:
-            return _new(self.forward(*operands), CONSTANT)
-        y = _new(self.forward(*operands), 0)
-        if Config.enable_backprop:
-            self.inputs = variables
-            self.operands = operands
-            self.outputs = [weakref.ref(y)]
-            self.generation = generation
-            y.creator = self
-            y.generation = generation + 1
-        else:
-            y._unrecorded = True
-        return y
-
-    def backward(self, *gys: Any) -> tuple[Any, ...]:
-        """Compute every input's gradient from the output's gradient."""
-        y = self.outputs[0]()
-        value = self.forward(*self.operands) if y is None else operand(y._data)
-        return tuple(partial(self, gys[0], value, *self.operands) for partial in self.partials)
-
-    def gradients(self, gys: list[Operand], recording: bool) -> list[Operand]:
-        """Give the gradient for each input that needs one, None for the others."""
-        y: Any = self.outputs[0]()
-        operands: list[Any] = self.inputs
-        if not recording:
-            y = y._data
-            operands = self.operands
-        gy = gys[0]
-        gxs = []
-        for x, partial in zip(self.inputs, self.partials):
-            gxs.append(None if x.generation == CONSTANT else partial(self, gy, y, *operands))
-        return gxs
-
-
-def _gradient(gx: Any, recording: bool) -> Operand:
-    """A gradient that a user-written backward gave, as an operand nobody else holds."""
-    if recording:
-        return _resolve(gx.copy() if isinstance(gx, ndarray) else gx)
-    if isinstance(gx, Variable):
-        gx = gx._data
-    return operand(gx.copy() if isinstance(gx, ndarray) else _as_operand(gx))
-
-
-def _new(data: Operand, generation: int) -> Variable:
+def new(data: Operand, generation: int) -> Variable:
     """A Variable around any operand, without a look at it."""
     variable = Variable.__new__(Variable)
     variable._data = data
@@ -439,19 +353,3 @@ def _new(data: Operand, generation: int) -> Variable:
     variable.generation = generation
     variable.name = None
     return variable
-
-
-def _connect(function: Function, inputs: list[Variable], outputs: list[Variable]) -> None:
-    """Record that `function` made `outputs` of `inputs`, where that is wanted."""
-    generation = max(x.generation for x in inputs)
-    if generation == CONSTANT or not Config.enable_backprop:
-        for output in outputs:
-            output.generation = min(generation, 0)
-            output._unrecorded = generation != CONSTANT
-        return
-    function.generation = generation
-    function.inputs = inputs
-    function.outputs = [weakref.ref(output) for output in outputs]
-    function.shapes = [output.shape for output in outputs]
-    for output in outputs:
-        output.set_creator(function)

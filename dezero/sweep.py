@@ -14,7 +14,8 @@ import numpy as np
 from numpy import float64
 
 if TYPE_CHECKING:
-    from dezero.graph import Function, Variable
+    from dezero.function import Function
+    from dezero.graph import Variable
 
 
 class Sweep:

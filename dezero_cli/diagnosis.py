@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from dezero.functions import ALIASES, CONSTANTS, FUNCTIONS
+from dezero.functions import ALIASES, CONSTANTS, FUNCTIONS, NAMED, PAIRS
 
 Token = tuple[str, str, int]
 """A token's kind, its text and where it begins."""
@@ -292,12 +292,12 @@ def wrong_arguments(
 ) -> str | None:
     """Say why a function cannot be called so; None where it can."""
     code = function.__code__
-    most = code.co_argcount
-    least = most - len(function.__defaults__ or ())
-    if not least <= arity <= most:
-        wanted = str(most) if least == most else f"{least} to {most}"
-        return f"{name} takes {wanted} value{'s' if most > 1 else ''}, got {arity}"
-    known = code.co_varnames[most : most + code.co_kwonlyargcount]
+    optional = len(function.__defaults__ or ())
+    wanted = code.co_argcount - optional
+    if arity != wanted:
+        either = f"{wanted} or 2 values" if name in PAIRS else f"{wanted} value{'s'[: wanted > 1]}"
+        return f"{name} takes {either}, got {arity}"
+    known = [p for p in code.co_varnames[wanted : code.co_argcount] if p in NAMED]
     for keyword in keywords:
         if keyword not in known:
             also = f"; it takes {', '.join(known)}" if known else ""

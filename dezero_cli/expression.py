@@ -24,7 +24,7 @@ from typing import Any, Final, NamedTuple
 import numpy
 
 from dezero import Variable, constant
-from dezero.functions import ALIASES, CONSTANTS, ELEMENTWISE, FUNCTIONS
+from dezero.functions import ALIASES, CONSTANTS, ELEMENTWISE, FUNCTIONS, PAIRS
 from dezero_cli import diagnosis
 from dezero_cli.diagnosis import ExpressionError, Token
 
@@ -101,7 +101,15 @@ class Expression:
     @property
     def elementwise(self) -> bool:
         """Whether evaluating on stacked numbers is evaluating on each of them."""
-        return all(step[0] in _ELEMENTWISE for step in self.program if type(step) is tuple)
+        return self.reduction is None
+
+    @property
+    def reduction(self) -> Operation | None:
+        """The first operation that mixes the elements of an array; None if there is none."""
+        for step in self.program:
+            if type(step) is tuple and step[0] not in _ELEMENTWISE:
+                return Operation(*step)
+        return None
 
     def evaluate(
         self,
@@ -157,8 +165,10 @@ def parse(text: str) -> Expression:
     return _Run(text).parse()
 
 
-def function_named(name: str) -> Callable[..., Any] | None:
-    """The function that an expression calls by `name`, an alias or not; None if there is none."""
+def function_named(name: str, arity: int = 1) -> Callable[..., Any] | None:
+    """The function that a call of `name`, an alias or not, means; None if there is none."""
+    if arity == 2 and name in PAIRS:
+        return PAIRS[name]
     return FUNCTIONS.get(ALIASES.get(name, name))
 
 
@@ -335,7 +345,7 @@ class _Run:
         """Apply the function whose name is the symbol `first` on the stack."""
         start, parenthesis = self.starts[first], self.starts[first + 1]
         name = self.text[start:parenthesis].rstrip(" \t")
-        function = function_named(name)
+        function = function_named(name, call.arity)
         if function is None:
             raise diagnosis.unknown_function(self.text, name, start, parenthesis, self.end)
         fault = diagnosis.wrong_arguments(name, function, call.arity, call.keywords)

@@ -19,7 +19,16 @@ def inputs(expression: Expression, wrt: Sequence[str] = ()) -> list[str]:
 
 
 def program(expression: Expression, names: Sequence[str], wrt: Sequence[str]) -> Program:
-    """The program of the value and the gradient for the names in `wrt`."""
+    """The program of the value and the gradient for the names in `wrt`.
+
+    Raises ExpressionError for an operation that needs a whole array, as `sum` does.
+    """
+    reduction = expression.reduction
+    if reduction is not None:
+        called = expression.text[reduction.start : reduction.end].partition("(")[0]
+        subject = called if called.isidentifier() else "@"
+        fault = f"{subject} works on whole arrays, and a formula is one number for each input"
+        raise ExpressionError(fault, expression.text, reduction.place, reduction.place + 1)
 
     def function(*variables: Variable) -> Variable:
         return expression.evaluate(dict(zip(names, variables, strict=True)))

@@ -1,0 +1,422 @@
+"""Reductions, shapes and matrices, each with its derivative, under NumPy's names and meaning.
+
+The rules are written in operators and NumPy functions on operands, as those of `functions.py`
+are; a gradient that is stretched or not yet summed is fitted to its input by the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from dezero.function import Rule
+from dezero.graph import ARRAY_FUNCTIONS, UFUNCS, Operand, Variable, constant, resolve
+from dezero.sweep import fit
+
+Axis = int | tuple[int, ...] | None
+Shape = tuple[int, ...]
+
+
+def _axes(ndim: int, axis: Axis) -> Shape:
+    """The axes meant by `axis`, counted from the first; NumPy's AxisError for one too many."""
+    if axis is None:
+        return tuple(range(ndim))
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    return tuple(np.lib.array_utils.normalize_axis_tuple(axes, ndim, "axis"))
+
+
+def _kept(shape: Shape, axis: Axis) -> Shape:
+    """The shape that a reduction over `axis` leaves with keepdims."""
+    axes = _axes(len(shape), axis)
+    return tuple(1 if i in axes else n for i, n in enumerate(shape))
+
+
+# ------------------------------------------------------------------------------------- reductions
+class Reduction(Rule):
+    """A rule over some axes or all, which are kept with length 1 or dropped."""
+
+    __slots__ = ("axis", "keepdims")
+
+    def __init__(self, axis: Axis, keepdims: bool) -> None:
+        self.axis = axis
+        self.keepdims = bool(keepdims)
+
+
+class Sum(Reduction):
+    """The sum of elements."""
+
+    def forward(self, x: Operand) -> Operand:
+        return np.sum(x, axis=self.axis, keepdims=self.keepdims)
+
+    def gradient(self, gy: Operand, y: Operand, x: Operand) -> Operand:
+        """The output's gradient, for every element that was summed."""
+        return np.broadcast_to(np.reshape(gy, _kept(x.shape, self.axis)), x.shape)
+
+    partials = (gradient,)
+
+
+class Extremum(Reduction):
+    """The smallest or the largest element; those that tie share the gradient equally."""
+
+    def gradient(self, gy: Operand, y: Operand, x: Operand) -> Operand:
+        """The output's gradient over the number of elements that attain it."""
+        kept = _kept(x.shape, self.axis)
+        attained = x == np.reshape(y, kept)
+        count = np.sum(1.0 * attained, axis=self.axis, keepdims=True)
+        return np.where(attained, np.reshape(gy, kept) / count, 0.0)
+
+    partials = (gradient,)
+
+
+class Min(Extremum):
+    """The smallest element."""
+
+    def forward(self, x: Operand) -> Operand:
+        return np.min(x, axis=self.axis, keepdims=self.keepdims)
+
+
+class Max(Extremum):
+    """The largest element."""
+
+    def forward(self, x: Operand) -> Operand:
+        return np.max(x, axis=self.axis, keepdims=self.keepdims)
+
+
+class Norm(Reduction):
+    """The Euclidean norm, without overflow; its gradient at the origin is 0."""
+
+    def forward(self, x: Operand) -> Operand:
+        kept = np.max(np.absolute(x), axis=self.axis, keepdims=True, initial=0.0)
+        scale = np.ldexp(1.0, np.frexp(kept)[1] - 1)  # a power of two, so that scaling is exact
+        total = np.sum(np.square(x / scale), axis=self.axis, keepdims=True)
+        y = scale * np.sqrt(total)
+        return y if self.keepdims else np.squeeze(y, _axes(y.ndim, self.axis))[()]
+
+    def gradient(self, gy: Operand, y: Operand, x: Operand) -> Operand:
+        """The unit vector along x, times the output's gradient."""
+        kept = _kept(x.shape, self.axis)
+        y = np.reshape(y, kept)
+        return np.reshape(gy, kept) * np.where(y == 0, 0.0, x / y)
+
+    partials = (gradient,)
+
+
+def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
+    """The sum of the elements along `axis`, of all unless told."""
+    return Sum(axis, keepdims)(x)
+
+
+def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
+    """The mean of the elements along `axis`, of all unless told."""
+    x = resolve(x)
+    total = sum(x, axis, keepdims)
+    return total / float(np.prod([x.shape[i] for i in _axes(x.ndim, axis)]))
+
+
+def prod(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
+    """The product of the elements along `axis`, of all unless told; zeros differentiate too.
+
+    The elements are multiplied in pairs, then the products in pairs, so no gradient divides.
+    """
+    x = resolve(x)
+    axes = _axes(x.ndim, axis)
+    rest = tuple(i for i in range(x.ndim) if i not in axes)
+    count = int(np.prod([x.shape[i] for i in axes]))
+    shape = tuple(x.shape[i] for i in rest)
+    level = reshape(transpose(x, (*rest, *axes)), (*shape, count))
+    if count == 0:
+        level, count = constant(np.ones((*shape, 1))), 1
+    odd = []
+    while count > 1:
+        half = count // 2
+        if count % 2:
+            odd.append(level[..., -1])
+        level, count = level[..., :half] * level[..., half : 2 * half], half
+    y = level[..., 0]
+    for last in odd:
+        y = y * last
+    return reshape(y, _kept(x.shape, axis)) if keepdims else y
+
+
+def min(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
+    """The smallest element along `axis`, of all unless told; ties share the gradient equally."""
+    return Min(axis, keepdims)(x)
+
+
+def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
+    """The largest element along `axis`, of all unless told; ties share the gradient equally."""
+    return Max(axis, keepdims)(x)
+
+
+def norm(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
+    """The Euclidean norm along `axis`, of all elements unless told; no overflow, 0' at 0."""
+    return Norm(axis, keepdims)(x)
+
+
+# ----------------------------------------------------------------------------------------- shapes
+class Reshape(Rule):
+    """The same elements in another shape."""
+
+    __slots__ = ("shape",)
+
+    def __init__(self, shape: int | Shape) -> None:
+        self.shape = shape
+
+    def forward(self, x: Operand) -> Operand:
+        return np.reshape(x, self.shape)
+
+    partials = (lambda self, gy, y, x: np.reshape(gy, x.shape),)
+
+
+class Transpose(Rule):
+    """The same elements with the axes in another order."""
+
+    __slots__ = ("axes",)
+
+    def __init__(self, axes: Shape | None) -> None:
+        self.axes = axes
+
+    def forward(self, x: Operand) -> Operand:
+        return np.transpose(x, self.axes)
+
+    def gradient(self, gy: Operand, y: Operand, x: Operand) -> Operand:
+        """The axes back in their order."""
+        axes = self.axes
+        back = None if axes is None else tuple(map(int, np.argsort(_axes(x.ndim, axes))))
+        return np.transpose(gy, back)
+
+    partials = (gradient,)
+
+
+class BroadcastTo(Rule):
+    """x repeated along new or stretched axes."""
+
+    __slots__ = ("shape",)
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+
+    def forward(self, x: Operand) -> Operand:
+        return np.broadcast_to(x, self.shape)
+
+    partials = (lambda self, gy, y, x: gy,)  # the engine sums it back to the shape of x
+
+
+class SumTo(Rule):
+    """x summed along the axes that `shape` lacks or has with length 1."""
+
+    __slots__ = ("shape",)
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+
+    def forward(self, x: Operand) -> Operand:
+        if np.broadcast_shapes(x.shape, self.shape) != x.shape:
+            raise ValueError(f"cannot sum an array of shape {x.shape} to shape {self.shape}")
+        return fit(x, self.shape)
+
+    partials = (lambda self, gy, y, x: np.broadcast_to(gy, x.shape),)
+
+
+class GetItem(Rule):
+    """x[index], by NumPy's basic or advanced indexing."""
+
+    __slots__ = ("index",)
+
+    def __init__(self, index: Any) -> None:
+        self.index = index
+
+    def forward(self, x: Operand) -> Operand:
+        return x[self.index]
+
+    def gradient(self, gy: Operand, y: Operand, x: Operand) -> Operand:
+        """Zeros but where the elements were taken from."""
+        scatter = Scatter(self.index, x.shape)
+        return scatter(gy) if isinstance(gy, Variable) else scatter.forward(gy)
+
+    partials = (gradient,)
+
+
+class Scatter(Rule):
+    """Zeros of `shape`, with x added at `index`: the reverse of `GetItem`."""
+
+    __slots__ = ("index", "shape")
+
+    def __init__(self, index: Any, shape: Shape) -> None:
+        self.index = index
+        self.shape = shape
+
+    def forward(self, x: Operand) -> Operand:
+        y = np.zeros(self.shape)
+        index = self.index if isinstance(self.index, tuple) else (self.index,)
+        if any(isinstance(part, list | np.ndarray) for part in index):
+            np.add.at(y, self.index, x)  # an element may have been taken more than once
+        else:
+            y[self.index] = x
+        return y
+
+    partials = (lambda self, gy, y, x: gy[self.index],)
+
+
+def reshape(x: Any, shape: int | Shape) -> Variable:
+    """The elements of x in another shape; one length may be -1, for what is left."""
+    return Reshape(shape)(x)
+
+
+def transpose(x: Any, axes: Shape | None = None) -> Variable:
+    """x with its axes in the order `axes`, reversed unless told."""
+    return Transpose(axes)(x)
+
+
+def swapaxes(x: Any, axis0: int, axis1: int) -> Variable:
+    """x with two axes exchanged."""
+    x = resolve(x)
+    axes = list(range(x.ndim))
+    axes[axis0], axes[axis1] = axes[axis1], axes[axis0]
+    return transpose(x, tuple(axes))
+
+
+def broadcast_to(x: Any, shape: Shape) -> Variable:
+    """x broadcast to `shape` by NumPy's rules."""
+    return BroadcastTo(shape)(x)
+
+
+def sum_to(x: Any, shape: Shape) -> Variable:
+    """x summed to `shape`: the reverse of `broadcast_to`; ValueError where that cannot be."""
+    return SumTo(shape)(x)
+
+
+def getitem(x: Any, index: Any) -> Variable:
+    """x[index]: integers, slices, Ellipsis, None, or arrays of integers or booleans."""
+    return GetItem(index)(x)
+
+
+# --------------------------------------------------------------------------------------- matrices
+def _columns(x: Operand) -> Operand:
+    """x with its last two axes exchanged."""
+    return np.swapaxes(x, -1, -2)
+
+
+class Matmul(Rule):
+    """The matrix product, over the last two axes, leading axes broadcast."""
+
+    @staticmethod
+    def forward(x0: Operand, x1: Operand) -> Operand:
+        try:
+            return np.matmul(x0, x1)
+        except ValueError:
+            raise ValueError(_misfit(x0.shape, x1.shape)) from None
+
+    def gradient0(self, gy: Operand, y: Operand, x0: Operand, x1: Operand) -> Operand:
+        """gy @ x1.T; a vector x0 is a row, a vector x1 a column."""
+        if x1.ndim == 1:
+            return np.reshape(gy, (*gy.shape, 1)) * x1
+        if x0.ndim == 1:
+            column = np.matmul(x1, np.reshape(gy, (*gy.shape, 1)))
+            return np.reshape(column, column.shape[:-1])
+        return np.matmul(gy, _columns(x1))
+
+    def gradient1(self, gy: Operand, y: Operand, x0: Operand, x1: Operand) -> Operand:
+        """x0.T @ gy; a vector x0 is a row, a vector x1 a column."""
+        if x0.ndim == 1:
+            gy = np.reshape(gy, (*gy.shape[:-1], 1, *gy.shape[-1:])) if x1.ndim > 1 else gy
+            return (np.reshape(x0, (*x0.shape, 1)) if x1.ndim > 1 else x0) * gy
+        if x1.ndim == 1:
+            rows = np.reshape(gy, (-1,))
+            return np.matmul(rows, np.reshape(x0, (-1, x0.shape[-1])))
+        return np.matmul(_columns(x0), gy)
+
+    partials = (gradient0, gradient1)
+
+
+def _misfit(shape0: Shape, shape1: Shape) -> str:
+    """Why two arrays have no matrix product."""
+    if not shape0 or not shape1:
+        return "a matrix product needs arrays; write * for the product with a number"
+    return f"shapes {shape0} and {shape1} do not fit together in a matrix product"
+
+
+def matmul(x0: Any, x1: Any) -> Variable:
+    """x0 @ x1: vectors, matrices, or stacks of matrices whose leading axes broadcast."""
+    return Matmul()(x0, x1)
+
+
+def dot(x0: Any, x1: Any) -> Variable:
+    """The sum over the last axis of x0 and the last but one of x1 (``numpy.dot``).
+
+    Of two vectors this is their inner product, of two matrices the matrix product.
+    """
+    x0, x1 = resolve(x0), resolve(x1)
+    if not x0.ndim or not x1.ndim:
+        return Dot()(x0, x1)
+    if x1.ndim <= 2:
+        return Matmul()(x0, x1)
+    axes = (x1.ndim - 2, *range(x1.ndim - 2), x1.ndim - 1)
+    flat = reshape(transpose(x1, axes), (x1.shape[-2], -1))
+    return reshape(Matmul()(x0, flat), (*x0.shape[:-1], *x1.shape[:-2], x1.shape[-1]))
+
+
+class Dot(Rule):
+    """The product with a scalar, as ``numpy.dot`` gives it."""
+
+    forward = staticmethod(np.dot)
+    partials = (
+        lambda self, gy, y, x0, x1: gy * x1,
+        lambda self, gy, y, x0, x1: gy * x0,
+    )
+
+
+# -------------------------------------------------------------------------------- Variable's own
+def _iterate(x: Variable) -> Iterator[Variable]:
+    """Give x[0], x[1], ...; TypeError for a scalar."""
+    return (x[i] for i in range(len(x)))
+
+
+def _transpose_method(x: Variable, *axes: Any) -> Variable:
+    """``x.transpose()``, ``x.transpose(1, 0)``, ``x.transpose((1, 0))``: the axes reordered."""
+    if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], tuple | list)):
+        axes = tuple(axes[0] or ())
+    return transpose(x, axes or None)
+
+
+def _reshape_method(x: Variable, *shape: Any) -> Variable:
+    """``x.reshape(2, 3)`` or ``x.reshape((2, 3))``: the elements in another shape."""
+    if len(shape) == 1 and isinstance(shape[0], tuple | list):
+        shape = tuple(shape[0])
+    return reshape(x, shape)
+
+
+for _name, _function in {
+    "__getitem__": getitem,
+    "__iter__": _iterate,
+    "__matmul__": matmul,
+    "__rmatmul__": lambda x1, x0: matmul(x0, x1),
+    "T": property(transpose),
+    "transpose": _transpose_method,
+    "reshape": _reshape_method,
+    "dot": matmul,
+    "matmul": matmul,
+    "sum": sum,
+    "mean": mean,
+    "prod": prod,
+    "min": min,
+    "max": max,
+}.items():
+    setattr(Variable, _name, _function)
+
+UFUNCS[np.matmul] = matmul
+ARRAY_FUNCTIONS |= {
+    np.sum: sum,
+    np.mean: mean,
+    np.prod: prod,
+    np.min: min,
+    np.max: max,
+    np.linalg.norm: lambda x, axis=None, keepdims=False: norm(x, axis, keepdims),
+    np.dot: dot,
+    np.reshape: reshape,
+    np.transpose: transpose,
+    np.swapaxes: swapaxes,
+    np.broadcast_to: broadcast_to,
+}
