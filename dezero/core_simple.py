@@ -122,12 +122,25 @@ class Pow(Rule):
     partials = (gradient,)
 
 
+def _raised(x0: Operand, x1: Operand) -> Operand:
+    """x0**x1, for arrays the very bits that their elements give one by one.
+
+    NumPy has shortcuts for a single exponent (a product for 2, a square root for 0.5, ...) whose
+    last digit may differ from what it gives for an array of exponents.
+    """
+    y = np.power(x0, x1)
+    if type(x1) is np.ndarray and type(y) is np.ndarray:
+        for exponent in (-1.0, 0.0, 0.5, 1.0, 2.0):
+            np.power(x0, exponent, out=y, where=x1 == exponent)
+    return y
+
+
 class Power(Rule):
     """x0**x1, both variable; x0**0 is flat in x0 and 0**x1 in x1, for x1 >= 0."""
 
-    forward = staticmethod(np.power)  # type: ignore[assignment]
+    forward = staticmethod(_raised)
     partials = (
-        lambda self, gy, y, x0, x1: gy * np.where(x1 == 0, 0.0, x1 * np.power(x0, x1 - 1)),
+        lambda self, gy, y, x0, x1: gy * np.where(x1 == 0, 0.0, x1 * _raised(x0, x1 - 1)),
         lambda self, gy, y, x0, x1: gy * np.where((x0 == 0) * (x1 >= 0), 0.0, y * np.log(x0)),
     )
 

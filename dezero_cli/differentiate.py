@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from dezero import Variable, constant, using_config
 from dezero_cli.diagnosis import did_you_mean
 from dezero_cli.expression import Expression, Operation
 from dezero_cli.values import ValuesError
+
+if TYPE_CHECKING:
+    from dezero import calculus
 
 
 def inputs(expression: Expression, values: Mapping[str, Any], wrt: Sequence[str] = ()) -> list[str]:
@@ -59,6 +62,60 @@ def value_and_gradient(
         gradient = variables[name].grad
         gradients[name] = np.zeros(values[name].shape) if gradient is None else gradient
     return np.asarray(y.data), gradients
+
+
+def jacobian(
+    expression: Expression, values: Mapping[str, np.ndarray], names: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """The Jacobian for each of `names`: of the value's shape followed by the input's."""
+    from dezero import calculus
+
+    y, variables = _recorded(expression, values, names)
+    return dict(zip(names, calculus.jacobians(y, variables), strict=True))
+
+
+def hessian(
+    expression: Expression, values: Mapping[str, np.ndarray], names: Sequence[str]
+) -> dict[str, dict[str, np.ndarray]]:
+    """The second derivatives for each pair of `names`: of the one's shape, then the other's.
+
+    Those of an array are those of its sum.
+    """
+    from dezero import calculus
+
+    y, variables = _recorded(expression, values, names)
+    rows = [dict(zip(names, row, strict=True)) for row in calculus.hessians(y, variables)]
+    return dict(zip(names, rows, strict=True))
+
+
+def _recorded(
+    expression: Expression, values: Mapping[str, np.ndarray], names: Sequence[str]
+) -> tuple[Variable, list[Variable]]:
+    """The value with its graph, and the Variables of `names`."""
+    variables = {
+        name: Variable(array) if name in names else constant(array)
+        for name, array in values.items()
+    }
+    return expression.evaluate(variables), [variables[name] for name in names]
+
+
+def check(
+    expression: Expression,
+    values: Mapping[str, np.ndarray],
+    names: Sequence[str],
+    tolerance: float,
+) -> dict[str, calculus.Comparison]:
+    """The gradient for each of `names` beside a numerical one."""
+    from dezero import calculus
+
+    others = {name: constant(array) for name, array in values.items() if name not in names}
+
+    def function(*variables: Variable) -> Variable:
+        return expression.evaluate(others | dict(zip(names, variables, strict=True)))
+
+    arrays = [values[name] for name in names]
+    compared = calculus.gradient_check(function, *arrays, tolerance=tolerance)
+    return dict(zip(names, compared, strict=True))
 
 
 def propagated(

@@ -14,7 +14,7 @@ from dezero_cli import report
 from dezero_cli.diagnosis import ExpressionError
 from dezero_cli.values import ValuesError
 
-COMMANDS = ("eval", "batch", "derive", "graph", "functions")
+COMMANDS = ("eval", "batch", "derive", "check", "graph", "functions")
 """The commands, in the order of the help; each is a module of `dezero_cli.commands`."""
 
 HELP = """Evaluate expressions and differentiate them, exactly, from the shell.

@@ -81,6 +81,17 @@ def text_lines(rows: Iterable[tuple[str, Any]], precision: int | None = None) ->
     return "".join(lines)
 
 
+def derivative_label(names: Iterable[str]) -> str:
+    """d/dx, d2/dx2, d3/dx2dy."""
+    counts: dict[str, int] = {}
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
+    total = sum(counts.values())
+    order = "" if total == 1 else str(total)
+    parts: list[Any] = [f"d{name}{count if count > 1 else ''}" for name, count in counts.items()]
+    return f"d{order}/{''.join(parts)}"
+
+
 def array_text(array: Any, precision: int | None, indent: int) -> str:
     """A number, or a list of numbers as NumPy and JSON write it; further lines are indented."""
     array = np.asarray(array)

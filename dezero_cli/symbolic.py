@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from dezero import Variable
 from dezero.formula import FormulaError, formulas
@@ -83,13 +82,3 @@ def checked(expression: Expression, wrt: Sequence[str]) -> list[str]:
             hint = did_you_mean(name, names)
             raise ExpressionError(f"no {name} in the expression", expression.text, 0, hint=hint)
     return list(dict.fromkeys(wrt)) or names
-
-
-def label(names: Sequence[str]) -> str:
-    """d/dx, d2/dx2, d3/dx2dy."""
-    order = "" if len(names) == 1 else str(len(names))
-    counts: dict[str, int] = {}
-    for name in names:
-        counts[name] = counts.get(name, 0) + 1
-    parts: list[Any] = [f"d{name}{count if count > 1 else ''}" for name, count in counts.items()]
-    return f"d{order}/{''.join(parts)}"

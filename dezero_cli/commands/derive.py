@@ -51,5 +51,5 @@ def command(text: str, wrt: tuple[str, ...], order: int, form: str | None, as_js
     if not wanted:
         report.warn("note: the expression has no inputs to derive for")
         return
-    rows = [(symbolic.label(each), f) for each, f in zip(wanted, formulas, strict=True)]
+    rows = [(report.derivative_label(each), f) for each, f in zip(wanted, formulas, strict=True)]
     report.write(report.columns(rows))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import combinations_with_replacement
 from typing import Any
 
 import click
@@ -36,6 +37,8 @@ VALUE is a number, an expression of constants, a JSON list or @FILE (.npy, .json
 @click.option("--wrt", multiple=True, metavar="NAME", help="Gradient for NAME only (repeatable).")
 @click.option("--no-grad", is_flag=True, help="Print the value alone.")
 @click.option("--retain-grad", is_flag=True, help="Add every intermediate with its gradient.")
+@click.option("--jacobian", is_flag=True, help="Add the Jacobian: value's shape, then input's.")
+@click.option("--hessian", is_flag=True, help="Add the second derivatives for each pair of inputs.")
 @click.option(
     "--sigma",
     multiple=True,
@@ -51,14 +54,16 @@ def command(
     wrt: tuple[str, ...],
     no_grad: bool,
     retain_grad: bool,
+    jacobian: bool,
+    hessian: bool,
     sigma: tuple[str, ...],
     strict: bool,
     as_json: bool,
     precision: int | None,
 ) -> int:
     """Take the arguments, differentiate, report."""
-    if no_grad and (wrt or retain_grad or sigma):
-        raise click.UsageError("--no-grad goes without --wrt, --retain-grad and --sigma")
+    if no_grad and (wrt or retain_grad or jacobian or hessian or sigma):
+        raise click.UsageError("--no-grad prints the value alone: leave out what needs a gradient")
     text, assignments = expression_and_values(words)
     expression = parse(text)
     given = values.merged(
@@ -70,6 +75,11 @@ def command(
         result["value"] = differentiate.value(expression, given)
     else:
         result |= _derivatives(expression, given, wrt, sigmas, retain_grad)
+        names = list(result["grad"])
+        if jacobian:
+            result["jacobian"] = differentiate.jacobian(expression, given, names)
+        if hessian:
+            result["hessian"] = differentiate.hessian(expression, given, names)
     if as_json:
         report.write(report.json_line(result))
     else:
@@ -122,6 +132,10 @@ def _rows(result: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "value", result["value"]
     for name, gradient in result.get("grad", {}).items():
         yield f"d/d{name}", gradient
+    for name, block in result.get("jacobian", {}).items():
+        yield f"jacobian {name}", block
+    for pair in combinations_with_replacement(result.get("hessian", {}), 2):
+        yield report.derivative_label(pair), result["hessian"][pair[0]][pair[1]]
     if "sigma" in result:
         yield "sigma", result["sigma"]
         for name, share in result["share"].items():

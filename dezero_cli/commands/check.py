@@ -1,0 +1,106 @@
+"""``dezero check``: the gradient beside an independent numerical one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+from dezero_cli import differentiate, report, values
+from dezero_cli.arguments import ExpressionCommand, expression_and_values, precision_option
+from dezero_cli.expression import parse
+
+if TYPE_CHECKING:
+    from dezero.calculus import Comparison
+
+HELP = """Compare the gradient of EXPR with a numerical one; exit with 1 where they disagree.
+
+\b
+  dezero check 'sin(x)*y' x=1 y=2
+  dezero check 'sum((x@w - y)**2)' x=@x.csv w=[1,2] y=@y.csv --wrt w
+
+The numerical gradient is the complex step where the expression allows it, Richardson's
+extrapolation of central differences elsewhere. Of an array, the element that agrees least is
+shown; --json has them all.
+"""
+
+
+@click.command("check", cls=ExpressionCommand, help=HELP, no_args_is_help=True)
+@click.argument("words", nargs=-1, metavar="EXPR [NAME=VALUE]...")
+@click.option(
+    "--vars", "vars_file", metavar="FILE", help="Read values from a JSON object; - is stdin."
+)
+@click.option("--wrt", multiple=True, metavar="NAME", help="Check NAME only (repeatable).")
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0.0),
+    default=1e-6,
+    show_default=True,
+    metavar="T",
+    help="Largest relative difference, beside the numerical method's own error.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@precision_option
+def command(
+    words: tuple[str, ...],
+    vars_file: str | None,
+    wrt: tuple[str, ...],
+    tolerance: float,
+    as_json: bool,
+    precision: int | None,
+) -> int:
+    """Take the arguments, compare, report."""
+    text, assignments = expression_and_values(words)
+    expression = parse(text)
+    given = values.merged(
+        values.variables_file(vars_file) if vars_file else {}, values.assignments(assignments)
+    )
+    names = [n for n in differentiate.inputs(expression, given, wrt) if given[n].size]
+    compared = differentiate.check(expression, given, names, tolerance)
+    wrong = [name for name, comparison in compared.items() if not comparison.agrees.all()]
+    if as_json:
+        checks = {name: _object(comparison) for name, comparison in compared.items()}
+        report.write(report.json_line({"expr": text, "agrees": not wrong, "check": checks}))
+    else:
+        rows = [_row(name, comparison, precision) for name, comparison in compared.items()]
+        header = ("", "analytic", "numerical", "difference", "method")
+        report.write(report.columns([header, *rows]) if rows else "nothing to check: no inputs\n")
+    for name in wrong:
+        report.warn(f"error: {_fault(name, compared[name])}")
+    return 1 if wrong else 0
+
+
+def _object(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "agrees": bool(comparison.agrees.all()),
+        "method": comparison.method,
+        "analytic": comparison.analytic,
+        "numerical": comparison.numerical,
+        "difference": comparison.difference,
+        "error": comparison.error,
+    }
+
+
+def _row(name: str, comparison: Comparison, precision: int | None) -> tuple[str, ...]:
+    """The element of an input that agrees least."""
+    worst = comparison.worst
+    numbers = (comparison.analytic, comparison.numerical, comparison.difference)
+    texts = [report.number_text(array[worst], precision) for array in numbers]
+    verdict = "" if comparison.agrees.all() else "  DISAGREES"
+    return (_label(name, worst), *texts, comparison.method + verdict)
+
+
+def _label(name: str, index: tuple[int, ...]) -> str:
+    return f"d/d{name}" + (f"[{', '.join(map(str, index))}]" if index else "")
+
+
+def _fault(name: str, comparison: Comparison) -> str:
+    """Why an input's gradient is not confirmed."""
+    worst = comparison.worst
+    count = comparison.agrees.size - int(comparison.agrees.sum())
+    others = f" (and {count - 1} more elements)" if count > 1 else ""
+    what = "disagrees with the numerical derivative (at a kink there is no right one)"
+    if np.isnan(comparison.difference[worst]):
+        what = "cannot be checked: a derivative is not finite there"
+    return f"{_label(name, worst)} {what}{others}"
