@@ -136,7 +136,7 @@ def _raised(x0: Operand, x1: Operand) -> Operand:
 
 
 class Power(Rule):
-    """x0**x1, both variable; x0**0 is flat in x0 and 0**x1 in x1, for x1 >= 0."""
+    """x0**x1, both variable; 0**0 is flat in x0 and 0**x1 in x1, for x1 >= 0."""
 
     forward = staticmethod(_raised)
     partials = (
