@@ -140,7 +140,9 @@ class Power(Rule):
 
     forward = staticmethod(_raised)
     partials = (
-        lambda self, gy, y, x0, x1: gy * np.where(x1 == 0, 0.0, x1 * _raised(x0, x1 - 1)),
+        lambda self, gy, y, x0, x1: (
+            gy * np.where((x0 == 0) * (x1 == 0), 0.0, x1 * _raised(x0, x1 - 1))
+        ),
         lambda self, gy, y, x0, x1: gy * np.where((x0 == 0) * (x1 >= 0), 0.0, y * np.log(x0)),
     )
 
