@@ -139,6 +139,21 @@ def _close_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _reopen_closed() -> None:
+    """Where a standard stream is closed (``>&-``), make its use a fault that can be reported.
+
+    The null device is put there, opened the wrong way round, so that no file opened later takes
+    the stream's number; what would go to a closed standard error goes nowhere.
+    """
+    wrong_way = {"stdin": os.O_WRONLY, "stdout": os.O_RDONLY, "stderr": os.O_RDWR}
+    for name, flags in wrong_way.items():
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, flags)  # the lowest that is free: this stream's own
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, open(descriptor, mode, closefd=False))  # noqa: SIM115
+
+
 def main() -> None:
     """The console script."""
+    _reopen_closed()
     sys.exit(run())
