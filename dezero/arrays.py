@@ -38,6 +38,7 @@ class Reduction(Rule):
     """A rule over some axes or all, which are kept with length 1 or dropped."""
 
     __slots__ = ("axis", "keepdims")
+    elementwise = False
 
     def __init__(self, axis: Axis, keepdims: bool) -> None:
         self.axis = axis
@@ -46,6 +47,8 @@ class Reduction(Rule):
 
 class Sum(Reduction):
     """The sum of elements."""
+
+    moves = True
 
     def forward(self, x: Operand) -> Operand:
         return np.sum(x, axis=self.axis, keepdims=self.keepdims)
@@ -156,7 +159,14 @@ def norm(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
 
 
 # ----------------------------------------------------------------------------------------- shapes
-class Reshape(Rule):
+class Movement(Rule):
+    """A rule that moves, repeats or adds up elements."""
+
+    elementwise = False
+    moves = True
+
+
+class Reshape(Movement):
     """The same elements in another shape."""
 
     __slots__ = ("shape",)
@@ -170,7 +180,7 @@ class Reshape(Rule):
     partials = (lambda self, gy, y, x: np.reshape(gy, x.shape),)
 
 
-class Transpose(Rule):
+class Transpose(Movement):
     """The same elements with the axes in another order."""
 
     __slots__ = ("axes",)
@@ -190,7 +200,7 @@ class Transpose(Rule):
     partials = (gradient,)
 
 
-class BroadcastTo(Rule):
+class BroadcastTo(Movement):
     """x repeated along new or stretched axes."""
 
     __slots__ = ("shape",)
@@ -204,7 +214,7 @@ class BroadcastTo(Rule):
     partials = (lambda self, gy, y, x: gy,)  # the engine sums it back to the shape of x
 
 
-class SumTo(Rule):
+class SumTo(Movement):
     """x summed along the axes that `shape` lacks or has with length 1."""
 
     __slots__ = ("shape",)
@@ -213,14 +223,17 @@ class SumTo(Rule):
         self.shape = shape
 
     def forward(self, x: Operand) -> Operand:
-        if np.broadcast_shapes(x.shape, self.shape) != x.shape:
+        narrow = tuple(
+            m in {1, n} for m, n in zip(reversed(self.shape), reversed(x.shape), strict=False)
+        )
+        if len(narrow) < len(self.shape) or not all(narrow):
             raise ValueError(f"cannot sum an array of shape {x.shape} to shape {self.shape}")
         return fit(x, self.shape)
 
     partials = (lambda self, gy, y, x: np.broadcast_to(gy, x.shape),)
 
 
-class GetItem(Rule):
+class GetItem(Movement):
     """x[index], by NumPy's basic or advanced indexing."""
 
     __slots__ = ("index",)
@@ -239,7 +252,7 @@ class GetItem(Rule):
     partials = (gradient,)
 
 
-class Scatter(Rule):
+class Scatter(Movement):
     """Zeros of `shape`, with x added at `index`: the reverse of `GetItem`."""
 
     __slots__ = ("index", "shape")
@@ -301,6 +314,8 @@ def _columns(x: Operand) -> Operand:
 
 class Matmul(Rule):
     """The matrix product, over the last two axes, leading axes broadcast."""
+
+    elementwise = False
 
     @staticmethod
     def forward(x0: Operand, x1: Operand) -> Operand:

@@ -37,6 +37,10 @@ class Function:
     shapes: list[tuple[int, ...]]
     selects = False
     """Whether the operation takes elements of one input or another, as ``where`` does."""
+    elementwise = False
+    """Whether an element of the output comes from the inputs' elements at that place alone."""
+    moves = False
+    """Whether the operation only moves, repeats or adds up elements."""
 
     def __call__(self, *inputs: Any) -> Any:
         """Apply the operation to Variables, arrays or numbers."""
@@ -88,6 +92,7 @@ class Rule(Function):
     """
 
     __slots__ = ("operands",)
+    elementwise = True
     operands: list[Operand]
     partials: tuple[Callable[..., Operand], ...] = ()
 

@@ -90,16 +90,23 @@ class Sweep:
     def mask(self, function: Function, gy: Any, gxs: list[Any]) -> None:
         """Mask the gradients of `function` in place and pass the masks on to its inputs."""
         outer = self.masks.get(function)
+        masks: dict[Function, Any] = {}
         for i, (x, gx) in enumerate(zip(function.inputs, gxs, strict=True)):
             if gx is None:
                 continue
-            if outer is not None and outer.shape in ((), gx.shape):
+            if outer is not None and (
+                outer.shape == () or (function.elementwise and outer.shape == gx.shape)
+            ):
                 gxs[i] = np.where(outer, gx, 0.0)
             mask = outer
             if function.selects and i > 0:
                 taken = function.taken(i, gy.shape)
                 mask = taken if outer is None else np.where(outer, taken, 0.0)
-            self.pass_mask(x, mask)
+            if x.creator is not None:
+                mask = _reached(function, i, mask)
+                masks[x.creator] = _union(masks.get(x.creator, mask), mask)
+        for creator, mask in masks.items():
+            self.pass_mask(creator, mask)
 
     def unmask(self, function: Function) -> None:
         """Lift the masks of what an unmasked `function` reaches too."""
@@ -107,20 +114,33 @@ class Sweep:
             if x.creator is not None:
                 self.masks.pop(x.creator, None)
 
-    def pass_mask(self, x: Variable, mask: Any) -> None:
-        """Mask what made `x`, too, where only branches lead there."""
-        function = x.creator
-        if function is None:
-            return
-        if mask is not None and mask.shape not in ((), x.shape):
-            mask = fit(mask != 0.0, x.shape) if mask.ndim >= x.ndim else None
-        if function not in self.seen:
-            if mask is not None:
-                self.masks[function] = mask
-        elif mask is None:
+    def pass_mask(self, function: Function, mask: Any) -> None:
+        """Mask a function, where only branches lead there."""
+        if function in self.seen:
+            mask = _union(self.masks.get(function), mask)
+        if mask is None:
             self.masks.pop(function, None)
-        elif function in self.masks and self.masks[function] is not mask:
-            self.masks[function] = np.maximum(self.masks[function], mask)
+        else:
+            self.masks[function] = mask
+
+
+def _union(mask0: Any, mask1: Any) -> Any:
+    """Where either mask has an element; None is a mask of all."""
+    if mask0 is None or mask1 is None or mask0 is mask1:
+        return mask0 if mask0 is mask1 else None
+    return np.maximum(mask0, mask1)
+
+
+def _reached(function: Function, i: int, mask: Any) -> Any:
+    """The elements of input `i` that the masked outputs depend on; None where all may be."""
+    if mask is None or mask.shape == ():
+        return mask
+    shape = function.inputs[i].shape
+    if function.moves:
+        mask = function.gradients([1.0 * (mask != 0.0)], recording=False)[i]
+    elif not function.elementwise or np.broadcast_shapes(mask.shape, shape) != mask.shape:
+        return None
+    return mask if mask.shape == shape else fit(mask != 0.0, shape)
 
 
 def fit(gx: Any, shape: tuple[int, ...]) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dezero import Variable, constant, using_config
-from dezero_cli.diagnosis import did_you_mean
+from dezero_cli.diagnosis import ExpressionError, did_you_mean
 from dezero_cli.expression import Expression, Operation
 from dezero_cli.values import ValuesError
 
@@ -111,8 +111,14 @@ def check(
     others = {name: constant(array) for name, array in values.items() if name not in names}
 
     def function(*variables: Variable) -> Variable:
-        return expression.evaluate(others | dict(zip(names, variables, strict=True)))
+        try:
+            return expression.evaluate(others | dict(zip(names, variables, strict=True)))
+        except ExpressionError as fault:
+            if isinstance(fault.__cause__, TypeError):  # no function of complex numbers
+                raise fault.__cause__ from None
+            raise
 
+    expression.evaluate({name: constant(array) for name, array in values.items()})
     arrays = [values[name] for name in names]
     compared = calculus.gradient_check(function, *arrays, tolerance=tolerance)
     return dict(zip(names, compared, strict=True))
