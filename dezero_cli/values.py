@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,9 @@ from dezero_cli.expression import parse
 
 ASSIGNMENT = re.compile(r"\s*([^\W\d]\w*)\s*=(?!=)")
 """What tells NAME=VALUE from an expression: ``a==b`` is none."""
+
+NO_FILES = "a line may come from anyone and names no file: give {name}=@FILE on the command line"
+"""Why a line of a batch gets no file read."""
 
 _WORDS = {"nan": np.nan, "inf": np.inf, "-inf": -np.inf}
 
@@ -61,9 +64,7 @@ def value(name: str, text: str, files: bool = True) -> np.ndarray:
         raise ValuesError(f"{name}= has no value")
     if text.startswith("@"):
         if not files:
-            raise ValuesError(
-                f"{name}={text}: a line may not name a file; give @FILE on the command line"
-            )
+            raise ValuesError(NO_FILES.format(name=name))
         return from_file(name, Path(text[1:]))
     if text.startswith(("[", "{", '"')):
         return from_json(name, _json(f"{name}={text}", text))
@@ -107,6 +108,17 @@ def from_json(name: str, data: Any) -> np.ndarray:
         raise ValuesError(f"{name} is larger than a float64 can hold") from None
 
 
+def column(data: Sequence[Any]) -> np.ndarray | None:
+    """The float64 column of JSON numbers or of 0-d arrays; None where something else is there."""
+    kinds = set(map(type, data))
+    if str in kinds:
+        data = [_WORDS.get(item, item) if type(item) is str else item for item in data]
+        kinds = set(map(type, data))
+    if kinds <= {float, int} or (kinds == {np.ndarray} and not any(item.ndim for item in data)):
+        return np.array(data, dtype=np.float64)
+    return None
+
+
 def _numeric(data: list[Any]) -> bool:
     return all(type(item) is float or type(item) is int for item in data)
 
@@ -121,6 +133,8 @@ def _array(name: str, data: list[Any]) -> np.ndarray:
             raise ValuesError(f"{name} has rows of unlike length")
         shape += (length,)
         level = [item for row in level for item in row]
+    if len(shape) > 64:
+        raise ValuesError(f"{name} has {len(shape)} axes, and an array has at most 64")
     numbers = []
     for item in level:
         if isinstance(item, str) and item in _WORDS:
