@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any
 
 import numpy as np
@@ -192,35 +192,55 @@ def columns(rows: Iterable[tuple[str, ...]]) -> str:
     return "".join(line.rstrip() + "\n" for line in lines)
 
 
-def json_lines(results: list[dict[str, Any]]) -> bytes:
-    """A line of JSON for each result."""
-    return b"".join(map(json_line, results))
-
-
-MISSING = object()
-"""The identity of a line that has none."""
-
-
 def json_table(
-    first: int, identities: list[Any], expr: str, result: Mapping[str, Any], table: np.ndarray
+    numbers: Sequence[int],
+    identities: Sequence[tuple[Any, ...]] | None,
+    expr: str,
+    result: Mapping[str, Any],
 ) -> bytes:
-    """Lines of JSON for the finite rows of a table: the value, then the gradients of `result`.
+    """A line of JSON for each row of the columns of `result`, as `json_line` writes it.
 
-    The numbers are written by one call, and each line is a template filled in.
+    `numbers` are those of the lines of input, `identities` their "id", empty where there is none.
+    All numbers are written by one call; the text between them is the same in every row.
     """
     import orjson
 
-    names = [orjson.dumps(name).replace(b"%", b"%%") for name in result.get("grad", {})]
-    grad = b",".join(name + b":%b" for name in names)
-    ending = b',"grad":{' + grad + b"}}\n" if "grad" in result else b"}\n"
-    line = orjson.dumps(expr).replace(b"%", b"%%") + b',"value":%b' + ending
-    numbers = orjson.dumps(np.ascontiguousarray(table), option=orjson.OPT_SERIALIZE_NUMPY)
-    rows = [row.split(b",") for row in numbers[2:-2].split(b"],[")]
-    if all(identity is MISSING for identity in identities):
-        template = b'{"line":%d,"expr":' + line
-        return b"".join([template % (n, *row) for n, row in enumerate(rows, first)])
-    out = []
-    for n, (identity, row) in enumerate(zip(identities, rows, strict=True), first):
-        known = b"" if identity is MISSING else b'"id":' + orjson.dumps(identity) + b","
-        out.append((b'{"line":%d,%b"expr":' + line) % (n, known, *row))
-    return b"".join(out)
+    gradients = result.get("grad", {})
+    width = 1 + len(gradients)
+    table = np.empty((len(numbers), width))
+    for i, column in enumerate((result["value"], *gradients.values())):
+        table[:, i] = column
+    figures = orjson.dumps(table.ravel(), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
+    known = b',"expr":' + orjson.dumps(expr) + b',"value":'
+    row = [b'{"line":', b"", known, b""]
+    for name in gradients:
+        row += [(b"," if len(row) > 4 else b',"grad":{') + orjson.dumps(name) + b":", b""]
+    ending = b"}" if gradients else b',"grad":{}' if "grad" in result else b""
+    row.append(ending + b"}\n")
+    parts = row * len(numbers)
+    parts[1 :: len(row)] = orjson.dumps(list(numbers))[1:-1].split(b",")
+    if identities is not None:
+        parts[2 :: len(row)] = _identified(identities, known)
+    for i in range(width):
+        parts[3 + 2 * i :: len(row)] = figures[i::width]
+    if not np.isfinite(table).all():
+        for i, odd in _odd(table, ["value", *("grad." + name for name in gradients)]):
+            parts[(i + 1) * len(row) - 1] = ending + b',"nonfinite":' + orjson.dumps(odd) + b"}\n"
+    return b"".join(parts)
+
+
+def _odd(table: np.ndarray, names: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a table with numbers that are not finite, and what "nonfinite" says of them."""
+    for i in np.flatnonzero(~np.isfinite(table).all(axis=1)).tolist():
+        row = zip(names, table[i].tolist(), strict=True)
+        yield i, {name: number_text(number) for name, number in row if not math.isfinite(number)}
+
+
+def _identified(identities: Sequence[tuple[Any, ...]], known: bytes) -> list[bytes]:
+    """The text after the number of a line: the "id" that it may have, then what is `known`."""
+    import orjson
+
+    return [
+        b',"id":' + orjson.dumps(identity[0]) + known if identity else known
+        for identity in identities
+    ]

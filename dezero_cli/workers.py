@@ -1,105 +1,209 @@
-"""Chunks of lines spread over processes; the answers come back in order."""
+"""Chunks of lines spread over processes; the answers come back in order.
+
+The parent only moves bytes: it reads a chunk as soon as there is room for it, gives it to a
+process that is idle, and hands on the answers in the order of the input.  Nothing waits for more
+input, and what is in memory at one time is a few chunks a process and their answers.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
 import signal
+import struct
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+import orjson
 
 from dezero_cli import report
 from dezero_cli.answers import Answer, Settings, answer
-from dezero_cli.lines import Chunk
+from dezero_cli.lines import Chunk, Reader
 
-IN_FLIGHT = 3
-"""Chunks a process has before it: enough to be busy, few enough to bound the memory."""
+CHUNK = 32 * 1024
+"""Bytes that are read at once: small, so that the processes end their work together."""
+
+AHEAD = 4
+"""Chunks a process that are read before the first of them is answered."""
+
+_FIRST = struct.Struct(">QQ")
+_LENGTH = struct.Struct(">Q")
 
 
-def answers(arriving: Iterator[Chunk], settings: Settings, jobs: int) -> Iterator[Answer]:
-    """The answers to chunks, in their order.
+@dataclass(slots=True, eq=False)
+class _Task:
+    """A chunk, and its answer once it is there."""
 
-    Where a process dies, the chunks in flight are run again, one at a time; the lines of one that
-    kills its process twice become error records.
+    chunk: Chunk
+    answer: Answer | None = None
+
+
+def answers(reader: Reader, settings: Settings, jobs: int) -> Iterator[tuple[Chunk, Answer]]:
+    """Every chunk with its answer, in the order of the input.
+
+    The lines of a process that dies are run again, each by itself in a new process; a line that
+    kills its process twice becomes an error record.
     """
-    pool = _pool(jobs)
-    waiting: deque[tuple[Chunk, Future[Answer]]] = deque()
+    pool = _Pool(settings, jobs)
+    unfinished: deque[_Task] = deque()
     try:
-        for chunk in arriving:
-            try:
-                waiting.append((chunk, pool.submit(answer, chunk, settings)))
-            except BrokenProcessPool as broken:
-                waiting.append((chunk, _failed(broken)))
-            while len(waiting) >= IN_FLIGHT * jobs or (waiting and waiting[0][1].done()):
-                ready, pool = _next(waiting, pool, settings, jobs)
-                yield from ready
-        while waiting:
-            ready, pool = _next(waiting, pool, settings, jobs)
-            yield from ready
+        while unfinished or not reader.ended:
+            pool.give()
+            room = not reader.ended and len(unfinished) < AHEAD * jobs
+            if pool.collect(reader if room else None):
+                chunk = reader.read()
+                if chunk is not None:
+                    unfinished.append(_Task(chunk))
+                    pool.todo.append(unfinished[-1])
+            while unfinished and unfinished[0].answer is not None:
+                task = unfinished.popleft()
+                assert task.answer is not None
+                yield task.chunk, task.answer
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.stop()
 
 
-def _pool(jobs: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(jobs, multiprocessing.get_context("fork"), _leave_interrupts)
+class _Pool:
+    """Processes, and the tasks that wait for one."""
 
+    def __init__(self, settings: Settings, jobs: int) -> None:
+        self.settings = settings
+        self.todo: deque[_Task] = deque()
+        self.workers = [_Worker(settings) for _ in range(jobs)]
+        self.tasks: list[_Task | None] = [None] * jobs
 
-def _leave_interrupts() -> None:
-    """Ctrl-C is the parent's to handle."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    def give(self) -> None:
+        """Give the next tasks to the workers that have none."""
+        for i, worker in enumerate(self.workers):
+            if self.tasks[i] is None and self.todo:
+                self.tasks[i] = task = self.todo.popleft()
+                if not worker.send(task.chunk):
+                    self.replace(i)
 
+    def collect(self, reader: Reader | None) -> bool:
+        """Wait for answers and take them; whether `reader` has something to read, too."""
+        busy = {self.workers[i].connection: i for i, task in enumerate(self.tasks) if task}
+        if not busy and reader is None:
+            return False
+        descriptors = [reader.fileno()] if reader else []
+        ready = wait([*busy, *descriptors])
+        for connection, i in busy.items():
+            task = self.tasks[i]
+            if connection in ready and task is not None:
+                task.answer = self.workers[i].receive()
+                if task.answer is None:
+                    self.replace(i)
+                self.tasks[i] = None
+        return any(descriptor in ready for descriptor in descriptors)
 
-def _failed(error: BaseException) -> Future[Answer]:
-    future: Future[Answer] = Future()
-    future.set_exception(error)
-    return future
-
-
-def _next(
-    waiting: deque[tuple[Chunk, Future[Answer]]],
-    pool: ProcessPoolExecutor,
-    settings: Settings,
-    jobs: int,
-) -> tuple[list[Answer], ProcessPoolExecutor]:
-    """The first answer; where a process has died, all that were in flight, and a new pool."""
-    chunk, future = waiting[0]
-    try:
-        result = future.result()
-    except BrokenProcessPool:
-        pool.shutdown(wait=False, cancel_futures=True)
-        again = [each for each, _ in waiting]
-        waiting.clear()
-        last = again[-1].first + len(again[-1].lines) - 1
+    def replace(self, i: int) -> None:
+        """Put a new process in the place of one that died, and run its lines again."""
+        task, self.tasks[i] = self.tasks[i], None
+        assert task is not None
+        chunk = task.chunk
+        last = chunk.first + chunk.count - 1
         report.warn(
-            f"note: a worker process died; lines {chunk.first} to {last} of {chunk.source} "
+            f"note: a worker process died; its lines {chunk.first} to {last} of {chunk.source} "
             "are run again"
         )
-        return [_again(each, settings) for each in again], _pool(jobs)
-    waiting.popleft()
-    return [result], pool
+        self.workers[i].stop()
+        self.workers[i] = _Worker(self.settings)
+        task.answer = _again(chunk, self.settings)
+
+    def stop(self) -> None:
+        """End all processes."""
+        for worker in self.workers:
+            worker.stop()
+
+
+class _Worker:
+    """A process that answers one chunk at a time."""
+
+    def __init__(self, settings: Settings) -> None:
+        context = multiprocessing.get_context("fork")
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(
+            target=_work, args=(theirs, self.connection, settings), daemon=True
+        )
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self.process.start()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, "a worker process") from None
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            theirs.close()
+
+    def send(self, chunk: Chunk) -> bool:
+        """Send a chunk; whether the process was there to take it."""
+        try:
+            self.connection.send_bytes(_FIRST.pack(chunk.first, chunk.count) + chunk.data)
+        except OSError:
+            return False
+        return True
+
+    def receive(self) -> Answer | None:
+        """Wait for an answer; None from a process that has died."""
+        try:
+            data = self.connection.recv_bytes()
+        except (EOFError, OSError):
+            return None
+        end = _LENGTH.size + _LENGTH.unpack_from(data)[0]
+        return Answer(data[_LENGTH.size : end], orjson.loads(data[end:]))
+
+    def stop(self) -> None:
+        """End the process."""
+        self.connection.close()
+        self.process.kill()
+        self.process.join()
+        self.process.close()
+
+
+def _work(connection: Connection, parent: Connection, settings: Settings) -> None:
+    """What a process does: answer chunks until the parent is gone."""
+    parent.close()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    while True:
+        try:
+            data = connection.recv_bytes()
+            first, count = _FIRST.unpack_from(data)
+            done = answer(Chunk("", first, data[_FIRST.size :], count, 0), settings)
+            length = _LENGTH.pack(len(done.out))
+            connection.send_bytes(length + done.out + orjson.dumps(done.faults))
+        except (EOFError, OSError):
+            return
 
 
 def _again(chunk: Chunk, settings: Settings) -> Answer:
-    """A second run of a chunk, in a process of its own."""
-    with _pool(1) as alone:
-        try:
-            return alone.submit(answer, chunk, settings).result()
-        except BrokenProcessPool:
-            return _lost(chunk)
+    """The answer to the lines of a chunk, each by itself in a process that may die of it."""
+    worker = _Worker(settings)
+    both = Answer(b"")
+    for number, line in enumerate(chunk.data.split(b"\n"), chunk.first):
+        alone = Chunk(chunk.source, number, line, 1, 0)
+        done = worker.receive() if worker.send(alone) else None
+        if done is None:
+            worker.stop()
+            worker = _Worker(settings)
+            done = _lost(alone)
+        both.out += done.out
+        both.faults += done.faults
+        if settings.fail_fast and both.faults:
+            break
+    worker.stop()
+    return both
 
 
-def _lost(chunk: Chunk) -> Answer:
-    """Error records for the lines of a chunk whose process died twice."""
+def _lost(line: Chunk) -> Answer:
+    """The error record of a line whose process died twice."""
     message = "the process that worked on this line died twice"
-    records = [
-        {
-            "line": number,
-            "expr": line.decode("utf-8", "replace").strip(),
-            "error": {"type": "worker", "message": message, "column": 1},
-        }
-        for number, line in enumerate(chunk.lines, chunk.first)
-        if line.strip() and not line.strip().startswith(b"#")
-    ]
-    errors = [f"{chunk.source}:{record['line']}:1: {message}" for record in records]
-    return Answer(report.json_lines(records), errors, chunk.size)
+    record: dict[str, Any] = {"line": line.first}
+    try:
+        data = orjson.loads(line.data)
+        record |= {key: data[key] for key in ("id", "expr") if key in data}
+    except orjson.JSONDecodeError:
+        record["expr"] = line.data.decode("utf-8", "replace").partition(";")[0].strip()
+    record["error"] = {"type": "worker", "message": message, "column": 1}
+    return Answer(report.json_line(record), [(line.first, 1, message)])

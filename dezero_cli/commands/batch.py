@@ -5,16 +5,20 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import select
 import signal
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
+import numpy as np
 
-from dezero_cli import lines, report, values
+from dezero_cli import report, values
 from dezero_cli.answers import Answer, Settings, answer
 from dezero_cli.arguments import ExpressionCommand
+from dezero_cli.lines import Chunk, Reader
 
 HELP = """Evaluate and differentiate a line at a time: one JSON object for each.
 
@@ -50,38 +54,61 @@ def command(
     max_line: int,
 ) -> int:
     """Read chunks, answer them, write the answers."""
+    if no_grad and wrt:
+        raise click.UsageError("--no-grad goes without --wrt")
     files = [word for word in words if not values.is_assignment(word)] or ["-"]
     given = values.assignments(word for word in words if values.is_assignment(word))
     settings = Settings(given, wrt, no_grad, fail_fast, max_line)
-    for name in files:
-        if name != "-" and not os.path.exists(name):
-            raise values.ValuesError(f"{name}: no such file")
-    arriving = _chunks(files, max_line, 64 * 1024 if jobs > 1 else lines.CHUNK)
-    gc.disable()  # reference counting alone frees an evaluation; looking for cycles takes a third
-    with _Output(files) as output:
-        if jobs == 1:
-            answered: Iterator[Answer] = (answer(chunk, settings) for chunk in arriving)
-        else:
-            from dezero_cli.workers import answers
-
-            answered = answers(arriving, settings, jobs)
-        for each in answered:
-            output.write(each)
-            if fail_fast and each.errors:
+    _check(files)
+    with _Output(files) as output, _calm_memory():
+        for chunk, each in _answered(files, settings, jobs):
+            output.write(chunk, each)
+            if fail_fast and each.faults:
                 break
         return 1 if output.failed else 0
 
 
-def _chunks(files: list[str], longest: int, size: int) -> Iterator[lines.Chunk]:
+def _check(files: list[str]) -> None:
+    """Refuse, before anything is read, a file that is not there."""
     for name in files:
-        if name == "-":
-            yield from lines.chunks(sys.stdin.fileno(), "-", longest, size)
-            continue
-        descriptor = os.open(name, os.O_RDONLY)
-        try:
-            yield from lines.chunks(descriptor, name, longest, size)
-        finally:
-            os.close(descriptor)
+        if name != "-" and not os.path.exists(name):
+            raise values.ValuesError(f"{name or repr(name)}: no such file")
+        if os.path.isdir(name):
+            raise values.ValuesError(f"{name}: is a directory")
+
+
+def _answered(files: list[str], settings: Settings, jobs: int) -> Iterator[tuple[Chunk, Answer]]:
+    """Every chunk of the files with its answer, in order."""
+    if jobs > 1:
+        from dezero_cli import workers
+
+        reader = Reader(files, settings.longest, workers.CHUNK)
+        with contextlib.closing(reader):
+            yield from workers.answers(reader, settings, jobs)
+        return
+    with contextlib.closing(Reader(files, settings.longest)) as reader:
+        while not reader.ended:
+            chunk = reader.read()
+            if chunk is not None:
+                yield chunk, answer(chunk, settings)
+
+
+@contextlib.contextmanager
+def _calm_memory() -> Iterator[None]:
+    """Keep the collector and the allocator from work that a stream of chunks has no need of.
+
+    Reference counting alone frees an evaluation; looking for cycles takes a third of the time.  A
+    large array that is freed at once makes glibc keep freed memory for the next chunk, where it
+    would give it back and take it again chunk by chunk.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    np.empty(16 << 20, np.uint8)
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class _Output:
@@ -90,9 +117,11 @@ class _Output:
     def __init__(self, files: list[str]) -> None:
         self.failed = False
         self.writing = self.interrupted = False
+        sys.stdout.flush()
+        self.descriptor = sys.stdout.fileno()
         self.bar: Any = None
-        if "-" not in files and sys.stderr.isatty():
-            size = sum(os.path.getsize(name) for name in files)
+        size = _size(files)
+        if size and sys.stderr.isatty():
             self.bar = click.progressbar(length=size, file=sys.stderr, label="batch")
         self.restore: Callable[[], Any] = lambda: None
 
@@ -116,16 +145,35 @@ class _Output:
         else:
             raise KeyboardInterrupt
 
-    def write(self, each: Answer) -> None:
-        """Write the lines of a chunk and flush them."""
-        self.writing = True
-        report.write(each.out)
-        sys.stdout.buffer.flush()
-        self.writing = False
-        for error in each.errors:
+    def write(self, chunk: Chunk, each: Answer) -> None:
+        """Write the answers to a chunk: the lines, then the faults."""
+        if self.bar and (each.faults or sys.stdout.isatty()):
+            click.echo("\r\033[K", file=sys.stderr, nl=False)  # lines take the place of the bar
+        self.write_lines(each.out)
+        for line, column, message in each.faults:
             self.failed = True
-            report.warn(error)
+            report.warn(f"{chunk.source}:{line}:{column}: {message}")
         if self.bar:
-            self.bar.update(each.size)
+            self.bar.update(chunk.size)
+
+    def write_lines(self, out: bytes) -> None:
+        """Write lines; after Ctrl-C only the rest of the one that has been begun."""
+        view, place, end = memoryview(out), 0, len(out)
+        self.writing = True
+        while place < end:
+            try:
+                place += os.write(self.descriptor, view[place:end])
+            except BlockingIOError:  # another program has set the pipe so
+                select.select([], [self.descriptor], [])
+            if self.interrupted:
+                end = out.find(b"\n", place - 1) + 1 if place else 0
+        self.writing = False
         if self.interrupted:
             raise KeyboardInterrupt
+
+
+def _size(files: list[str]) -> int:
+    """The bytes of files; 0 where one is no file but a pipe or a terminal."""
+    found = [os.stat(name) for name in files if name != "-"]
+    regular = len(found) == len(files) and all(stat.S_ISREG(each.st_mode) for each in found)
+    return sum(each.st_size for each in found) if regular else 0
