@@ -95,14 +95,13 @@ def _json(what: str, text: str | bytes) -> Any:
 
 def from_json(name: str, data: Any) -> np.ndarray:
     """The float64 array of a JSON number or (nested) list; "nan", "inf", "-inf" are numbers."""
-    if type(data) is float or type(data) is int:
-        data = [data]
-        return from_json(name, data).reshape(())
-    if isinstance(data, str) and data in _WORDS:
-        return np.array(_WORDS[data])
-    if not isinstance(data, list):
-        raise ValuesError(f"{name} must be a number or a list of numbers, not {_kind(data)}")
     try:
+        if type(data) is float or type(data) is int:
+            return np.array(float(data))
+        if isinstance(data, str) and data in _WORDS:
+            return np.array(_WORDS[data])
+        if not isinstance(data, list):
+            raise ValuesError(f"{name} must be a number or a list of numbers, not {_kind(data)}")
         return np.array(data, dtype=np.float64) if _numeric(data) else _array(name, data)
     except OverflowError:
         raise ValuesError(f"{name} is larger than a float64 can hold") from None
