@@ -29,10 +29,12 @@ def json_line(result: Mapping[str, Any]) -> bytes:
     import orjson
 
     plain = {key: _plain(item) for key, item in result.items()}
-    nonfinite = dict(_nonfinite({k: v for k, v in plain.items() if k not in {"id", "line"}}))
-    if nonfinite:
-        plain["nonfinite"] = nonfinite
-    return orjson.dumps(plain, option=orjson.OPT_APPEND_NEWLINE)
+    line = orjson.dumps(plain, option=orjson.OPT_APPEND_NEWLINE)
+    if b"null" in line:  # perhaps a number that is not finite
+        numbers = {key: item for key, item in plain.items() if key not in {"id", "line"}}
+        if nonfinite := dict(_nonfinite(numbers)):
+            line = orjson.dumps(plain | {"nonfinite": nonfinite}, option=orjson.OPT_APPEND_NEWLINE)
+    return line
 
 
 def _plain(item: Any) -> Any:
