@@ -191,7 +191,7 @@ def _unpacked(results: Sequence[Any]) -> Any:
 
 # ------------------------------------------------------------------------------- numerical checks
 COMPLEX_STEP = 1e-30
-"""The imaginary step: nothing is subtracted, so it may be as small as one likes."""
+"""The imaginary step, relative to the input: nothing is subtracted, so it may be that small."""
 
 LEVELS = 12
 """Halvings of the real step, from a tenth of the input."""
@@ -312,13 +312,14 @@ def _best(estimates: list[tuple[float, float]]) -> tuple[float, float]:
 
 def _complex_step(along: Callable[[Any], Any], x: float) -> float:
     """Im f(x + ih) / h; nan where the function is not for complex numbers."""
+    step = COMPLEX_STEP * max(abs(x) or 1.0, 1e-200)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
-            y = along(complex(x, COMPLEX_STEP))
+            y = along(complex(x, step))
     except (TypeError, np.exceptions.ComplexWarning):
         return float("nan")
-    return float(np.imag(y)) / COMPLEX_STEP
+    return float(np.imag(y)) / step
 
 
 def _differences(along: Callable[[Any], Any], x: float, step: float) -> tuple[float, float]:

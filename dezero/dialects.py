@@ -15,6 +15,7 @@ from typing import Any
 from dezero.formula import (
     ATOM,
     POWER,
+    PRODUCT,
     SUM,
     FormulaError,
     Printer,
@@ -380,7 +381,9 @@ class LaTeX(Printer):
             named.get(text, text),
         )
 
-    def factor_list(self, number: str | None, factors: list[tuple[int, Any]]) -> list[Rope]:
+    def factor_list(
+        self, number: str | None, factors: list[tuple[int, Any]], least: int = PRODUCT
+    ) -> list[Rope]:
         """Factors side by side; a dot keeps two numbers apart."""
         ropes = super().factor_list(number, factors)
         for i, (base, exponent) in enumerate(factors, len(ropes) - len(factors)):

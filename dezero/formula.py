@@ -87,18 +87,30 @@ class Terms:
         return Fraction(1), ((number, 1),)
 
     def product(self, coefficient: Fraction, factors: Iterable[tuple[int, Any]]) -> int:
-        """The term for a coefficient times powers; whole exponents of one base are added."""
-        whole: dict[Any, Any] = {}
+        """The term for a coefficient times powers; whole exponents of one base are added.
+
+        A power with a fractional exponent is a base of its own: x**0.5*x**0.5 is no x below 0.
+        """
+        whole: dict[int, int] = {}
         for base, exponent in factors:
-            key = base if isinstance(exponent, int) else (base, exponent)
-            before = whole.get(key, (base, 0))[1]
-            whole[key] = (base, before + exponent if isinstance(exponent, int) else exponent)
-        parts = tuple((base, exponent) for base, exponent in whole.values() if exponent != 0)
+            if not isinstance(exponent, int):
+                base = self.intern(Term("product", Fraction(1), ((base, exponent),)))
+            whole[base] = whole.get(base, 0) + (exponent if isinstance(exponent, int) else 1)
+        parts = tuple(
+            self.terms[base].parts[0] if exponent == 1 and self.is_root(base) else (base, exponent)
+            for base, exponent in whole.items()
+            if exponent != 0
+        )
         if not parts or coefficient == 0:
             return self.number(coefficient)
         if coefficient == 1 and len(parts) == 1 and parts[0][1] == 1:
             return int(parts[0][0])
         return self.intern(Term("product", coefficient, parts))
+
+    def is_root(self, number: int) -> bool:
+        """Whether a term is a power with a fractional exponent."""
+        kind, value, parts = self.terms[number]
+        return kind == "product" and value == 1 and len(parts) == 1 and type(parts[0][1]) is not int
 
     def multiply(self, x0: int, x1: int) -> int:
         """x0*x1."""
@@ -149,6 +161,10 @@ class Terms:
         value = exponent.value
         whole = int(value) if value.denominator == 1 and abs(value) < 10**6 else value
         coefficient, factors = self.factors(x)
+        if whole == -1:
+            return self.reciprocal(x)
+        if not factors and isinstance(whole, int) and coefficient and abs(whole) <= 64:
+            return self.number(coefficient**whole)
         simple = coefficient == 1 and len(factors) == 1 and factors[0][1] == 1
         base = factors[0][0] if simple else x
         return self.product(Fraction(1), ((base, whole),))
@@ -292,7 +308,7 @@ class Printer:
         left, right = term.parts
         other = self.terms[right]
         if not isinstance(other.value, Fraction) or other.value >= 0 or right in self.named:
-            return (self.part(left, SUM), " + ", self.written[right][0]), SUM
+            return (self.part(left, SUM), " + ", self.part(right, SUM)), SUM
         if other.value == -1 and len(other.parts) == 1 and other.parts[0][1] == 1:
             return (self.part(left, SUM), " - ", self.part(other.parts[0][0], PRODUCT)), SUM
         magnitude = self.write(other._replace(value=-other.value))[0]
@@ -305,9 +321,12 @@ class Printer:
         below = [(base, -e) for base, e in term.parts if isinstance(e, int) and e < 0]
         top, bottom = self.coefficient(abs(coefficient))
         numerator = self.factor_list(top, above)
-        denominator = self.factor_list(bottom, below)
+        alone = bottom is None and len(below) == 1
+        denominator = self.factor_list(bottom, below, SIGN if alone else PRODUCT)
         rope = self.quotient(numerator, denominator)
-        return (("-", rope), SIGN - 1) if coefficient < 0 else (rope, PRODUCT)
+        if coefficient < 0:
+            return ("-", rope), SIGN - 1
+        return rope, POWER if coefficient == 1 and len(above) == 1 and not below else PRODUCT
 
     def coefficient(self, value: Fraction) -> tuple[str | None, str | None]:
         """The texts of a positive coefficient above and below the line; None is 1."""
@@ -317,12 +336,14 @@ class Printer:
         bottom = None if value.denominator == 1 else self.number_text(Fraction(value.denominator))
         return top, bottom
 
-    def factor_list(self, number: str | None, factors: list[tuple[int, Any]]) -> list[Rope]:
+    def factor_list(
+        self, number: str | None, factors: list[tuple[int, Any]], least: int = PRODUCT
+    ) -> list[Rope]:
         """The ropes of a number and powers, to be multiplied."""
         ropes: list[Rope] = [] if number is None else [number]
         for base, exponent in factors:
             if exponent == 1:
-                ropes.append(self.part(base, PRODUCT))
+                ropes.append(self.part(base, least))
             else:
                 ropes.append(self.literal_power(self.part(base, ATOM), exponent))
         return ropes
@@ -342,7 +363,7 @@ class Printer:
         if not below:
             return top
         bottom = interleave(below, "*")
-        return (top, "/", ("(", bottom, ")") if len(below) > 1 or _quotient(below[0]) else bottom)
+        return (top, "/", ("(", bottom, ")") if len(below) > 1 else bottom)
 
     def compare(self, term: Term) -> tuple[Rope, int]:
         """a < b."""
@@ -370,10 +391,6 @@ def _terminates(value: Fraction) -> bool:
 
 def _is_dyadic(value: Fraction) -> bool:
     return value.denominator in {1, 2, 4, 8, 16, 32, 64}
-
-
-def _quotient(rope: Rope) -> bool:
-    return isinstance(rope, tuple) and len(rope) == 3 and rope[1] == "/"
 
 
 def interleave(ropes: list[Rope], separator: str) -> Rope:

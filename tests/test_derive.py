@@ -4,7 +4,10 @@ import shutil
 
 import pytest
 
+from dezero.formula import formulas
+from dezero_cli import symbolic
 from dezero_cli.drawing import clip
+from dezero_cli.expression import parse
 
 
 def test_text_and_json(dezero):
@@ -92,3 +95,27 @@ def test_pictures(dezero, tmp_path, monkeypatch):
 
 def test_labels_are_short():
     assert clip("x + " * 100).endswith("...") and len(clip("x + " * 100)) == 40
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("(2*x)**-1", "1/(2*x)"),
+        ("(x/y)**-1", "y/x"),
+        ("1/(x*y)", "1/(x*y)"),
+        ("x/-(x + y)", "-x/(x + y)"),
+        ("(x**0.5)**2", "(x**0.5)**2"),
+        ("1/x**0.5", "1/x**0.5"),
+        ("(x/2)**3", "(x/2)**3"),
+        ("x + (y < x)", "x + (y < x)"),
+        ("-(-x)**2", "-x**2"),
+        ("(-x)**2", "x**2"),
+        ("2**-(x*y)", "2**(-x*y)"),
+        ("x - (y - z)", "x - (y - z)"),
+        ("x - -y", "x + y"),
+        ("(x < y)*(y < 2)", "(x < y)*(y < 2)"),
+    ],
+)
+def test_parentheses(text, printed):
+    names = ("x", "y", "z")
+    assert formulas(symbolic.program(parse(text), names, ()))[0] == printed

@@ -1,0 +1,88 @@
+"""Expressions drawn by the grammar's own levels, for the laws that all of them obey."""
+
+from typing import NamedTuple
+
+from hypothesis import strategies as st
+
+from dezero.functions import FUNCTIONS
+
+NAMES = ("x", "y", "z")
+ANALYTIC = (
+    *("sqrt", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan"),
+    *("arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh", "arctanh", "sigmoid"),
+)
+ONE = (*ANALYTIC, "cbrt", "abs", "sign", "floor", "ceil", "relu", "softplus", "arccosh")
+TWO = ("arctan2", "hypot", "minimum", "maximum", "pow", "min", "max")
+COMPARISON, SUM, PRODUCT, FACTOR, POWER, ATOM = range(6)
+
+
+class Text(NamedTuple):
+    """A piece of an expression and the grammar's rule that it is."""
+
+    text: str
+    level: int
+
+    def at(self, level: int) -> str:
+        """The piece where a rule of at least this level is wanted."""
+        return self.text if self.level >= level else f"({self.text})"
+
+
+def _binary(level: int, left: int, right: int, operators: str):
+    def build(a: Text, operator: str, b: Text) -> Text:
+        return Text(f"{a.at(left)}{operator}{b.at(right)}", level)
+
+    return lambda pieces: st.builds(build, pieces, st.sampled_from(operators.split()), pieces)
+
+
+def _call(name: str, *values: Text) -> Text:
+    return Text(f"{name}({', '.join(value.text for value in values)})", ATOM)
+
+
+LEAVES = st.sampled_from(
+    [Text(text, ATOM) for text in (*NAMES * 4, *"1 2 3 0.5 10 1e-3 2.5 pi 0 1_000 .25".split())]
+)
+BINARY = [
+    _binary(SUM, SUM, PRODUCT, "+ -"),
+    _binary(PRODUCT, PRODUCT, FACTOR, "* /"),
+]
+POWERS = _binary(POWER, ATOM, FACTOR, "** ^")
+NEGATIVE = lambda pieces: pieces.map(lambda a: Text(f"-{a.at(FACTOR)}", FACTOR))  # noqa: E731
+LITERAL_POWERS = lambda pieces: st.builds(  # noqa: E731
+    lambda a, n: Text(f"{a.at(ATOM)}**{n}", POWER), pieces, st.sampled_from([2, 3, -1, 0.5, 0, 1])
+)
+
+
+def _smooth(pieces):
+    calls = st.builds(_call, st.sampled_from(ANALYTIC), pieces)
+    return st.one_of(
+        *(build(pieces) for build in BINARY), calls, NEGATIVE(pieces), LITERAL_POWERS(pieces)
+    )
+
+
+def _any(pieces):
+    return st.one_of(
+        *(build(pieces) for build in (*BINARY, POWERS, NEGATIVE, LITERAL_POWERS)),
+        _binary(COMPARISON, SUM, SUM, "< <= > >= == !=")(pieces),
+        st.builds(_call, st.sampled_from(ONE), pieces),
+        st.builds(_call, st.sampled_from(TWO), pieces, pieces),
+        st.builds(_call, st.sampled_from(["where", "clip"]), pieces, pieces, pieces),
+    )
+
+
+def texts(extend=_any, size: int = 8):
+    """Texts of expressions, at least three rules deep where a leaf is not drawn."""
+    pieces = st.recursive(LEAVES, extend, max_leaves=size)
+    return extend(extend(pieces)).map(lambda piece: piece.text)
+
+
+EXPRESSIONS = texts()
+ANALYTIC_EXPRESSIONS = texts(_smooth)
+NUMBERS = st.one_of(
+    st.floats(-4, 4).filter(lambda x: x == 0 or abs(x) > 1e-90),  # nothing underflows
+    st.sampled_from([0.0, -0.0, 1.0, -1.0, 0.5, 2.0]),
+)
+POINTS = st.fixed_dictionaries(dict.fromkeys(NAMES, NUMBERS))
+
+assert {*ONE, *TWO, "where", "clip"} >= set(FUNCTIONS) - {
+    *("sum", "mean", "prod", "dot", "norm", "transpose"),
+}
