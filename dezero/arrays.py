@@ -44,6 +44,10 @@ class Reduction(Rule):
         self.axis = axis
         self.keepdims = bool(keepdims)
 
+    def axes(self, x: Operand) -> Shape | None:
+        """The axes of x to reduce; NumPy itself lets a number have an axis 0."""
+        return None if self.axis is None else _axes(x.ndim, self.axis)
+
 
 class Sum(Reduction):
     """The sum of elements."""
@@ -51,7 +55,7 @@ class Sum(Reduction):
     moves = True
 
     def forward(self, x: Operand) -> Operand:
-        return np.sum(x, axis=self.axis, keepdims=self.keepdims)
+        return np.sum(x, axis=self.axes(x), keepdims=self.keepdims)
 
     def gradient(self, gy: Operand, y: Operand, x: Operand) -> Operand:
         """The output's gradient, for every element that was summed."""
@@ -77,21 +81,21 @@ class Min(Extremum):
     """The smallest element."""
 
     def forward(self, x: Operand) -> Operand:
-        return np.min(x, axis=self.axis, keepdims=self.keepdims)
+        return np.min(x, axis=self.axes(x), keepdims=self.keepdims)
 
 
 class Max(Extremum):
     """The largest element."""
 
     def forward(self, x: Operand) -> Operand:
-        return np.max(x, axis=self.axis, keepdims=self.keepdims)
+        return np.max(x, axis=self.axes(x), keepdims=self.keepdims)
 
 
 class Norm(Reduction):
     """The Euclidean norm, without overflow; its gradient at the origin is 0."""
 
     def forward(self, x: Operand) -> Operand:
-        kept = np.max(np.absolute(x), axis=self.axis, keepdims=True, initial=0.0)
+        kept = np.max(np.absolute(x), axis=self.axes(x), keepdims=True, initial=0.0)
         scale = np.ldexp(1.0, np.frexp(kept)[1] - 1)  # a power of two, so that scaling is exact
         total = np.sum(np.square(x / scale), axis=self.axis, keepdims=True)
         y = scale * np.sqrt(total)

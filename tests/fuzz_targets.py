@@ -1,0 +1,57 @@
+"""What must hold of any bytes at all, as an expression and as the lines of a batch."""
+
+from pathlib import Path
+
+import numpy as np
+import orjson
+
+from dezero_cli import differentiate, report, symbolic
+from dezero_cli.answers import Settings, answer
+from dezero_cli.diagnosis import ExpressionError
+from dezero_cli.expression import parse
+from dezero_cli.lines import Chunk
+
+CORPUS = Path(__file__).parent / "data" / "corpus"
+MOST = 200
+"""Operations beyond which an expression is parsed but not differentiated as a formula."""
+
+
+def expressions(data: bytes) -> None:
+    """A text is an expression with a value and a gradient, or a fault with its place."""
+    text = data.decode("utf-8", "replace")
+    try:
+        expression = parse(text)
+        values = {name: np.array(0.5) for name in expression.names}
+        value, gradients = differentiate.value_and_gradient(expression, values, expression.names)
+        assert value.shape == () and len(gradients) == len(values)
+        if len(expression.program) <= MOST and expression.elementwise:
+            symbolic.gradient(expression)
+    except ExpressionError as fault:
+        check_fault(fault, text)
+
+
+def check_fault(fault: ExpressionError, text: str) -> None:
+    """One line of message, a place inside the text, and a caret under it."""
+    message, _, caret = report.fault_text(fault).rstrip("\n").split("\n")
+    assert message.startswith("error: ") and len(message) > 8
+    assert caret.strip() == "^"
+    assert 1 <= fault.column <= len(text) + 1
+
+
+def lines(data: bytes) -> None:
+    """Each line of a batch has one answer, the same alone and beside the others."""
+    settings = Settings(longest=1000)
+    together = answer(Chunk("-", 1, data, data.count(b"\n") + 1, len(data)), settings)
+    answers = together.out.splitlines(keepends=True)
+    alone = []
+    for number, line in enumerate(data.split(b"\n"), 1):
+        alone += answer(Chunk("-", number, line, 1, len(line)), settings).out.splitlines(True)
+    assert answers == alone
+    for each in answers:
+        record = orjson.loads(each)
+        assert "line" in record and ("error" in record) != ("value" in record)
+    faults = [each for each in answers if b'"error"' in each and "error" in orjson.loads(each)]
+    assert len(faults) == len(together.faults)
+
+
+TARGETS = {"expressions": expressions, "lines": lines}
