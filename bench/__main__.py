@@ -1,36 +1,70 @@
-"""``python -m bench [--only NAME] [--json]``: every comparison, one table."""
+"""``python -m bench [--only NAME] [--json] [--write FILE]``: every comparison, one table."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
 import json
+import os
 import pkgutil
 import platform
+import subprocess
 import sys
+import time
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import bench
-from bench.timing import Row, table
+from bench.timing import Row, markdown, table
 
-PEERS = ("numpy", "lark", "torch", "jax", "autograd", "sympy", "numexpr", "polars", "llvmlite")
+PEERS = ("numpy", "torch", "jax", "autograd", "sympy", "symengine", "numexpr", "polars", "llvmlite")
 
 
 def comparisons() -> list[str]:
     """The modules of this package that hold a comparison."""
     helpers = {"__main__", "timing"}
-    return [m.name for m in pkgutil.iter_modules(bench.__path__) if m.name not in helpers]
+    names = [module.name for module in pkgutil.iter_modules(bench.__path__)]
+    return [name for name in names if name not in helpers]
 
 
 def versions() -> dict[str, str]:
     """This machine, this Python and the peers that are installed."""
-    found = {"machine": platform.platform(), "python": platform.python_version()}
+    found = {
+        "machine": f"{platform.system()} {platform.machine()}, {_processor()}",
+        "cores": str(os.cpu_count()),
+        "python": platform.python_version(),
+    }
     for name in PEERS:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
             found[name] = "not installed, left out"
+    try:
+        miller = subprocess.run(["mlr", "--version"], capture_output=True, text=True, check=False)
+        found["miller"] = miller.stdout.split()[-1]
+    except FileNotFoundError:
+        found["miller"] = "not installed, left out"
     return found
+
+
+def _processor() -> str:
+    lines = (
+        Path("/proc/cpuinfo").read_text().splitlines() if os.path.exists("/proc/cpuinfo") else []
+    )
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def measured(names: list[str]) -> list[Row]:
+    """The rows of every comparison; one whose peer is missing is named and left out."""
+    rows: list[Row] = []
+    for name in names:
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        try:
+            rows += importlib.import_module(f"bench.{name}").run()
+        except ImportError as missing:
+            rows.append({"comparison": f"{name}: {missing.name} is missing", "wanted": ""})
+    return rows
 
 
 def main() -> None:
@@ -38,20 +72,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=bench.__doc__)
     parser.add_argument("--only", action="append", choices=comparisons(), metavar="NAME")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--write", metavar="FILE", help="write the page of the manual")
     options = parser.parse_args()
-    rows: list[Row] = []
-    for name in options.only or comparisons():
-        print(f"{name} ...", file=sys.stderr)
-        try:
-            rows += importlib.import_module(f"bench.{name}").run()
-        except ImportError as missing:
-            rows.append({"comparison": f"{name}: {missing.name} is missing", "wanted": ""})
-    if options.json:
-        print(json.dumps({"versions": versions(), "rows": rows}, indent=1))
-        return
-    for name, number in versions().items():
-        print(f"{name:10} {number}")
-    print(table(rows))
+    start = time.perf_counter()
+    rows, found = measured(options.only or comparisons()), versions()
+    minutes = (time.perf_counter() - start) / 60
+    if options.write:
+        Path(options.write).write_text(markdown(rows, found, minutes), encoding="utf-8")
+    elif options.json:
+        print(json.dumps({"versions": found, "rows": rows}, indent=1))
+    else:
+        print("\n".join(f"{name:10} {number}" for name, number in found.items()))
+        print(table(rows))
+        print(f"{minutes:.1f} minutes")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -48,12 +49,64 @@ def exponent(sizes: list[int], times: list[float]) -> float:
     return float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
 
 
+def met(row: Row) -> bool | None:
+    """Whether a row's ratio, or its figure, is what was wanted; None if nothing was."""
+    words = str(row["wanted"]).split()
+    if len(words) < 2 or words[0] not in _ORDERS:
+        return None
+    figure = row["ratio"] if row.get("ratio") is not None else row.get("ours")
+    return None if figure is None else _ORDERS[words[0]](figure, float(words[1].rstrip("x")))
+
+
+_ORDERS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+
+
+def _cells(row: Row) -> list[str]:
+    figures = [row.get("ours"), row.get("theirs")]
+    unit = row.get("unit", "")
+    shown = ["" if f is None else f"{f:.4g} {unit}".strip() for f in figures]
+    quotient = "" if row.get("ratio") is None else f"{row['ratio']:.3f}"
+    verdict = {True: "met", False: "not met", None: ""}[met(row)]
+    return [row["comparison"], *shown, quotient, str(row["wanted"]), verdict]
+
+
+HEADER = ["comparison", "ours", "theirs", "ratio", "wanted", ""]
+
+
 def table(rows: list[Row]) -> str:
     """The rows as text."""
-    lines = [f"{'comparison':58}{'ours':>12}{'theirs':>12}{'ratio':>9}  wanted"]
-    for row in rows:
-        figures = [row.get("ours"), row.get("theirs")]
-        shown = "".join(f"{'' if f is None else format(f, '.4g'):>12}" for f in figures)
-        quotient = "" if row.get("ratio") is None else format(row["ratio"], ".3f")
-        lines.append(f"{row['comparison']:58}{shown}{quotient:>9}  {row['wanted']}")
+    lines = [HEADER, *map(_cells, rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def markdown(rows: list[Row], versions: Mapping[str, str], minutes: float) -> str:
+    """The page of the manual."""
+    short = [row["comparison"] for row in rows if met(row) is False]
+    lines = [
+        "# Performance",
+        "",
+        "Written by `python -m bench --write docs/performance.md`, never by hand. Both sides of a",
+        "comparison run in turn in one run, and medians are compared; a ratio is ours to theirs.",
+        "",
+        "| | |",
+        "|---|---|",
+        *(f"| {name} | {number} |" for name, number in versions.items()),
+        f"| all of it took | {minutes:.1f} minutes |",
+        "",
+        "|" + "|".join(HEADER) + "|",
+        "|---" * len(HEADER) + "|",
+        *(
+            "| " + " | ".join(cell.replace("|", "\\|") for cell in _cells(row)) + " |"
+            for row in rows
+        ),
+        "",
+        "## Where this project is behind",
+        "",
+        *(f"- {name}" for name in short or ["Nowhere, in the comparisons above."]),
+        "",
+    ]
     return "\n".join(lines)
