@@ -110,8 +110,9 @@ def _template(line: bytes) -> _Template | None:
 
 def _slot(value: Any) -> int:
     """The slot that a value of the template stands for, -1 for none; in a plain line an array."""
-    number = isinstance(value, int | np.ndarray) and np.ndim(value) == 0
-    return int(value) - _MARK if number else -1
+    if isinstance(value, np.ndarray) and value.ndim == 0 and np.isfinite(value):
+        value = int(value)
+    return value - _MARK if type(value) is int else -1
 
 
 def _json_slots(line: bytes) -> Iterator[tuple[int, int]]:
