@@ -236,7 +236,7 @@ class FormulaError(ValueError):
 class Printer:
     """Writes terms as a formula of the tool's own language; subclasses write other forms."""
 
-    longest = 1_000_000
+    longest = 200_000
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms.terms

@@ -12,7 +12,7 @@ from dezero_cli.expression import parse
 from dezero_cli.lines import Chunk
 
 CORPUS = Path(__file__).parent / "data" / "corpus"
-MOST = 200
+MOST = 20
 """Operations beyond which an expression is parsed but not differentiated as a formula."""
 
 
