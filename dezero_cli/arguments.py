@@ -33,7 +33,10 @@ class ExpressionCommand(click.Command):
             elif name in takes_value:
                 options.append(word)
                 if takes_value[name] and name == word:
-                    options += [following for following in [next(rest, None)] if following]
+                    following = next(rest, None)
+                    if following is None and not ctx.resilient_parsing:
+                        raise click.BadOptionUsage(name, f"option {name!r} needs a value", ctx)
+                    options += [] if following is None else [following]
             elif _LONG_OPTION.fullmatch(word):
                 options.append(word)
             else:

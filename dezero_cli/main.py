@@ -14,7 +14,7 @@ from dezero_cli import report
 from dezero_cli.diagnosis import ExpressionError
 from dezero_cli.values import ValuesError
 
-COMMANDS = ("eval", "batch", "derive", "check", "graph", "functions")
+COMMANDS = ("eval", "batch", "derive", "check", "graph", "plot", "functions")
 """The commands, in the order of the help; each is a module of `dezero_cli.commands`."""
 
 HELP = """Evaluate expressions and differentiate them, exactly, from the shell.
@@ -27,8 +27,37 @@ HELP = """Evaluate expressions and differentiate them, exactly, from the shell.
 """
 
 
+def _use_color(ctx: click.Context, parameter: click.Parameter, choice: str | None) -> None:
+    if choice is not None:
+        report.use_color(choice)
+
+
+COLOR = click.Option(
+    ["--color"],
+    type=click.Choice(["auto", "always", "never"]),
+    expose_value=False,
+    is_eager=True,
+    callback=_use_color,
+    help="Colour messages on a terminal (auto), always or never.",
+)
+
+
 class CommandGroup(click.Group):
     """A group whose commands are imported when they are called."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read ``--color`` first, wherever it stands: every message after that obeys it."""
+        first: list[str] = []
+        rest: list[str] = []
+        words = iter(args)
+        for word in words:
+            if word == "--":
+                rest += [word, *words]
+            elif word == "--color" and (choice := next(words, None)) is not None:
+                first += [word, choice]
+            else:
+                (first if word.startswith("--color=") else rest).append(word)
+        return super().parse_args(ctx, first + rest)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of all commands."""
@@ -40,6 +69,8 @@ class CommandGroup(click.Group):
             return None
         module = importlib.import_module(f"dezero_cli.commands.{cmd_name}")
         command: click.Command = module.command
+        if COLOR not in command.params:  # so that its help and completion know it
+            command.params.append(COLOR)
         return command
 
     def resolve_command(
@@ -65,6 +96,7 @@ def _version(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> No
 
 @click.group(
     cls=CommandGroup,
+    params=[COLOR],
     help=HELP,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -82,6 +114,7 @@ def cli() -> None:
 
 def run(args: Sequence[str] | None = None) -> int:
     """Run the command line and give its exit status; every fault is shown here, in one line."""
+    report.use_color("auto")
     try:
         if "_DEZERO_COMPLETE" in os.environ:
             cli.main(prog_name="dezero")
@@ -98,23 +131,23 @@ def run(args: Sequence[str] | None = None) -> int:
         if isinstance(fault, click.exceptions.NoArgsIsHelpError):
             click.echo(fault.ctx.get_help() if fault.ctx else "", err=True)
             return 2
-        return _fail(f"error: {_lower(fault.format_message())}\n", 2)
+        return _fail(report.fault_text(_lower(fault.format_message())), 2)
     except click.ClickException as fault:
-        return _fail(f"error: {_lower(fault.format_message())}\n", 1)
+        return _fail(report.fault_text(_lower(fault.format_message())), 1)
     except (KeyboardInterrupt, click.Abort):
         return 130
     except BrokenPipeError:
         _close_output()
         return 0
     except MemoryError:
-        return _fail("error: not enough memory\n", 1)
+        return _fail(report.fault_text("not enough memory"), 1)
     except OSError as fault:
         _close_output()
-        return _fail(f"error: {fault.filename or 'output'}: {_lower(fault.strerror or '')}\n", 1)
+        reason = f"{fault.filename or 'output'}: {_lower(fault.strerror or '')}"
+        return _fail(report.fault_text(reason), 1)
     except Exception as fault:  # noqa: BLE001, so that no user ever sees a traceback
-        return _fail(
-            f"error: internal fault, please report it: {type(fault).__name__}: {fault}\n", 1
-        )
+        reason = f"internal fault, please report it: {type(fault).__name__}: {fault}"
+        return _fail(report.fault_text(reason), 1)
 
 
 def _lower(message: str) -> str:

@@ -140,17 +140,24 @@ def styled(text: str, colour: str, stream: IO[Any]) -> str:
 
     The option ``--color`` decides, then the variable NO_COLOR (https://no-color.org).
     """
-    import click
-
-    context = click.get_current_context(silent=True)
-    wanted = COLOR.get(context.find_root().params.get("color", "auto") if context else "auto")
+    wanted = _COLOR[_choice]
     if wanted is None:
         wanted = stream.isatty() and not os.environ.get("NO_COLOR")
-    return click.style(text, fg=colour, bold=True) if wanted else text
+    if not wanted:
+        return text
+    import click
+
+    return click.style(text, fg=colour, bold=True)
 
 
-COLOR = {"always": True, "never": False}
-"""What the choices of ``--color`` decide; "auto" decides nothing."""
+_COLOR = {"always": True, "never": False, "auto": None}
+_choice = "auto"
+
+
+def use_color(choice: str) -> None:
+    """From now on colour text on terminals ("auto"), everywhere ("always") or nowhere ("never")."""
+    global _choice
+    _choice = choice
 
 
 def _one_line(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -227,3 +228,49 @@ def _lines(path: Path) -> np.ndarray:
 def merged(*sources: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The values of several sources; a later one wins."""
     return {name: array for source in sources for name, array in source.items()}
+
+
+@dataclass(frozen=True)
+class Range:
+    """Where a name runs: from `start` to `stop`, both finite, with `count` samples if given."""
+
+    name: str
+    start: float
+    stop: float
+    count: int | None
+
+    def places(self, count: int) -> np.ndarray:
+        """Evenly spaced samples, ends included; `count` of them unless the user said how many."""
+        return np.linspace(self.start, self.stop, self.count or count)
+
+
+def is_range(word: str) -> bool:
+    """Whether NAME=VALUE is NAME=START:STOP and no list or file."""
+    text = word[word.index("=") + 1 :].lstrip()
+    return ":" in text and not text.startswith(("@", "[", "{", '"'))
+
+
+def span(word: str) -> Range:
+    """The range that NAME=START:STOP or NAME=START:STOP:COUNT means.
+
+    Raises ValuesError for a range that is empty, not finite or finer than a float64.
+    """
+    name, text = split(word)
+    parts = [part.strip() for part in text.split(":")]
+    if not 2 <= len(parts) <= 3 or not all(parts):
+        raise ValuesError(f"{name}={text}: a range is START:STOP or START:STOP:COUNT, as in -3:3")
+    numbers = [value(name, part, files=False) for part in parts]
+    if any(number.ndim for number in numbers):
+        raise ValuesError(f"{name}={text}: the ends of a range are numbers")
+    start, stop, *counts = (float(number) for number in numbers)
+    width, size = stop - start, max(abs(start), abs(stop))
+    if not size <= 1e100:
+        raise ValuesError(f"{name}={text}: the ends of a range are finite, at most 1e100 in size")
+    if width <= 0:
+        hint = f": write {name}={parts[1]}:{parts[0]}" if width < 0 else ""
+        raise ValuesError(f"{name}={text}: the range is empty{hint}")
+    if width < max(1e-9 * size, 1e-100):
+        raise ValuesError(f"{name}={text}: the range is too narrow to draw")
+    if counts and not (counts[0].is_integer() and 2 <= counts[0] <= 1_000_000):
+        raise ValuesError(f"{name}={text}: COUNT is a whole number of samples, 2 to 1_000_000")
+    return Range(name, start, stop, int(counts[0]) if counts else None)

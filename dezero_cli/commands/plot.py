@@ -1,0 +1,112 @@
+"""``dezero plot``: a picture of an expression and its derivatives."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import click
+import numpy as np
+
+from dezero_cli import plotting, report, symbolic, values
+from dezero_cli.arguments import ExpressionCommand, expression_and_values
+from dezero_cli.diagnosis import did_you_mean, missing_value
+from dezero_cli.expression import Expression, parse
+from dezero_cli.files import write_whole
+
+HELP = """Draw EXPR and its derivatives over a range, or its contours and gradient over two.
+
+\b
+  dezero plot 'sin(x)*exp(-x/5)' x=0:20 -o damped.svg
+  dezero plot 'a*x**3 - x' x=-2:2 a=0.5 --order 2 -o cubic.pdf
+  dezero plot '(1-x)**2 + 100*(y-x**2)**2' x=-2:2 y=-1:3 -o valley.png
+
+A range is START:STOP or START:STOP:COUNT; its ends may be expressions of constants (-pi:pi).
+Poles, jumps and undefined stretches are left open.
+"""
+LARGEST = 4_000_000
+"""Samples of a grid."""
+
+
+@click.command("plot", cls=ExpressionCommand, help=HELP, no_args_is_help=True)
+@click.argument("words", nargs=-1, metavar="EXPR NAME=START:STOP... [NAME=VALUE]...")
+@click.option(
+    "--order",
+    type=click.IntRange(0, 6),
+    metavar="N",
+    help="Draw derivatives up to order N, with one range (default: 1).",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(readable=False),
+    metavar="FILE",
+    help="Write a .png, .svg or .pdf file; - is standard output.",
+)
+@click.option(
+    "--to", "form", type=click.Choice(plotting.FORMS), help="The form, whatever FILE is called."
+)
+def command(
+    words: tuple[str, ...], order: int | None, output: str | None, form: str | None
+) -> None:
+    """Read the ranges, draw, write."""
+    target, form = _target(output, form)
+    text, assignments = expression_and_values(words)
+    expression = parse(text)
+    ranges = [values.span(word) for word in assignments if values.is_range(word)]
+    fixed = values.assignments(word for word in assignments if not values.is_range(word))
+    _check(expression, ranges, fixed)
+    if order is not None and len(ranges) == 2:
+        raise click.UsageError("--order is for one range; two ranges show the gradient")
+    numbers = {name: float(array) for name, array in fixed.items() if name in expression.names}
+    subject = plotting.Subject(expression, ranges, numbers, 1 if order is None else order)
+    picture = plotting.picture(subject, form)
+    if missing := plotting.missing_letters(subject):
+        report.warn(f"note: the picture has boxes for letters that its font lacks: {missing}")
+    if target is None:
+        report.write(picture)
+    else:
+        write_whole(picture, target)
+
+
+def _target(output: str | None, form: str | None) -> tuple[Path | None, str]:
+    """The file to write, None for standard output, and the form of the picture."""
+    endings = ", ".join(f".{each}" for each in plotting.FORMS[:-1]) + f" or .{plotting.FORMS[-1]}"
+    if output is None and sys.stdout.isatty():
+        raise click.UsageError(f"a picture is no text for a terminal: add -o FILE ({endings})")
+    if output is None or output == "-":
+        return None, form or plotting.FORMS[0]
+    ending = Path(output).suffix.lower().lstrip(".")
+    if form is None and ending not in plotting.FORMS:
+        raise click.UsageError(f"{output}: expected a file that ends in {endings}, or --to")
+    return Path(output), form or ending
+
+
+def _check(
+    expression: Expression, ranges: Sequence[values.Range], fixed: Mapping[str, np.ndarray]
+) -> None:
+    """Refuse what cannot be drawn: no range, or too many; a name without a value, or unknown."""
+    names = symbolic.inputs(expression, [*fixed, *(each.name for each in ranges)])
+    example = next((name for name in names if name not in fixed), "x")
+    if not 1 <= len(ranges) <= 2:
+        count = "no range" if not ranges else f"{len(ranges)} ranges"
+        raise click.UsageError(f"{count}: give one or two, as {example}=-3:3")
+    given = {each.name for each in ranges}
+    if len(given) < len(ranges) or given & set(fixed):
+        twice = ranges[-1].name if len(given) < len(ranges) else min(given & set(fixed))
+        raise click.UsageError(f"{twice} is given twice")
+    for name in names:
+        if name not in given and name not in fixed:
+            known = dict.fromkeys([*given, *fixed])
+            raise missing_value(expression.text, name, expression.places[name], known)
+    for each in ranges:
+        if each.name not in expression.names:
+            hint = did_you_mean(each.name, names) or f"it uses {', '.join(names) or 'no names'}"
+            raise click.UsageError(f"no {each.name} in the expression: {hint}")
+    if math.prod(each.count or plotting.FIELD_SAMPLES for each in ranges) > LARGEST:
+        raise click.UsageError(f"a grid has at most {LARGEST} samples: give smaller counts")
+    for name, array in fixed.items():
+        if array.ndim:
+            raise click.UsageError(f"{name} is a list: a plot needs one number, or a range")

@@ -1,0 +1,375 @@
+"""What a picture shows of a function: curves with their gaps, fields, limits and levels.
+
+A gap is found, not guessed: the interval between two samples is halved again and again.  Across a
+jump the difference of its ends stays, towards a pole it grows without end, and whatever is
+continuous, however steep, closes up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Function = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Values and exact derivatives, shape (2, n), at n places, each in the interval of that number."""
+Ends = tuple[np.ndarray, np.ndarray]
+"""Place, value and derivative at the left and at the right ends of intervals, each (3, n)."""
+
+COARSE, FINE = 12, 40
+"""Halvings up to where a curve is drawn and up to where it is judged."""
+VISIBLE = 1e-3
+"""The part of a curve's height that the eye can tell."""
+OUTLYING = 10.0
+"""How many times higher than the function a derivative may be and still set the limits."""
+
+
+# ----------------------------------------------------------------------------------------- curves
+@dataclass(frozen=True)
+class Curve:
+    """Places and values in order, nan between stretches that are not to be joined.
+
+    `samples` are the finite values sampled; `down` and `up` tell whether the function goes on
+    below or above them without end.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    samples: np.ndarray
+    down: bool
+    up: bool
+
+    def limits(self, reach: float = 3.0) -> tuple[float, float]:
+        """The least and the greatest value; `reach` interquartile ranges where there is no end."""
+        low, high = float(self.samples.min()), float(self.samples.max())
+        fence = fences(self.samples, reach)
+        return max(low, fence[0]) if self.down else low, min(high, fence[1]) if self.up else high
+
+
+def curve(function: Function, x: np.ndarray, y: np.ndarray, slope: np.ndarray) -> Curve:
+    """The curve of samples at increasing places `x`: values `y` with derivatives `slope`.
+
+    Undefined stretches, jumps and poles become gaps as wide as they are.  A single undefined
+    sample is left out: its neighbours tell whether there is a gap.
+    """
+    finite = np.isfinite(y)
+    kept = np.ones_like(finite)
+    kept[1:-1] = finite[1:-1] | ~finite[:-2] | ~finite[2:]
+    samples = np.stack([x, y, slope])[:, kept]
+    with np.errstate(all="ignore"):
+        between = Intervals(function, (samples[:, :-1], samples[:, 1:]), visible(y[finite]))
+        gaps = [between.jumps(), between.poles(), between.edges()]
+        down, up = (bool(np.concatenate([getattr(gap, way) for gap in gaps]).any()) for way in WAYS)
+    places, values = _with_gaps(samples[:2], gaps)
+    values = np.where(np.isfinite(values), values, np.nan)
+    return Curve(places, values, y[finite], down, up)
+
+
+def visible(y: np.ndarray) -> float:
+    """The least difference among finite values that shows and is no rounding error."""
+    if not len(y):
+        return math.inf
+    low, high = np.quantile(y, [0.05, 0.95])
+    height = high - low or np.ptp(y)
+    return float(max(VISIBLE * height, 1e-9 * np.quantile(np.abs(y), 0.95)))
+
+
+def fences(y: np.ndarray, reach: float) -> tuple[float, float]:
+    """So many interquartile ranges below and above the quartiles (Tukey, 1977)."""
+    lower, upper = np.quantile(y, [0.25, 0.75])
+    return float(lower - reach * (upper - lower)), float(upper + reach * (upper - lower))
+
+
+def common_limits(curves: Sequence[Curve]) -> tuple[float, float]:
+    """Limits for a function and its derivatives: no derivative may flatten the function.
+
+    A little room is added; curves without a finite value say nothing.
+    """
+    low, high = curves[0].limits()
+    height = high - low
+    for derivative in curves[1:]:
+        if not len(derivative.samples):
+            continue
+        least, most = derivative.limits(reach=1.0)
+        if most - least > OUTLYING * height > 0:
+            fence = fences(derivative.samples, 3.0)
+            least, most = max(least, fence[0]), min(most, fence[1])
+        low, high = min(low, least), max(high, most)
+    room = 0.05 * (high - low)
+    if room <= 1e-9 * max(abs(low), abs(high)):  # constant, but for rounding errors
+        room = 0.1 * max(abs(low), abs(high)) or 1.0
+    return low - room, high + room
+
+
+# ------------------------------------------------------------------------------------------- gaps
+WAYS = ("down", "up")
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """Where curves are not joined: numbers of intervals, and the ends of the gaps in them.
+
+    `down` and `up` tell whether the values fall or rise without end towards the gap.
+    """
+
+    interval: np.ndarray
+    ends: Ends
+    down: np.ndarray
+    up: np.ndarray
+
+    def only(self, chosen: np.ndarray) -> Gaps:
+        """Some of the gaps."""
+        ends = self.ends[0][:, chosen], self.ends[1][:, chosen]
+        return Gaps(self.interval[chosen], ends, self.down[chosen], self.up[chosen])
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Intervals between samples, and the least difference of values that is visible."""
+
+    function: Function
+    ends: Ends
+    visible: float
+
+    def jumps(self, among: np.ndarray | bool = True) -> Gaps:
+        """Jumps, and poles where the sign changes: the difference of the ends stays or grows."""
+        before = np.abs(self.ends[1][1] - self.ends[0][1])
+        chosen = np.flatnonzero(np.isfinite(before) & (before > self.visible) & among)
+
+        def leftward(left: np.ndarray, middle: np.ndarray, right: np.ndarray) -> Any:
+            return ~(np.abs(middle[1] - left[1]) < np.abs(right[1] - middle[1]))
+
+        coarse, fine = self._narrowed(chosen, leftward)
+        coarsely, finely = (np.abs(right[1] - left[1]) for left, right in (coarse, fine))
+        endless = ~(finely <= 2 * coarsely) | ~(finely < 1e9 * self.visible)
+        return self._gaps(chosen, coarse, fine, endless).only(~(finely <= before[chosen] / 2))
+
+    def poles(self) -> Gaps:
+        """Poles where the sign stays: between ends whose derivatives have opposite signs."""
+        left, right = self.ends
+        opposite = np.sign(left[2]) * np.sign(right[2]) < 0
+        chosen = np.flatnonzero(opposite & np.isfinite(left[1] + right[1]))
+
+        def leftward(left: np.ndarray, middle: np.ndarray, right: np.ndarray) -> Any:
+            return np.sign(middle[2]) != np.sign(left[2])
+
+        coarse, fine = self._narrowed(chosen, leftward)
+        endless = self._endless(chosen, coarse, fine)
+        return self._gaps(chosen, coarse, fine, endless).only(endless)
+
+    def edges(self) -> Gaps:
+        """The ends of undefined stretches."""
+        defined = np.isfinite(self.ends[0][1])
+        chosen = np.flatnonzero(defined != np.isfinite(self.ends[1][1]))
+        defined = defined[chosen]
+
+        def leftward(left: np.ndarray, middle: np.ndarray, right: np.ndarray) -> Any:
+            return np.isfinite(middle[1]) != defined
+
+        coarse, fine = self._narrowed(chosen, leftward)
+        return self._gaps(chosen, coarse, fine, self._endless(chosen, coarse, fine))
+
+    def _narrowed(self, chosen: np.ndarray, leftward: Callable[..., Any]) -> list[Ends]:
+        """The ends of chosen intervals after COARSE and after FINE halvings.
+
+        `leftward` tells from the left end, the middle and the right end which half to keep.  The
+        middle is a little off, so that it does not fall upon the round numbers that poles like.
+        """
+        left, right = (end[:, chosen] for end in self.ends)
+        if not len(chosen):
+            return [(left, right), (left, right)]
+        ends = []
+        for count in range(1, FINE + 1):
+            place = left[0] + 0.49 * (right[0] - left[0])
+            middle = np.stack([place, *self.function(place, chosen)])
+            keep = leftward(left, middle, right)
+            left, right = np.where(keep, left, middle), np.where(keep, middle, right)
+            if count in {COARSE, FINE}:
+                ends.append((left, right))
+        return ends
+
+    def _moves(self, chosen: np.ndarray, ends: Ends) -> np.ndarray:
+        """How far the values at the ends have moved, shape (2, n); 0 at an undefined end."""
+        moves = np.stack([now[1] - end[1, chosen] for now, end in zip(ends, self.ends)])
+        return np.where(np.isnan(moves), 0.0, moves)
+
+    def _endless(self, chosen: np.ndarray, coarse: Ends, fine: Ends) -> np.ndarray:
+        """Whether the values go on moving as the ends draw near."""
+        coarsely, finely = (np.abs(self._moves(chosen, e)).sum(axis=0) for e in (coarse, fine))
+        endless: np.ndarray = (finely > 2 * coarsely) | np.isinf(finely)
+        endless &= finely > self.visible
+        return endless
+
+    def _gaps(self, chosen: np.ndarray, coarse: Ends, fine: Ends, endless: np.ndarray) -> Gaps:
+        moves = self._moves(chosen, fine)
+        down, up = (moves < -self.visible).any(axis=0), (moves > self.visible).any(axis=0)
+        return Gaps(chosen, coarse, endless & down, endless & up)
+
+
+def _with_gaps(samples: np.ndarray, gaps: Sequence[Gaps]) -> tuple[np.ndarray, np.ndarray]:
+    """Places and values with those at the ends of each gap, and nan in it."""
+    intervals = np.concatenate([gap.interval for gap in gaps])
+    order = np.argsort(intervals, kind="stable")
+    left, right = (
+        np.concatenate([gap.ends[side][:2] for gap in gaps], axis=1)[:, order] for side in (0, 1)
+    )
+    hole = np.stack([(left[0] + right[0]) / 2, np.full(len(order), np.nan)])
+    inserted = np.stack([left, hole, right], axis=-1).reshape(2, -1)
+    where = np.repeat(intervals[order] + 1, 3)
+    return np.insert(samples[0], where, inserted[0]), np.insert(samples[1], where, inserted[1])
+
+
+# ------------------------------------------------------------------------------------------ fields
+Surface = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Value and gradient, shape (3, n), at the places of two coordinates."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """Values `z` over a grid with their gradient, each (rows of y, columns of x).
+
+    Values are nan where the function is undefined and next to poles.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    z: np.ndarray
+    gradient: np.ndarray
+    diverges: bool
+
+    @property
+    def samples(self) -> np.ndarray:
+        """The finite values."""
+        finite: np.ndarray = self.z[np.isfinite(self.z)]
+        return finite
+
+
+def field(surface: Surface, x: np.ndarray, y: np.ndarray) -> Field:
+    """Sample a function of two coordinates, in one pass, on the grid of `x` and `y`."""
+    places = np.meshgrid(x, y)
+    z, *gradient = surface(places[0].ravel(), places[1].ravel()).reshape(3, len(y), len(x))
+    poles = np.zeros(z.shape, dtype=bool)
+    with np.errstate(all="ignore"):
+        diverges = [_mark_poles(surface, places, z, gradient[axis], axis, poles) for axis in (0, 1)]
+    return Field(
+        x, y, np.where(np.isfinite(z) & ~poles, z, np.nan), np.stack(gradient), any(diverges)
+    )
+
+
+def _mark_poles(
+    surface: Surface,
+    places: Sequence[np.ndarray],
+    z: np.ndarray,
+    slope: np.ndarray,
+    axis: int,
+    poles: np.ndarray,
+) -> bool:
+    """Mark the places on both sides of each pole between neighbours along one coordinate.
+
+    Gives whether values grow without end, there or towards a place where there is no value.
+    """
+    numbers = np.arange(z.size).reshape(z.shape)
+    pair = [numbers[:, :-1], numbers[:, 1:]] if axis == 0 else [numbers[:-1], numbers[1:]]
+    left, right = (side.ravel() for side in pair)
+    samples = np.stack([places[axis].ravel(), z.ravel(), slope.ravel()])
+    other = places[1 - axis].ravel()[left]
+
+    def along(place: np.ndarray, interval: np.ndarray) -> np.ndarray:
+        coordinates = (place, other[interval])
+        values = surface(*(coordinates if axis == 0 else coordinates[::-1]))
+        return np.stack([values[0], values[1 + axis]])
+
+    ends = samples[:, left], samples[:, right]
+    rise = ends[1][1] - ends[0][1]
+    against = (rise * ends[0][2] < 0) & (rise * ends[1][2] < 0)  # the slopes deny the rise
+    between = Intervals(along, ends, visible(z[np.isfinite(z)]))
+    for gaps in (between.jumps(against), between.poles()):
+        found = gaps.interval[gaps.down | gaps.up]
+        poles.flat[left[found]] = poles.flat[right[found]] = True
+    edges = between.edges()
+    return bool(poles.any() or (edges.down | edges.up).any())
+
+
+# ------------------------------------------------------------------------------------------ levels
+GROWTH = 25.0
+"""How many times beyond what is usual values must grow for levels in a geometric series."""
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The levels between the colours of a picture, and whether values lie beyond them."""
+
+    bounds: np.ndarray
+    below: bool
+    above: bool
+
+
+def levels(field: Field) -> Levels:
+    """Levels that show a field: evenly spaced, or in a series of 1, 2, 5, 10 where it grows.
+
+    Evenly spaced levels hide the valley of a field that grows outward over decades, and all but
+    the foot of one that grows towards a pole.
+    """
+    values = field.samples
+    shown = np.clip(values, *np.quantile(values, [0.01, 0.99])) if field.diverges else values
+    base, mixed = _base(shown)
+    sizes = np.abs(shown - base)
+    grows = sizes.max() > GROWTH * np.quantile(sizes, 0.25 if mixed else 0.1)
+    rim = np.concatenate([field.z[0], field.z[-1], field.z[:, 0], field.z[:, -1]])
+    outward = np.nanmax(np.abs(rim - base), initial=0.0) >= sizes.max() / 2
+    if grows and (not mixed if field.diverges else outward):
+        bounds = _series(shown, base, mixed)
+    else:
+        bounds = _even(*(_fenced(values) if field.diverges else (values.min(), values.max())))
+    return Levels(bounds, bool(values.min() < bounds[0]), bool(values.max() > bounds[-1]))
+
+
+def _fenced(values: np.ndarray) -> tuple[float, float]:
+    """The least and the greatest value next to a pole that do not hide the others."""
+    fence = fences(values, 1.5)
+    return max(float(values.min()), fence[0]), min(float(values.max()), fence[1])
+
+
+def _base(values: np.ndarray) -> tuple[float, bool]:
+    """Where values grow from, and whether they grow from there to both sides."""
+    low, middle, high = (float(q) for q in np.quantile(values, [0.0, 0.5, 1.0]))
+    if low < 0 < high and -low / 20 < high < -low * 20:
+        return 0.0, True
+    base = low if high - middle >= middle - low else high
+    return (0.0 if abs(base) < 0.01 * (high - low) else base), False
+
+
+def _series(values: np.ndarray, base: float, mixed: bool) -> np.ndarray:
+    """The base and what is 1, 2, 5, 10, ... (fewer where they are many) away from it."""
+    sizes = np.abs(values - base)
+    least = np.quantile(sizes[sizes > 0], 0.1 if mixed else 0.005)
+    least = max(least, 1e-9 * sizes.max())
+    away = [(sign, (sign * (values - base)).max()) for sign in (-1.0, 1.0)]
+    steps = [s * _decades(least, most, 8 if mixed else 12) for s, most in away if most > least]
+    return np.unique(np.concatenate([[base], *(base + step for step in steps)]))
+
+
+def _decades(least: float, most: float, count: int) -> np.ndarray:
+    """Round numbers from about `least` to `most` or beyond, `count` or so at the most."""
+    first, last = math.floor(math.log10(least)), math.ceil(math.log10(most))
+    for step, digits in ((1, (1, 2, 5)), (1, (1, 3)), *((n, (1,)) for n in range(1, 12))):
+        exponents = range(first, last + 1, step)
+        series = np.array([float(f"{d}e{exponent}") for exponent in exponents for d in digits])
+        inner = series[(series >= least) & (series < most)]
+        if len(inner) <= count:
+            break
+    return np.append(inner, series[series >= most][:1])
+
+
+def _even(low: float, high: float) -> np.ndarray:
+    """About ten round numbers at even distances that enclose two."""
+    size = max(abs(low), abs(high))
+    if high - low <= 1e-9 * size:
+        return np.array([low - 0.1 * size, low + 0.1 * size]) if size else np.array([-1.0, 1.0])
+    step = (high - low) / 10
+    power = 10.0 ** math.floor(math.log10(step))
+    step = power * next(nice for nice in (1, 2, 2.5, 5, 10) if nice * power >= step)
+    return step * np.arange(math.floor(low / step), math.ceil(high / step) + 1)
