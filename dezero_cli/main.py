@@ -14,7 +14,7 @@ from dezero_cli import report
 from dezero_cli.diagnosis import ExpressionError
 from dezero_cli.values import ValuesError
 
-COMMANDS = ("eval", "batch", "derive", "check", "graph", "plot", "functions")
+COMMANDS = ("eval", "batch", "map", "derive", "check", "graph", "plot", "functions")
 """The commands, in the order of the help; each is a module of `dezero_cli.commands`."""
 
 HELP = """Evaluate expressions and differentiate them, exactly, from the shell.
@@ -126,7 +126,7 @@ def run(args: Sequence[str] | None = None) -> int:
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except (ExpressionError, ValuesError) as fault:
-        return _fail(report.fault_text(fault), 2)
+        return _fail(report.fault_text(fault), getattr(fault, "status", 2))
     except click.UsageError as fault:
         if isinstance(fault, click.exceptions.NoArgsIsHelpError):
             click.echo(fault.ctx.get_help() if fault.ctx else "", err=True)

@@ -26,7 +26,7 @@ def program(expression: Expression, names: Sequence[str], wrt: Sequence[str]) ->
     if reduction is not None:
         called = expression.text[reduction.start : reduction.end].partition("(")[0]
         subject = called if called.isidentifier() else "@"
-        fault = f"{subject} works on whole arrays, and a formula is one number for each input"
+        fault = f"{subject} works on whole arrays, and every input is one number here"
         raise ExpressionError(fault, expression.text, reduction.place, reduction.place + 1)
 
     def function(*variables: Variable) -> Variable:

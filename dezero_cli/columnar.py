@@ -1,0 +1,271 @@
+"""Tables of columns, scanned and written by Polars batch by batch: Parquet and Arrow at one end.
+
+A table of text that becomes columns is read twice: its types are those that all rows agree on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import polars as pl
+from polars.io.plugins import register_io_source
+
+from dezero_cli import encode
+from dezero_cli.inference import Types
+from dezero_cli.progress import Progress
+from dezero_cli.rowwise import Request, Step
+from dezero_cli.streams import Source, opened
+from dezero_cli.tables import SEPARATORS, TEXT, TableError, Tables, streams
+from dezero_cli.target import Target
+
+ROW_GROUP = 1 << 17
+"""Rows of a row group of Parquet."""
+
+BATCH = 1 << 15
+"""Rows of a batch; several for each thread are in memory at once."""
+
+GRACE = 5.0
+"""Seconds that a batch may take to end once the run is to end."""
+
+Schema = dict[str, Any]
+
+
+def mapped(
+    tables: Tables,
+    request: Request,
+    form: str,
+    target: Target,
+    progress: Progress,
+    types: Types | None = None,
+) -> int:
+    """Write a table with its results to `target`; the number of rows.
+
+    `types` are those of text, where they are known already.  Raises TableError for a fault in the
+    data and OSError where writing fails.
+    """
+    with _at_rest(tables) as resting:
+        if resting.format in TEXT:
+            frame, step, rows = _read_text(resting, request, types)
+        else:
+            frame, step, rows = scanned(resting, request)
+        schema = frame.collect_schema()
+        given: Schema = {} if request.only else dict(schema)
+        _refuse_nested(given, form)
+        progress.total = rows
+        batch = _Batch(step, request.only, progress)
+        kept = frame.select(step.columns) if request.only and step.columns else frame
+        wanted = given | dict.fromkeys(step.results, pl.Float64())
+        with pl.Config(streaming_chunk_size=BATCH):
+            _run(_sink(kept, batch, wanted, form, target), batch, progress, target.output)
+        return batch.rows
+
+
+@contextlib.contextmanager
+def _at_rest(tables: Tables) -> Iterator[Tables]:
+    """The tables as files that can be read twice; what streams is laid down for the time."""
+    passing = {name for name in tables.names if streams(name)}
+    if not passing:
+        yield tables
+        return
+    with tempfile.TemporaryDirectory(prefix="dezero-") as folder:
+        laid = {name: os.path.join(folder, str(i)) for i, name in enumerate(passing)}
+        for name, path in laid.items():
+            descriptor = 0 if name == "-" else os.open(name, os.O_RDONLY)
+            with open(descriptor, "rb", closefd=name != "-") as source, open(path, "wb") as copy:
+                shutil.copyfileobj(source, copy, 1 << 20)
+        names = tuple(laid.get(name, name) for name in tables.names)
+        try:
+            yield Tables(names, tables.format, tables.rows)
+        except TableError as fault:
+            original = {path: name for name, path in laid.items()}
+            source_name = original.get(fault.source or "", fault.source)
+            raise TableError(fault.message, source_name, fault.row, fault.column) from None
+
+
+# ---------------------------------------------------------------------------------------- sources
+def scanned(tables: Tables, request: Request) -> tuple[pl.LazyFrame, Step, int]:
+    """A table of columns, what is done with it, and how many rows it has.
+
+    Raises TableError for files that do not go together, and what Step raises.
+    """
+    first, *others = tables.names
+    schema = _schema(first, tables.format)
+    for name in others:
+        _refuse_mixed(schema, first, _schema(name, tables.format), name)
+    frame = _scan(tables.names, tables.format)
+    if tables.rows:
+        start, end = tables.rows
+        frame = frame.slice(start, end - start)
+    step = Step(request, list(schema))
+    for column in step.columns:
+        if not _numeric(schema[column]):
+            raise TableError(f"holds {schema[column]}, not numbers", first, column=column)
+    return frame, step, frame.select(pl.len()).collect().item()
+
+
+def _scan(names: tuple[str, ...], form: str) -> pl.LazyFrame:
+    if form == "parquet":
+        return pl.scan_parquet(list(names), glob=False, hive_partitioning=False)
+    return pl.scan_ipc(list(names), glob=False, hive_partitioning=False)
+
+
+def _schema(name: str, form: str) -> Schema:
+    if os.path.getsize(name) == 0:
+        raise TableError("empty", name)
+    try:
+        return dict(_scan((name,), form).collect_schema())
+    except (pl.exceptions.PolarsError, OSError) as fault:
+        reason = encode.first_line(fault).rpartition("out of specification: ")[2]
+        raise TableError(f"cannot be read as {form}: {reason}", name) from None
+
+
+def row_count(tables: Tables) -> int:
+    """The rows of a table of columns."""
+    return int(_scan(tables.names, tables.format).select(pl.len()).collect().item())
+
+
+def _refuse_mixed(schema: Schema, first: str, other: Schema, name: str) -> None:
+    """Refuse a file whose columns or their types are not those of the first."""
+    for column, kind in schema.items():
+        if column not in other:
+            raise TableError(f"no such column, which {first} has", name, column=column)
+        if other[column] != kind:
+            raise TableError(f"{other[column]}, and {kind} in {first}", name, column=column)
+    for column in other:
+        if column not in schema:
+            raise TableError(f"a column that {first} has not", name, column=column)
+    if list(other) != list(schema):
+        raise TableError(f"its columns are in another order than those of {first}", name)
+
+
+def _numeric(kind: Any) -> bool:
+    return bool(kind.is_numeric() or kind in (pl.Boolean, pl.Null))
+
+
+def _refuse_nested(schema: Schema, form: str) -> None:
+    """Refuse, for a target of text cells, columns that no cell can hold."""
+    for column, kind in schema.items():
+        if form in SEPARATORS and (kind.is_nested() or kind in (pl.Binary, pl.Object)):
+            raise TableError(f"{kind} has no place in a cell of {form}", column=column)
+
+
+def learnt(tables: Tables, request: Request) -> tuple[Types, int]:
+    """The types of the columns of a table of text and its rows, all of which are checked."""
+    source, step = opened(tables, request)
+    types = Types(step.columns)
+    rows = 0
+    for piece in source.pieces(step.columns):
+        rows += piece.rows
+        if tables.format in SEPARATORS:
+            types.learn(piece.frame)
+    return types, rows
+
+
+def _read_text(
+    tables: Tables, request: Request, known: Types | None
+) -> tuple[pl.LazyFrame, Step, int]:
+    """A table of text as columns: one reading checks it and finds the types, another is it."""
+    source, step = opened(tables, request)
+    types, rows = (known, 0) if known else learnt(tables, request)
+    if tables.format == "jsonl":
+        return pl.scan_ndjson(list(tables.names), infer_schema_length=None), step, rows
+    schema = types.schema(source.columns)
+
+    def frames(
+        columns: list[str] | None, _predicate: Any, _rows: int | None, _size: int | None
+    ) -> Iterator[pl.DataFrame]:
+        for piece in Source(tables).pieces(()):
+            frame = types.applied(piece.frame)
+            yield frame.select(columns) if columns else frame
+
+    return register_io_source(frames, schema=schema), step, rows
+
+
+# ------------------------------------------------------------------------------------ the pipeline
+class _Ended(Exception):  # noqa: N818, no error: the way out of a batch when the run is to end
+    """The run is to end."""
+
+
+class _Batch:
+    """The step between source and sink, on one batch of rows; threads call it."""
+
+    def __init__(self, step: Step, only: bool, progress: Progress) -> None:
+        self.step = step
+        self.only = only
+        self.progress = progress
+        self.ended = False
+        self.rows = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The batch with its result columns."""
+        if self.ended:
+            raise _Ended
+        columns = self.step.columns
+        arrays = {name: frame[name].cast(pl.Float64).to_numpy() for name in columns}
+        added = encode.results_frame(self.step.results, self.step.run(arrays, frame.height))
+        with self._lock:
+            self.rows += frame.height
+            self.progress.add(frame.height, frame.height)
+        return added if self.only else frame.hstack(added)
+
+    def lines(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The batch with its results as JSON, a row a line."""
+        return pl.DataFrame({"": encode.table_objects(self(frame))}, schema={"": pl.String})
+
+
+def _sink(
+    frame: pl.LazyFrame, batch: _Batch, schema: Schema, form: str, target: Target
+) -> Callable[[], Any]:
+    """What, once called, reads, computes and writes."""
+    if form == "jsonl":
+        lines = frame.map_batches(batch.lines, schema={"": pl.String}, streamable=True)
+        return lambda: lines.sink_csv(target.sink(), include_header=False, quote_style="never")
+    stream = frame.map_batches(batch, schema=schema, streamable=True)
+    if form == "parquet":
+        return lambda: stream.sink_parquet(target.sink(), row_group_size=ROW_GROUP)
+    if form == "arrow":
+        return lambda: stream.sink_ipc(target.sink())
+    return lambda: stream.sink_csv(target.sink(), separator=SEPARATORS[form])
+
+
+def _run(sink: Callable[[], Any], batch: _Batch, progress: Progress, output: str | None) -> None:
+    """Run a sink in a thread, so that a signal is not kept waiting for its end."""
+    faults: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            sink()
+        except BaseException as fault:  # noqa: BLE001, it is raised again below
+            faults.append(fault)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(0.1)
+            progress.show()
+    except BaseException:
+        batch.ended = True
+        thread.join(GRACE)
+        raise
+    if faults:
+        raise _in_words(faults[0], output)
+
+
+def _in_words(fault: BaseException, output: str | None) -> BaseException:
+    """A fault of Polars as one of this package's, or of the operating system's."""
+    if isinstance(fault, TableError | KeyboardInterrupt | MemoryError):
+        return fault
+    number = re.search(r"\(os error (\d+)\)|\[Errno (\d+)\]", str(fault))
+    if number:
+        code = int(number[1] or number[2])
+        return OSError(code, os.strerror(code), output)
+    return TableError(encode.first_line(fault))

@@ -1,0 +1,144 @@
+"""``dezero map``: an expression and its derivatives for every row of a table."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from dezero_cli import tables, values
+from dezero_cli.arguments import ExpressionCommand
+from dezero_cli.tables import ENDINGS, Tables
+from dezero_cli.values import ValuesError
+
+if TYPE_CHECKING:
+    from dezero_cli.rowwise import Request
+
+HELP = """Evaluate EXPR and its derivatives for every row of a table.
+
+\b
+  dezero map '4*pi**2*L/T**2' pendulum.csv
+  dezero map 'a*exp(-k*t)' runs.csv k=0.5 --wrt t --wrt k -o fitted.parquet
+  dezero map 'm*v**2/2' 'days/*.parquet' -o energy.parquet
+  dezero map 'x*y' t.csv --sigma x=0.01 --sigma y=sy --only
+  zcat big.csv.gz | dezero map 'sin(x)/x' --to jsonl | jq .d_x
+
+Names in EXPR are columns, or constants given as NAME=VALUE. The output has the table's columns,
+then value, then d_NAME for each column used. Several files are one table; quote a pattern and it
+may match any number. Standard input is read where no TABLE is given, or for -.
+
+\b
+Formats, by ending or --from and --to:
+  csv tsv jsonl ndjson parquet arrow feather ipc
+
+Every column that EXPR uses is computed with as float64; an empty cell gives nan. All else comes
+out as it went in. A table larger than memory is no different from a small one.
+"""
+
+
+@click.command("map", cls=ExpressionCommand, help=HELP, no_args_is_help=True)
+@click.argument("words", nargs=-1, metavar="EXPR [TABLE]... [NAME=VALUE]...")
+@click.option("-o", "--output", metavar="FILE", help="Write FILE, in place once it is complete.")
+@click.option("--from", "source", type=click.Choice(list(ENDINGS)), help="The format of TABLE.")
+@click.option("--to", "form", type=click.Choice(list(ENDINGS)), help="The format of the output.")
+@click.option("--wrt", multiple=True, metavar="NAME", help="Derivative for NAME only (repeatable).")
+@click.option("--no-grad", is_flag=True, help="Values alone.")
+@click.option("--only", is_flag=True, help="Leave out the table's own columns.")
+@click.option("--prefix", default="", metavar="P", help="Put P before the names of new columns.")
+@click.option(
+    "--sigma",
+    multiple=True,
+    metavar="NAME=S",
+    help="Add sigma, propagated from the uncertainty S of NAME, a number or a column (repeatable).",
+)
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Run on this Dask cluster, or on 'local' workers; -o is then a folder of parts.",
+)
+@click.option("--resume", is_flag=True, help="With --scheduler: keep the parts that are whole.")
+def command(
+    words: tuple[str, ...],
+    output: str | None,
+    source: str | None,
+    form: str | None,
+    wrt: tuple[str, ...],
+    no_grad: bool,
+    only: bool,
+    prefix: str,
+    sigma: tuple[str, ...],
+    scheduler: str | None,
+    resume: bool,
+) -> None:
+    """Take the arguments, find the tables, have every row done."""
+    if no_grad and (wrt or sigma):
+        raise click.UsageError("--no-grad gives values alone: leave out what needs a gradient")
+    if resume and not scheduler:
+        raise click.UsageError("--resume goes with --scheduler")
+    text, names, constants = _sorted(words)
+    found = tables.found(names, source)
+    tables.require("polars", "tables")
+    from dezero_cli.rowwise import Request
+
+    request = Request(text, constants, wrt, _pairs(sigma), no_grad, only, prefix)
+    if scheduler:
+        _spread(found, request, form, output, scheduler, resume)
+    else:
+        _alone(found, request, form, output)
+
+
+def _alone(found: Tables, request: Request, form: str | None, output: str | None) -> None:
+    """Do all rows in this process, and show how far it is."""
+    from dezero_cli import mapping
+    from dezero_cli.progress import Progress
+
+    target_format = tables.target_format(output, form)
+    if target_format not in tables.TEXT and output in {None, "-"} and sys.stdout.isatty():
+        raise click.UsageError(f"{target_format} is nothing for a terminal: give -o FILE")
+    progress = Progress(found.size)
+    try:
+        mapping.mapped(found, request, target_format, output, progress)
+    finally:
+        progress.clear()
+
+
+def _spread(
+    found: Tables,
+    request: Request,
+    form: str | None,
+    folder: str | None,
+    scheduler: str,
+    resume: bool,
+) -> None:
+    """Do the tables on a cluster."""
+    if folder is None or folder == "-":
+        raise click.UsageError("--scheduler writes a folder of parts: give -o FOLDER")
+    from dezero_cli import cluster
+
+    target_format = ENDINGS[form] if form else found.format
+    cluster.mapped(found, request, target_format, folder, scheduler, resume)
+
+
+def _sorted(words: tuple[str, ...]) -> tuple[str, list[str], dict[str, float]]:
+    """The expression, the names of tables, and the values of constants."""
+    given = values.assignments(word for word in words if values.is_assignment(word))
+    for name, value in given.items():
+        if value.ndim:
+            raise ValuesError(f"{name} must be one number; a column is what changes by the row")
+    rest = [word for word in words if not values.is_assignment(word)]
+    if not rest or (os.path.isfile(rest[0]) and not rest[1:]):
+        raise click.UsageError("missing EXPR, the expression; for example: 'x**2 + y' table.csv")
+    return rest[0], rest[1:], {name: float(value) for name, value in given.items()}
+
+
+def _pairs(words: tuple[str, ...]) -> dict[str, str]:
+    """NAME=TEXT words as a dictionary."""
+    pairs: dict[str, str] = {}
+    for word in words:
+        name, text = values.split(word)
+        if name in pairs:
+            raise ValuesError(f"--sigma {name} is given twice")
+        pairs[name] = text
+    return pairs
