@@ -51,16 +51,14 @@ def answers(reader: Reader, settings: Settings, jobs: int) -> Iterator[tuple[Chu
     try:
         while unfinished or not reader.ended:
             pool.give()
+            while unfinished and (done := unfinished[0].answer) is not None:
+                yield unfinished.popleft().chunk, done
             room = not reader.ended and len(unfinished) < AHEAD * jobs
             if pool.collect(reader if room else None):
                 chunk = reader.read()
                 if chunk is not None:
                     unfinished.append(_Task(chunk))
                     pool.todo.append(unfinished[-1])
-            while unfinished and unfinished[0].answer is not None:
-                task = unfinished.popleft()
-                assert task.answer is not None
-                yield task.chunk, task.answer
     finally:
         pool.stop()
 
@@ -104,10 +102,8 @@ class _Pool:
         assert task is not None
         chunk = task.chunk
         last = chunk.first + chunk.count - 1
-        report.warn(
-            f"note: a worker process died; its lines {chunk.first} to {last} of {chunk.source} "
-            "are run again"
-        )
+        lines = f"lines {chunk.first} to {last}" if chunk.count > 1 else f"line {last}"
+        report.warn(f"note: a worker process died; running again {lines} of {chunk.source}")
         self.workers[i].stop()
         self.workers[i] = _Worker(self.settings)
         task.answer = _again(chunk, self.settings)
