@@ -135,7 +135,7 @@ def _uncertainties(request: Request, table: Sequence[str]) -> dict[str, float | 
         if text.isidentifier() and text not in CONSTANTS:
             hint = did_you_mean(text, table) or "give a number or the name of a column"
             raise ValuesError(f"--sigma {name}={text}: no column {text}: {hint}")
-        number = values.value(name, text, files=False)
+        number = np.array(-1) if text.startswith("@") else values.value(name, text)
         if number.ndim or not number >= 0:
             raise ValuesError(f"--sigma {name}={text}: expected a number from 0 on, or a column")
         found[name] = float(number)
