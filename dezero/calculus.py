@@ -110,6 +110,21 @@ def hessians(y: Variable, variables: Sequence[Variable]) -> list[list[Array]]:
     return rows
 
 
+def elementwise_hessians(y: Variable, variables: Sequence[Variable]) -> list[list[Array]]:
+    """The Hessians of each element of a result whose elements depend on one of each input alone.
+
+    All have the shape of y; one backward pass for each input serves all elements.
+    """
+    rows = []
+    for gradient in _recorded_gradients(y, variables):
+        _clear(variables)
+        if gradient is not None:
+            gradient.backward()
+        rows.append([_array(x.grad, y.shape) for x in variables])
+    _clear(variables)
+    return rows
+
+
 def _recorded_gradients(y: Variable, variables: Sequence[Variable]) -> list[Variable | None]:
     """The gradients of y as Variables, with graphs of their own."""
     _clear(variables)

@@ -169,9 +169,15 @@ def _complete(outputs: list[Any], shapes: list[tuple[int, ...]]) -> list[Any]:
 
 
 def _unshared(gx: Any, gys: list[Any]) -> Any:
-    """A gradient that shares its memory with no other, so that it may be updated in place."""
-    array = getattr(gx, "_data", gx)
-    if not isinstance(array, np.ndarray):
+    """A gradient that shares its memory with no other, so that it may be updated in place.
+
+    A recorded number is copied as a recorded array is: the graph, and with it the order in which
+    gradients are added up, is the same for both.
+    """
+    if isinstance(gx, float64):
         return gx
-    shared = array.base is not None or any(gx is gy for gy in gys)
+    shared = any(gx is gy for gy in gys)
+    array = getattr(gx, "_data", gx)
+    if isinstance(array, np.ndarray):
+        shared = shared or array.base is not None
     return np.positive(gx) if shared else gx

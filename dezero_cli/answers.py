@@ -27,6 +27,8 @@ class Settings:
     values: Mapping[str, np.ndarray] = field(default_factory=dict)
     wrt: Sequence[str] = ()
     no_grad: bool = False
+    jacobian: bool = False
+    hessian: bool = False
     fail_fast: bool = False
     longest: int = 1 << 20
 
@@ -121,7 +123,7 @@ def _stacked(
         expression = parse(expr)
         if not expression.elementwise:
             return None
-        results = _results(expression, given, settings)
+        results = _results(expression, given, settings, stacked=True)
     except Exception:  # noqa: BLE001, one by one, each line says what is wrong with it
         return None
     return report.json_table(numbers, identities, expr, results)
@@ -170,11 +172,22 @@ def _alone(request: Request, settings: Settings) -> bytes:
 
 
 def _results(
-    expression: Expression, given: Mapping[str, np.ndarray], settings: Settings
+    expression: Expression,
+    given: Mapping[str, np.ndarray],
+    settings: Settings,
+    stacked: bool = False,
 ) -> dict[str, Any]:
-    """The value and the gradients of one evaluation."""
+    """The value and the derivatives of one evaluation, or of one for each row of columns."""
     if settings.no_grad:
         return {"value": differentiate.value(expression, given)}
     names = differentiate.inputs(expression, given, settings.wrt)
     value, gradients = differentiate.value_and_gradient(expression, given, names)
-    return {"value": value, "grad": gradients}
+    results: dict[str, Any] = {"value": value, "grad": gradients}
+    if settings.jacobian:
+        results["jacobian"] = (
+            gradients if stacked else differentiate.jacobian(expression, given, names)
+        )
+    if settings.hessian:
+        hessian = differentiate.hessian_columns if stacked else differentiate.hessian
+        results["hessian"] = hessian(expression, given, names)
+    return results

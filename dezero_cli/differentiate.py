@@ -88,6 +88,20 @@ def hessian(
     return dict(zip(names, rows, strict=True))
 
 
+def hessian_columns(
+    expression: Expression, columns: Mapping[str, np.ndarray], names: Sequence[str]
+) -> dict[str, dict[str, np.ndarray]]:
+    """The Hessian for each row of columns, of an expression that works element by element.
+
+    A row's elements depend on that row alone, so one pass for each of `names` serves all rows.
+    """
+    from dezero import calculus
+
+    y, variables = _recorded(expression, columns, names)
+    rows = calculus.elementwise_hessians(y, variables)
+    return {name: dict(zip(names, row, strict=True)) for name, row in zip(names, rows, strict=True)}
+
+
 def _recorded(
     expression: Expression, values: Mapping[str, np.ndarray], names: Sequence[str]
 ) -> tuple[Variable, list[Variable]]:

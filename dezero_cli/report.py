@@ -214,28 +214,45 @@ def json_table(
     """
     import orjson
 
-    gradients = result.get("grad", {})
-    width = 1 + len(gradients)
-    table = np.empty((len(numbers), width))
-    for i, column in enumerate((result["value"], *gradients.values())):
+    leaves = list(_leaves(result))
+    table = np.empty((len(numbers), len(leaves)))
+    for i, (_, column) in enumerate(leaves):
         table[:, i] = column
     figures = orjson.dumps(table.ravel(), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
-    known = b',"expr":' + orjson.dumps(expr) + b',"value":'
-    row = [b'{"line":', b"", known, b""]
-    for name in gradients:
-        row += [(b"," if len(row) > 4 else b',"grad":{') + orjson.dumps(name) + b":", b""]
-    ending = b"}" if gradients else b',"grad":{}' if "grad" in result else b""
-    row.append(ending + b"}\n")
+    first, *rest = orjson.dumps(_holes(result)).split(_HOLE)
+    known = b',"expr":' + orjson.dumps(expr) + b"," + first[1:]
+    row = [b'{"line":', b"", known, *(part for piece in rest for part in (b"", piece))]
+    row[-1] += b"\n"
     parts = row * len(numbers)
     parts[1 :: len(row)] = orjson.dumps(list(numbers))[1:-1].split(b",")
     if identities is not None:
         parts[2 :: len(row)] = _identified(identities, known)
-    for i in range(width):
-        parts[3 + 2 * i :: len(row)] = figures[i::width]
+    for i in range(len(leaves)):
+        parts[3 + 2 * i :: len(row)] = figures[i :: len(leaves)]
     if not np.isfinite(table).all():
-        for i, odd in _odd(table, ["value", *("grad." + name for name in gradients)]):
-            parts[(i + 1) * len(row) - 1] = ending + b',"nonfinite":' + orjson.dumps(odd) + b"}\n"
+        for i, odd in _odd(table, [path for path, _ in leaves]):
+            ending = rest[-1].removesuffix(b"}") + b',"nonfinite":' + orjson.dumps(odd) + b"}\n"
+            parts[(i + 1) * len(row) - 1] = ending
     return b"".join(parts)
+
+
+_HOLE = b'"\\u0000"'
+
+
+def _holes(item: Any) -> Any:
+    """The same mappings with a mark for each column; no name has such a letter."""
+    if isinstance(item, Mapping):
+        return {key: _holes(value) for key, value in item.items()}
+    return "\0"
+
+
+def _leaves(item: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """The columns in mappings of mappings, and their paths such as ``hessian.x.y``."""
+    if isinstance(item, Mapping):
+        for key, value in item.items():
+            yield from _leaves(value, f"{path}.{key}" if path else key)
+    else:
+        yield path, item
 
 
 def _odd(table: np.ndarray, names: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:

@@ -1,5 +1,7 @@
 """``dezero check``, and Jacobians and Hessians on the command line."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -174,3 +176,35 @@ def test_a_formula_has_no_whole_arrays(dezero, command):
         assert outcome.err.splitlines()[2] == "      ^"
     else:
         assert outcome.status == 0 and "sum(x**2)" in outcome.out
+
+
+# ------------------------------------------------------------------------------------- in a batch
+def test_a_batch_gives_evals_own_jacobians_and_hessians(dezero, tmp_path):
+    """The same bytes, for lines alone and for lines that are stacked into columns."""
+    some = [case for case in cases() if "hess" in case][::25]
+    requests = [{"expr": case["expr"], "vars": case["vars"]} for case in some for _ in range(2)]
+    file = tmp_path / "requests.jsonl"
+    file.write_text("".join(json.dumps(request) + "\n" for request in requests))
+    options = ("--jacobian", "--hessian")
+    answers = dezero("batch", str(file), *options).out.splitlines()
+    assert len(answers) == len(requests)
+    for number, (request, answer) in enumerate(zip(requests, answers, strict=True), 1):
+        values = [f"{name}={value!r}" for name, value in request["vars"].items()]
+        alone = dezero("eval", request["expr"], *values, *options, "--json").out
+        assert answer == alone.replace("{", f'{{"line":{number},', 1).strip()
+    file.write_text("".join(json.dumps(request) + "\n" for request in requests[::2]))
+    apart = [json.loads(line) for line in dezero("batch", str(file), *options).out.splitlines()]
+    beside = [json.loads(line) for line in answers[::2]]
+    assert [{**record, "line": 0} for record in apart] == [
+        {**record, "line": 0} for record in beside
+    ]
+
+
+def test_rows_of_a_stacked_hessian_with_numbers_that_are_not_finite(dezero, tmp_path):
+    file = tmp_path / "lines.txt"
+    file.write_text("x**1.5*y ; x=1 y=2\nx**1.5*y ; x=0 y=2\n")
+    first, second = map(json.loads, dezero("batch", str(file), "--hessian").out.splitlines())
+    assert first["hessian"]["x"] == {"x": 1.5, "y": 1.5} and "nonfinite" not in first
+    assert second["hessian"]["x"] == {"x": None, "y": 0.0}
+    assert second["nonfinite"] == {"hessian.x.x": "inf"}
+    assert dezero("batch", str(file), "--hessian", "--no-grad").status == 2

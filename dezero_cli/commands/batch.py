@@ -36,6 +36,8 @@ command line serve every line. A bad line becomes a record with "error", and the
 @click.argument("words", nargs=-1, metavar="[FILE]... [NAME=VALUE]...")
 @click.option("--wrt", multiple=True, metavar="NAME", help="Gradient for NAME only (repeatable).")
 @click.option("--no-grad", is_flag=True, help="Values alone.")
+@click.option("--jacobian", is_flag=True, help="Add the Jacobian: value's shape, then input's.")
+@click.option("--hessian", is_flag=True, help="Add the second derivatives for each pair of inputs.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first bad line.")
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, metavar="N", help="N processes.")
 @click.option(
@@ -49,16 +51,18 @@ def command(
     words: tuple[str, ...],
     wrt: tuple[str, ...],
     no_grad: bool,
+    jacobian: bool,
+    hessian: bool,
     fail_fast: bool,
     jobs: int,
     max_line: int,
 ) -> int:
     """Read chunks, answer them, write the answers."""
-    if no_grad and wrt:
-        raise click.UsageError("--no-grad goes without --wrt")
+    if no_grad and (wrt or jacobian or hessian):
+        raise click.UsageError("--no-grad gives values alone: leave out what needs a gradient")
     files = [word for word in words if not values.is_assignment(word)] or ["-"]
     given = values.assignments(word for word in words if values.is_assignment(word))
-    settings = Settings(given, wrt, no_grad, fail_fast, max_line)
+    settings = Settings(given, wrt, no_grad, jacobian, hessian, fail_fast, max_line)
     _check(files)
     with _Output(files) as output, _calm_memory():
         for chunk, each in _answered(files, settings, jobs):
