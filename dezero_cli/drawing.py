@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
@@ -17,6 +14,7 @@ import numpy as np
 from dezero import Variable
 from dezero_cli.expression import Expression, Operation
 from dezero_cli.report import array_text, cells
+from dezero_cli.target import opened
 
 LONGEST = 40
 """Cells of a label's line; a longer source text is cut."""
@@ -122,15 +120,11 @@ def picture(source: str, path: Path) -> None:
     program = shutil.which("dot")
     if program is None:
         raise click.ClickException("drawing needs Graphviz, whose program 'dot' is not installed")
-    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    os.close(handle)
+    arguments = [program, f"-T{kind}"]
     try:
-        arguments: list[Any] = [program, f"-T{kind}", "-o", scratch]
-        subprocess.run(arguments, input=source.encode(), check=True, capture_output=True)
-        os.chmod(scratch, 0o644)
-        os.replace(scratch, path)
+        done = subprocess.run(arguments, input=source.encode(), check=True, capture_output=True)
     except subprocess.CalledProcessError as fault:
         reason = fault.stderr.decode(errors="replace").strip()
         raise click.ClickException(f"dot failed: {reason}") from None
-    finally:
-        Path(scratch).unlink(missing_ok=True)
+    with opened(str(path)) as target:
+        target.write(done.stdout)

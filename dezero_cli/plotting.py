@@ -23,6 +23,7 @@ from dezero.trace import Program, differentiate, merge
 from dezero_cli import sampling, symbolic
 from dezero_cli.expression import Expression
 from dezero_cli.report import derivative_label, number_text
+from dezero_cli.tables import require
 from dezero_cli.values import Range
 
 if TYPE_CHECKING:
@@ -108,12 +109,7 @@ def style() -> Iterator[None]:
     """Matplotlib with this module's style alone, without its warnings, and without a display."""
     logging.getLogger("matplotlib").setLevel(logging.CRITICAL)
     os.environ["MPLBACKEND"] = "agg"  # whatever the user has there need not exist
-    try:
-        import matplotlib
-    except ImportError:
-        raise click.ClickException(
-            "a plot needs matplotlib: python -m pip install 'dezero-cli[plot]'"
-        ) from None
+    matplotlib = require("matplotlib", "plot")
     with warnings.catch_warnings(), matplotlib.rc_context(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         matplotlib.rcdefaults()
@@ -276,6 +272,8 @@ def _spread(count: int) -> np.ndarray:
 # ----------------------------------------------------------------------------------------- labels
 BRACKETS, DEEPEST = re.compile(r"[{}]|\\left|\\right"), 6
 """Matplotlib reads formulas by recursion, nearly a hundred calls for each pair of brackets."""
+LONGEST = 400
+"""Characters of a formula that may still fit; to measure it takes longer than to draw a curve."""
 
 
 def curve_labels(subject: Subject, program: Program, width: float) -> list[str]:
@@ -304,7 +302,7 @@ def function_label(subject: Subject, program: Program, width: float) -> str:
     shown = " ".join(subject.expression.text[:1000].split())
     text = f"f({', '.join(subject.names)}) = {shown}"
     text += "".join(f", {name} = {number}" for name, number in fixed)
-    for columns in range(100, 20, -5):
+    for columns in range(80, 30, -6):
         lines = textwrap.wrap(
             text, columns, max_lines=3, placeholder=" ...", break_on_hyphens=False
         )
@@ -343,7 +341,7 @@ def fitting(candidates: Sequence[str], width: float) -> str | None:
     """The first label that Matplotlib can set, at most so many points wide; None if none."""
     for candidate in candidates:
         try:
-            if width_of(candidate, math=True) <= width:
+            if len(candidate) <= LONGEST and width_of(candidate, math=True) <= width:
                 return candidate
         except ValueError:  # no formula that it knows
             continue

@@ -1,8 +1,8 @@
 """What a picture shows of a function: curves with their gaps, fields, limits and levels.
 
-A gap is found, not guessed: the interval between two samples is halved again and again.  Across a
-jump the difference of its ends stays, towards a pole it grows without end, and whatever is
-continuous, however steep, closes up.
+A gap is found, not guessed: where values and exact derivatives do not go together, the interval
+between two samples is halved again and again.  Across a jump the difference of its ends stays,
+towards a pole it grows without end, and whatever is continuous, however steep, closes up.
 """
 
 from __future__ import annotations
@@ -134,13 +134,20 @@ class Intervals:
     ends: Ends
     visible: float
 
-    def jumps(self, among: np.ndarray | bool = True) -> Gaps:
-        """Jumps, and poles where the sign changes: the difference of the ends stays or grows."""
-        before = np.abs(self.ends[1][1] - self.ends[0][1])
-        chosen = np.flatnonzero(np.isfinite(before) & (before > self.visible) & among)
+    def jumps(self) -> Gaps:
+        """Jumps, and poles where the sign changes: the difference of the ends stays or grows.
+
+        Only where the derivatives at the ends do not account for it need one look inside.
+        """
+        left, right = self.ends
+        before = np.abs(right[1] - left[1])
+        smooth = (right[0] - left[0]) * (left[2] / 2 + right[2] / 2)
+        accounted = np.abs(right[1] - left[1] - smooth) <= self.visible
+        chosen = np.flatnonzero(np.isfinite(before) & (before > self.visible) & ~accounted)
 
         def leftward(left: np.ndarray, middle: np.ndarray, right: np.ndarray) -> Any:
-            return ~(np.abs(middle[1] - left[1]) < np.abs(right[1] - middle[1]))
+            nearer, farther = np.abs(middle[1] - left[1]), np.abs(right[1] - middle[1])
+            return ~(nearer < np.where(np.isnan(farther), np.inf, farther))
 
         coarse, fine = self._narrowed(chosen, leftward)
         coarsely, finely = (np.abs(right[1] - left[1]) for left, right in (coarse, fine))
@@ -283,10 +290,8 @@ def _mark_poles(
         return np.stack([values[0], values[1 + axis]])
 
     ends = samples[:, left], samples[:, right]
-    rise = ends[1][1] - ends[0][1]
-    against = (rise * ends[0][2] < 0) & (rise * ends[1][2] < 0)  # the slopes deny the rise
     between = Intervals(along, ends, visible(z[np.isfinite(z)]))
-    for gaps in (between.jumps(against), between.poles()):
+    for gaps in (between.jumps(), between.poles()):
         found = gaps.interval[gaps.down | gaps.up]
         poles.flat[left[found]] = poles.flat[right[found]] = True
     edges = between.edges()

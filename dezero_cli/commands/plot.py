@@ -14,7 +14,7 @@ from dezero_cli import plotting, report, symbolic, values
 from dezero_cli.arguments import ExpressionCommand, expression_and_values
 from dezero_cli.diagnosis import did_you_mean, missing_value
 from dezero_cli.expression import Expression, parse
-from dezero_cli.files import write_whole
+from dezero_cli.target import opened
 
 HELP = """Draw EXPR and its derivatives over a range, or its contours and gradient over two.
 
@@ -26,6 +26,7 @@ HELP = """Draw EXPR and its derivatives over a range, or its contours and gradie
 A range is START:STOP or START:STOP:COUNT; its ends may be expressions of constants (-pi:pi).
 Poles, jumps and undefined stretches are left open.
 """
+ENDINGS = ".png, .svg or .pdf"
 LARGEST = 4_000_000
 """Samples of a grid."""
 
@@ -52,7 +53,9 @@ def command(
     words: tuple[str, ...], order: int | None, output: str | None, form: str | None
 ) -> None:
     """Read the ranges, draw, write."""
-    target, form = _target(output, form)
+    if output is None and sys.stdout.isatty():
+        raise click.UsageError(f"a picture is no text for a terminal: add -o FILE ({ENDINGS})")
+    form = form or _form(output)
     text, assignments = expression_and_values(words)
     expression = parse(text)
     ranges = [values.span(word) for word in assignments if values.is_range(word)]
@@ -65,23 +68,18 @@ def command(
     picture = plotting.picture(subject, form)
     if missing := plotting.missing_letters(subject):
         report.warn(f"note: the picture has boxes for letters that its font lacks: {missing}")
-    if target is None:
-        report.write(picture)
-    else:
-        write_whole(picture, target)
+    with opened(output) as target:
+        target.write(picture)
 
 
-def _target(output: str | None, form: str | None) -> tuple[Path | None, str]:
-    """The file to write, None for standard output, and the form of the picture."""
-    endings = ", ".join(f".{each}" for each in plotting.FORMS[:-1]) + f" or .{plotting.FORMS[-1]}"
-    if output is None and sys.stdout.isatty():
-        raise click.UsageError(f"a picture is no text for a terminal: add -o FILE ({endings})")
+def _form(output: str | None) -> str:
+    """The form of a picture that goes to a file of that name, or to standard output."""
     if output is None or output == "-":
-        return None, form or plotting.FORMS[0]
+        return plotting.FORMS[0]
     ending = Path(output).suffix.lower().lstrip(".")
-    if form is None and ending not in plotting.FORMS:
-        raise click.UsageError(f"{output}: expected a file that ends in {endings}, or --to")
-    return Path(output), form or ending
+    if ending not in plotting.FORMS:
+        raise click.UsageError(f"{output}: expected a file that ends in {ENDINGS}, or --to")
+    return ending
 
 
 def _check(
