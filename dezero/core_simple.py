@@ -122,7 +122,7 @@ class Pow(Rule):
     partials = (gradient,)
 
 
-def _raised(x0: Operand, x1: Operand) -> Operand:
+def raised(x0: Operand, x1: Operand) -> Operand:
     """x0**x1, for arrays the very bits that their elements give one by one.
 
     NumPy has shortcuts for a single exponent (a product for 2, a square root for 0.5, ...) whose
@@ -138,10 +138,10 @@ def _raised(x0: Operand, x1: Operand) -> Operand:
 class Power(Rule):
     """x0**x1, both variable; 0**0 is flat in x0 and 0**x1 in x1, for x1 >= 0."""
 
-    forward = staticmethod(_raised)
+    forward = staticmethod(raised)
     partials = (
         lambda self, gy, y, x0, x1: (
-            gy * np.where((x0 == 0) * (x1 == 0), 0.0, x1 * _raised(x0, x1 - 1))
+            gy * np.where((x0 == 0) * (x1 == 0), 0.0, x1 * raised(x0, x1 - 1))
         ),
         lambda self, gy, y, x0, x1: gy * np.where((x0 == 0) * (x1 >= 0), 0.0, y * np.log(x0)),
     )

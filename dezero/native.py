@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 CHUNK = 1 << 16
 """Rows that a thread takes at a time; a single chunk is done by the caller's own thread."""
 
+LARGE = 1 << 20
+"""Bytes from which a result's memory is worth using again."""
+
+SPARE = 1 << 28
+"""Bytes of memory that nobody holds any more and that are kept for results to come, at most."""
+
 LIBRARIES = ("libm.so.6", "libmvec.so.1")
 """Where glibc has its functions of numbers and of vectors."""
 
@@ -73,7 +79,7 @@ class Kernel:
         rows = np.broadcast_shapes((1,), *(array.shape for array in arrays))[0]
         if any(array.ndim > 1 for array in arrays):
             raise ValueError("a column is an array with one axis")
-        results = [np.empty(rows) for _ in self.program.outputs]
+        results = [_result(rows) for _ in self.program.outputs]
         _Run(self._code, arrays, results).chunks(_cores() if threads is None else threads)
         return results
 
@@ -177,6 +183,41 @@ class _Run:
         self.code.function(
             _pointers(inputs), self.steps, _pointers(outputs), scratch.ctypes.data, size
         )
+
+
+class _Memory:
+    """The memory of one large result, which waits to be used again once no array is upon it.
+
+    The system hands out new memory as pages of zeros, and that takes longer than many a program.
+    """
+
+    spare: deque[np.ndarray] = deque()
+
+    def __init__(self, rows: int) -> None:
+        self.column = self._used(rows)
+        if self.column is None:
+            room = np.empty(rows + 7)  # enough to begin with a cache line
+            first = -room.ctypes.data % 64 // 8
+            self.column = room[first : first + rows]
+        self.__array_interface__ = self.column.__array_interface__
+
+    def _used(self, rows: int) -> np.ndarray | None:
+        """Memory of the right size; what is of another size goes back to the system."""
+        while True:
+            try:
+                column = self.spare.pop()
+            except IndexError:
+                return None
+            if len(column) == rows:
+                return column
+
+    def __del__(self, spare: deque[np.ndarray] = spare, most: int = SPARE) -> None:
+        if sum(column.nbytes for column in tuple(spare)) + self.column.nbytes <= most:
+            spare.append(self.column)
+
+
+def _result(rows: int) -> np.ndarray:
+    return np.asarray(_Memory(rows)) if 8 * rows >= LARGE else np.empty(rows)
 
 
 def _pointers(arrays: Sequence[np.ndarray]) -> Any:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from dezero.core_simple import raised
 from dezero.graph import Variable
 
 Operation = tuple[Callable[..., Any], tuple[int, ...]]
@@ -126,6 +127,8 @@ def _apply(function: Callable[..., Any], operands: list[Any], out: np.ndarray) -
         condition, chosen, other = operands
         np.copyto(out, other)
         np.copyto(out, chosen, where=np.not_equal(condition, 0.0))
+    elif function is np.power:
+        out[...] = raised(*operands)
     else:
         function(*operands, out=out)
 
