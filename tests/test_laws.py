@@ -14,7 +14,7 @@ import pytest
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
-from dezero import Variable, constant
+from dezero import Variable, constant, native
 from dezero import functions as F
 from dezero.formula import formulas
 from dezero_cli import differentiate, symbolic
@@ -113,6 +113,32 @@ def test_a_program_gives_the_engines_bits(text, point, other):
     for row, at in enumerate((point, other)):
         value, gradient = value_and_gradient(text, at)
         np.testing.assert_array_equal(replayed[:, row], [value, *gradient])
+
+
+@settings(max_examples=max(EXAMPLES // 10, 1), deadline=None, database=None)
+@given(EXPRESSIONS, POINTS, POINTS)
+def test_machine_code_gives_the_engines_numbers(text, point, other):
+    """Arithmetic to the bit; elementary functions as far as their last digits carry."""
+    program = symbolic.program(parse(text), NAMES, NAMES)
+    columns = {name: np.array([point[name], other[name]]) for name in NAMES}
+    compiled = np.array(native.compiled(program).run(columns))
+    replayed = np.array(program.run(columns))
+    if {function for function, _ in program.operations} <= EXACT:
+        np.testing.assert_array_equal(compiled, replayed)
+        return
+    for row, at in enumerate((point, other)):
+        got, expected = compiled[:, row], replayed[:, row]
+        slack = noise(text, at)
+        if not agree(got, expected, np.array([slack[0], *slack[1]])):
+            event("a last digit decided a step")
+            assert kink(parse(text), at) is not None, (got, expected)
+
+
+EXACT = {
+    *(np.add, np.subtract, np.multiply, np.divide, np.negative, np.absolute, np.sqrt, np.where),
+    *(np.minimum, np.maximum, np.less, np.less_equal, np.greater, np.greater_equal, np.equal),
+    *(np.not_equal, np.sign, np.floor, np.ceil),
+}
 
 
 @every
