@@ -27,17 +27,10 @@ HELP = """Evaluate expressions and differentiate them, exactly, from the shell.
 """
 
 
-def _use_color(ctx: click.Context, parameter: click.Parameter, choice: str | None) -> None:
-    if choice is not None:
-        report.use_color(choice)
-
-
 COLOR = click.Option(
     ["--color"],
     type=click.Choice(["auto", "always", "never"]),
     expose_value=False,
-    is_eager=True,
-    callback=_use_color,
     help="Colour messages on a terminal (auto), always or never.",
 )
 
@@ -47,17 +40,21 @@ class CommandGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read ``--color`` first, wherever it stands: every message after that obeys it."""
-        first: list[str] = []
+        choices: list[str] = []
         rest: list[str] = []
         words = iter(args)
         for word in words:
             if word == "--":
                 rest += [word, *words]
             elif word == "--color" and (choice := next(words, None)) is not None:
-                first += [word, choice]
+                choices.append(choice)
+            elif word.startswith("--color="):
+                choices.append(word.removeprefix("--color="))
             else:
-                (first if word.startswith("--color=") else rest).append(word)
-        return super().parse_args(ctx, first + rest)
+                rest.append(word)
+        for choice in choices:
+            report.use_color(choice)
+        return super().parse_args(ctx, [*(f"--color={choice}" for choice in choices), *rest])
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of all commands."""

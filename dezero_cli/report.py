@@ -140,7 +140,7 @@ def styled(text: str, colour: str, stream: IO[Any]) -> str:
 
     The option ``--color`` decides, then the variable NO_COLOR (https://no-color.org).
     """
-    wanted = _COLOR[_choice]
+    wanted = _COLOR.get(_choice)
     if wanted is None:
         wanted = stream.isatty() and not os.environ.get("NO_COLOR")
     if not wanted:
@@ -150,7 +150,7 @@ def styled(text: str, colour: str, stream: IO[Any]) -> str:
     return click.style(text, fg=colour, bold=True)
 
 
-_COLOR = {"always": True, "never": False, "auto": None}
+_COLOR = {"always": True, "never": False}
 _choice = "auto"
 
 
