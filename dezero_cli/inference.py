@@ -12,7 +12,7 @@ import polars as pl
 
 from dezero_cli.delimited import stripped
 
-_INTEGER = r"^-?(0|[1-9][0-9]{0,17})$"
+_INTEGER = r"^-?(0|[1-9][0-9]{0,18})$"
 _NO_NUMBER = r"^[+-]?(0[0-9]|[0-9]{19})"
 
 _ORDER = (pl.Int64, pl.Float64, pl.String)
@@ -44,7 +44,7 @@ class Types:
         known = stripped(cells).drop_nulls()
         if known.is_empty():
             return None
-        if known.str.contains(_INTEGER).all():
+        if known.str.contains(_INTEGER).all() and _fits(known):
             return 0
         if name in self._numbers:
             return 1
@@ -68,3 +68,8 @@ class Types:
                 for name, kind in schema.items()
             ]
         )
+
+
+def _fits(integers: pl.Series) -> bool:
+    """Whether integers fit into 64 bits."""
+    return integers.cast(pl.Int64, strict=False).null_count() == 0

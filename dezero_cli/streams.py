@@ -6,7 +6,7 @@ import os
 import select
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
@@ -86,15 +86,16 @@ class Chunk:
     pause: bool = False
 
 
-def chunks(name: str, cut: Any) -> Iterator[Chunk]:
+def chunks(name: str, cut: Callable[[bytes], int]) -> Iterator[Chunk]:
     """The rows of a file, or of standard input for ``-``, in chunks; none if it is empty."""
     descriptor = 0 if name == "-" else os.open(name, os.O_RDONLY)
     try:
         piped = streams(name)
-        rest, first, ended = b"", True, False
+        rest, first, ended, pause = b"", True, False, True
         while not ended:
-            arrived, pause = _arrived(descriptor, name, piped)
-            ended = not arrived
+            if piped and not pause and not select.select([descriptor], [], [], PAUSE)[0]:
+                yield Chunk(name, b"", 0, False, True)  # what is in work is not to wait for more
+            arrived, pause, ended = _arrived(descriptor, name, piped)
             data = rest + arrived
             if first:
                 data = _without_mark(data, name)
@@ -108,29 +109,30 @@ def chunks(name: str, cut: Any) -> Iterator[Chunk]:
             os.close(descriptor)
 
 
-def _arrived(descriptor: int, name: str, piped: bool) -> tuple[bytes, bool]:
-    """The next bytes, empty at the end; and whether a pipe has paused after them."""
+def _arrived(descriptor: int, name: str, piped: bool) -> tuple[bytes, bool, bool]:
+    """The next bytes; whether a pipe has paused after them; whether they are the last."""
+    parts: list[bytes] = []
+    size, start = 0, time.monotonic()
     try:
-        if not piped:
-            return os.read(descriptor, CHUNK), False
-        parts = [_read_pipe(descriptor)]
-        size, start = len(parts[0]), time.monotonic()
-        while parts[-1] and size < CHUNK:
-            wait = min(PAUSE, start + PATIENCE - time.monotonic())
-            if wait <= 0 or not select.select([descriptor], [], [], wait)[0]:
-                return b"".join(parts), True
-            parts.append(_read_pipe(descriptor))
+        while size < CHUNK:
+            if piped and parts:
+                wait = min(PAUSE, start + PATIENCE - time.monotonic())
+                if wait <= 0 or not select.select([descriptor], [], [], wait)[0]:
+                    return b"".join(parts), True, False
+            parts.append(_read(descriptor, CHUNK - size))
             size += len(parts[-1])
-        return b"".join(parts), False
+            if not parts[-1]:
+                return b"".join(parts), False, True
+        return b"".join(parts), False, False
     except OSError as error:
         source = "standard input" if name == "-" else name
         raise OSError(error.errno, error.strerror, source) from None
 
 
-def _read_pipe(descriptor: int) -> bytes:
+def _read(descriptor: int, most: int) -> bytes:
     while True:
         try:
-            return os.read(descriptor, CHUNK)
+            return os.read(descriptor, most)
         except BlockingIOError:  # another program has set the pipe so
             select.select([descriptor], [], [])
 

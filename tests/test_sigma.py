@@ -1,4 +1,4 @@
-"""`--sigma`: propagated uncertainties against the package `uncertainties` on the real expressions."""
+"""`--sigma`: propagated uncertainties beside those of the package `uncertainties`."""
 
 import json
 import math

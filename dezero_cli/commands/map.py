@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dezero_cli import tables, values
-from dezero_cli.arguments import ExpressionCommand
+from dezero_cli.arguments import ExpressionCommand, file_names
 from dezero_cli.tables import ENDINGS, Tables
 from dezero_cli.values import ValuesError
 
@@ -39,8 +39,16 @@ out as it went in. A table larger than memory is no different from a small one.
 
 
 @click.command("map", cls=ExpressionCommand, help=HELP, no_args_is_help=True)
-@click.argument("words", nargs=-1, metavar="EXPR [TABLE]... [NAME=VALUE]...")
-@click.option("-o", "--output", metavar="FILE", help="Write FILE, in place once it is complete.")
+@click.argument(
+    "words", nargs=-1, metavar="EXPR [TABLE]... [NAME=VALUE]...", shell_complete=file_names
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    shell_complete=file_names,
+    help="Write FILE, in place once it is complete.",
+)
 @click.option("--from", "source", type=click.Choice(list(ENDINGS)), help="The format of TABLE.")
 @click.option("--to", "form", type=click.Choice(list(ENDINGS)), help="The format of the output.")
 @click.option("--wrt", multiple=True, metavar="NAME", help="Derivative for NAME only (repeatable).")
