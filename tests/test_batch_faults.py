@@ -78,10 +78,12 @@ def test_closed_standard_input_and_error():
 # ------------------------------------------------------------------------------------------- Ctrl-C
 @JOBS
 def test_an_interrupt_leaves_whole_lines(lines, jobs):
-    with Popen([*BATCH, "--jobs", jobs, lines], stdout=PIPE, stderr=PIPE) as process:
-        out = read(process.stdout, 1000)  # the pipe stays full: the process is writing a line
+    command = [*BATCH, "--jobs", jobs, lines]
+    with Popen(command, stdout=PIPE, stderr=PIPE, start_new_session=True) as process:
+        out = read(process.stdout, 1000)
+        time.sleep(0.3)  # the pipe is full, and the process in the middle of a line
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to the workers too
         time.sleep(0.3)
-        process.send_signal(signal.SIGINT)
         out += process.stdout.read()
         err = process.stderr.read()
         assert process.wait(PATIENCE) == 130
@@ -94,11 +96,12 @@ def test_an_interrupt_leaves_whole_lines(lines, jobs):
 
 @JOBS
 def test_an_interrupt_while_waiting_for_lines(jobs):
-    with Popen([*BATCH, "--jobs", jobs], stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
+    command = [*BATCH, "--jobs", jobs]
+    with Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True) as process:
         process.stdin.write(b"1+1\n")
         process.stdin.flush()
         out = read(process.stdout)
-        process.send_signal(signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)
         assert process.wait(PATIENCE) == 130
         assert process.stdout.read() == process.stderr.read() == b""
     assert json.loads(out)["value"] == 2.0
@@ -207,7 +210,7 @@ def test_no_process_outlives_a_killed_parent():
         workers = children(process.pid)
         process.kill()
         process.wait(PATIENCE)
-        assert process.stdout.read() == b""  # the end comes when the last process is gone
+        assert read(process.stdout) == b""  # the end comes when the last process is gone
     assert len(workers) == 2
 
 
