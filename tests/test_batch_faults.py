@@ -264,9 +264,9 @@ def test_a_progress_bar_for_a_file_and_a_terminal(tmp_path):
 def test_no_progress_bar_for_a_pipe_or_off_a_terminal(tmp_path):
     path = tmp_path / "lines"
     path.write_text("1\n")
-    for args in ([], ["-"]):
+    for args, count in (([], 1), (["-"], 1), ([path, "-"], 2)):
         with path.open() as content:
             shown, out = on_terminal(args, stdin=content)
-        assert (shown, out.count(b"\n")) == ("", 1)
+        assert (shown, out.count(b"\n")) == ("", count)
     done = subprocess.run([*BATCH, path], capture_output=True, stdin=DEVNULL, timeout=PATIENCE)
     assert (done.stderr, done.stdout.count(b"\n")) == (b"", 1)
