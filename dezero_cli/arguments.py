@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dezero_cli import values
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _LONG_OPTION = re.compile(r"--[a-z][a-z-]+(=.*)?", re.DOTALL)
 
@@ -42,6 +45,15 @@ class ExpressionCommand(click.Command):
             else:
                 words.append(word)
         return super().parse_args(ctx, [*options, "--", *words])
+
+
+def file_names(
+    ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Have the shell complete a word as it completes the names of files."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
 
 
 def expression_and_values(words: tuple[str, ...]) -> tuple[str, list[str]]:

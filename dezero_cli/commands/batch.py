@@ -17,7 +17,7 @@ import numpy as np
 
 from dezero_cli import report, values
 from dezero_cli.answers import Answer, Settings, answer
-from dezero_cli.arguments import ExpressionCommand
+from dezero_cli.arguments import ExpressionCommand, file_names
 from dezero_cli.lines import Chunk, Reader
 
 HELP = """Evaluate and differentiate a line at a time: one JSON object for each.
@@ -33,7 +33,7 @@ command line serve every line. A bad line becomes a record with "error", and the
 
 
 @click.command("batch", cls=ExpressionCommand, help=HELP)
-@click.argument("words", nargs=-1, metavar="[FILE]... [NAME=VALUE]...")
+@click.argument("words", nargs=-1, metavar="[FILE]... [NAME=VALUE]...", shell_complete=file_names)
 @click.option("--wrt", multiple=True, metavar="NAME", help="Gradient for NAME only (repeatable).")
 @click.option("--no-grad", is_flag=True, help="Values alone.")
 @click.option("--jacobian", is_flag=True, help="Add the Jacobian: value's shape, then input's.")
