@@ -207,7 +207,7 @@ def _client(scheduler: str, tasks: int) -> Iterator[Any]:
                     n_workers=max(1, min(os.cpu_count() or 1, tasks)),
                     threads_per_worker=1,
                     memory_limit=0,
-                    dashboard_address=None,
+                    dashboard_address=":0",
                     silence_logs=logging.CRITICAL,
                 )
             )
