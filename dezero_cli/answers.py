@@ -29,6 +29,7 @@ class Settings:
     no_grad: bool = False
     jacobian: bool = False
     hessian: bool = False
+    sigmas: Mapping[str, np.ndarray | str] = field(default_factory=dict)
     fail_fast: bool = False
     longest: int = 1 << 20
 
@@ -181,7 +182,10 @@ def _results(
     if settings.no_grad:
         return {"value": differentiate.value(expression, given)}
     names = differentiate.inputs(expression, given, settings.wrt)
-    value, gradients = differentiate.value_and_gradient(expression, given, names)
+    sigmas = differentiate.checked_sigmas(settings.sigmas, given)
+    needed = list(dict.fromkeys([*names, *sigmas]))
+    value, every = differentiate.value_and_gradient(expression, given, needed)
+    gradients = {name: every[name] for name in names}
     results: dict[str, Any] = {"value": value, "grad": gradients}
     if settings.jacobian:
         results["jacobian"] = (
@@ -190,4 +194,8 @@ def _results(
     if settings.hessian:
         hessian = differentiate.hessian_columns if stacked else differentiate.hessian
         results["hessian"] = hessian(expression, given, names)
+    if sigmas and stacked:
+        results |= differentiate.propagated_columns(every, sigmas)
+    elif sigmas:
+        results |= differentiate.propagated(value, every, sigmas)
     return results

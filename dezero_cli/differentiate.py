@@ -140,7 +140,7 @@ def check(
 
 def propagated(
     value: np.ndarray, gradients: Mapping[str, np.ndarray], sigmas: Mapping[str, np.ndarray]
-) -> tuple[float, dict[str, float]]:
+) -> dict[str, Any]:
     """The standard uncertainty of a value to first order, and each input's share of its square.
 
     sigma**2 = sum((d/dNAME * S)**2) over inputs (and their elements) of standard uncertainty S,
@@ -151,7 +151,44 @@ def propagated(
     parts = {}
     for name, sigma in sigmas.items():
         with np.errstate(all="ignore"):
-            parts[name] = float(np.hypot.reduce(np.ravel(gradients[name] * sigma), initial=0.0))
-    total = float(np.hypot.reduce(np.array([*parts.values(), 0.0])))
-    shares = {name: (part / total) ** 2 if total else 0.0 for name, part in parts.items()}
-    return total, shares
+            parts[name] = np.hypot.reduce(np.ravel(gradients[name] * sigma), initial=0.0)
+    return _shares(parts)
+
+
+def propagated_columns(
+    gradients: Mapping[str, np.ndarray], sigmas: Mapping[str, np.ndarray]
+) -> dict[str, Any]:
+    """The same for each row of columns."""
+    with np.errstate(all="ignore"):
+        return _shares({name: np.absolute(gradients[name] * s) for name, s in sigmas.items()})
+
+
+def _shares(parts: Mapping[str, Any]) -> dict[str, Any]:
+    total: Any = np.float64(0.0)
+    with np.errstate(all="ignore"):
+        for part in parts.values():
+            total = np.hypot(total, part)
+        ratios = {name: np.where(total == 0, 0.0, part / total) for name, part in parts.items()}
+    return {"sigma": total, "share": {name: ratio * ratio for name, ratio in ratios.items()}}
+
+
+def checked_sigmas(
+    sigmas: Mapping[str, np.ndarray | str], given: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """The standard uncertainties, each fit for its input; one may be the name of another value.
+
+    Raises ValuesError for a name without a value, a wrong shape and what is negative.
+    """
+    checked = {}
+    for name, sigma in sigmas.items():
+        for wanted in (name, sigma):
+            if isinstance(wanted, str) and wanted not in given:
+                hint = did_you_mean(wanted, given) or f"add {wanted}=VALUE"
+                raise ValuesError(f"--sigma {name}: no value for {wanted}: {hint}")
+        array = given[sigma] if isinstance(sigma, str) else sigma
+        if array.shape not in {(), given[name].shape}:
+            raise ValuesError(f"--sigma {name}: shape {array.shape} is not that of {name}")
+        if not (array >= 0).all():
+            raise ValuesError(f"--sigma {name}: an uncertainty is not negative")
+        checked[name] = array
+    return checked

@@ -55,6 +55,18 @@ def split(word: str) -> tuple[str, str]:
     return match[1], word[match.end() :].strip()
 
 
+def uncertainties(words: Iterable[str]) -> dict[str, np.ndarray | str]:
+    """The NAME=S words of ``--sigma``: an array, or the name of another value, for each name."""
+    found: dict[str, np.ndarray | str] = {}
+    for word in words:
+        name, text = split(word)
+        if name in found:
+            raise ValuesError(f"--sigma {name} is given twice")
+        named = text.isidentifier() and text not in CONSTANTS
+        found[name] = text if named else value(name, text)
+    return found
+
+
 def value(name: str, text: str, files: bool = True) -> np.ndarray:
     """The array that the text of one VALUE stands for."""
     try:

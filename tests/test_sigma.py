@@ -73,7 +73,7 @@ def test_eval(oracles):
         arrays = {name: np.array(value) for name, value in case["vars"].items()}
         sigmas = {name: np.array(s) for name, s in sigmas_of(case).items()}
         value, gradients = differentiate.value_and_gradient(parse(case["expr"]), arrays, arrays)
-        sigma, shares = differentiate.propagated(value, gradients, sigmas)
+        sigma, shares = differentiate.propagated(value, gradients, sigmas).values()
         if not close(sigma, expected, case):
             wrong.append((case["id"], sigma, expected))
         if sigma and abs(sum(shares.values()) - 1) > 1e-12:
@@ -151,3 +151,30 @@ def test_what_is_typed_wrong(dezero, tmp_path, option, message):
     (tmp_path / "t.csv").write_text("x,sx\n1,2\n", encoding="utf-8")
     outcome = dezero("map", "x**2", str(tmp_path / "t.csv"), "--sigma", option)
     assert (outcome.status, outcome.err) == (2, f"error: {message}\n")
+
+
+def test_a_batch_propagates_as_eval_does(dezero, tmp_path):
+    """Alone and stacked, from numbers and from another value of the line."""
+    lines = [f"x*sin(y)*z ; x={x} y=0.5 z=2 s=0.{x}" for x in (1, 2, 3, 0)]
+    file = tmp_path / "lines.txt"
+    file.write_text("".join(line + "\n" for line in lines))
+    options = ("--sigma", "x=0.1", "--sigma", "y=s", "--wrt", "x")
+    answers = dezero("batch", str(file), *options).out.splitlines()
+    for number, (line, answer) in enumerate(zip(lines, answers, strict=True), 1):
+        text, _, assigned = line.partition(" ; ")
+        alone = dezero("eval", text, *assigned.split(), *options, "--json").out
+        assert answer == alone.replace("{", f'{{"line":{number},', 1).strip()
+    assert json.loads(answers[0])["share"].keys() == {"x", "y"}
+
+
+def test_faults_of_sigma_in_a_batch(dezero, tmp_path):
+    file = tmp_path / "lines.txt"
+    file.write_text("x+y ; x=1 y=2\nx ; x=1\nx*y ; x=1 y=[1,2]\n")
+    outcome = dezero("batch", str(file), "--sigma", "y=0.1")
+    answers = [json.loads(line) for line in outcome.out.splitlines()]
+    assert outcome.status == 1 and answers[0]["sigma"] == 0.1
+    assert answers[1]["error"]["message"].startswith("--sigma y: no value for y")
+    assert "needs a result that is one number" in answers[2]["error"]["message"]
+    assert dezero("batch", str(file), "--sigma", "y=").status == 2
+    assert dezero("batch", str(file), "--sigma", "y=1", "--sigma", "y=2").status == 2
+    assert "negative" in dezero("batch", str(file), "--sigma", "y=-1").err

@@ -38,6 +38,12 @@ command line serve every line. A bad line becomes a record with "error", and the
 @click.option("--no-grad", is_flag=True, help="Values alone.")
 @click.option("--jacobian", is_flag=True, help="Add the Jacobian: value's shape, then input's.")
 @click.option("--hessian", is_flag=True, help="Add the second derivatives for each pair of inputs.")
+@click.option(
+    "--sigma",
+    multiple=True,
+    metavar="NAME=S",
+    help="Propagate the uncertainty S of NAME, a number or another value's name (repeatable).",
+)
 @click.option("--fail-fast", is_flag=True, help="Stop at the first bad line.")
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, metavar="N", help="N processes.")
 @click.option(
@@ -53,16 +59,18 @@ def command(
     no_grad: bool,
     jacobian: bool,
     hessian: bool,
+    sigma: tuple[str, ...],
     fail_fast: bool,
     jobs: int,
     max_line: int,
 ) -> int:
     """Read chunks, answer them, write the answers."""
-    if no_grad and (wrt or jacobian or hessian):
+    if no_grad and (wrt or jacobian or hessian or sigma):
         raise click.UsageError("--no-grad gives values alone: leave out what needs a gradient")
     files = [word for word in words if not values.is_assignment(word)] or ["-"]
     given = values.assignments(word for word in words if values.is_assignment(word))
-    settings = Settings(given, wrt, no_grad, jacobian, hessian, fail_fast, max_line)
+    sigmas = values.uncertainties(sigma)
+    settings = Settings(given, wrt, no_grad, jacobian, hessian, sigmas, fail_fast, max_line)
     _check(files)
     with _Output(files) as output, _calm_memory():
         for chunk, each in _answered(files, settings, jobs):

@@ -12,7 +12,6 @@ import numpy as np
 from dezero import Variable
 from dezero_cli import differentiate, report, values
 from dezero_cli.arguments import ExpressionCommand, expression_and_values, precision_option
-from dezero_cli.diagnosis import did_you_mean
 from dezero_cli.expression import Expression, Operation, parse
 
 HELP = """Print the value of EXPR and its gradient for every input.
@@ -69,7 +68,7 @@ def command(
     given = values.merged(
         values.variables_file(vars_file) if vars_file else {}, values.assignments(assignments)
     )
-    sigmas = _sigmas(sigma, given)
+    sigmas = differentiate.checked_sigmas(values.uncertainties(sigma), given)
     result: dict[str, Any] = {"expr": text}
     if no_grad:
         result["value"] = differentiate.value(expression, given)
@@ -110,21 +109,8 @@ def _derivatives(
             for operation, variable in kept
         ]
     if sigmas:
-        result["sigma"], result["share"] = differentiate.propagated(value, gradients, sigmas)
+        result |= differentiate.propagated(value, gradients, sigmas)
     return result
-
-
-def _sigmas(words: tuple[str, ...], given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    sigmas = values.assignments(words)
-    for name, sigma in sigmas.items():
-        if name not in given:
-            hint = did_you_mean(name, given) or f"add {name}=VALUE"
-            raise values.ValuesError(f"--sigma {name}: no value for {name}: {hint}")
-        if sigma.shape not in {(), given[name].shape}:
-            raise values.ValuesError(f"--sigma {name}: shape {sigma.shape} is not that of {name}")
-        if not (sigma >= 0).all():
-            raise values.ValuesError(f"--sigma {name}: an uncertainty is not negative")
-    return sigmas
 
 
 def _rows(result: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
