@@ -103,26 +103,33 @@ class Module:
     scratch: int
 
 
+TABLES = "ptr %inputs, ptr %steps, ptr %outputs, ptr %scratch"
+
+
 def module(program: Program, target: Target) -> Module:
-    """The module of a program.  Raises UnsupportedError for an operation that has no machine code."""
+    """The module of a program.  Raises UnsupportedError for an operation without machine code."""
     layout = _Layout(program, target)
     declarations: dict[str, str] = {}
-    segments = [
-        _Segment(layout, declarations, span).text(number)
-        for number, span in enumerate(layout.spans)
-    ]
-    text = "\n".join([*declarations.values(), *segments, _kernel(len(segments), layout.tile)])
+    bodies = [_Segment(layout, declarations, span) for span in layout.spans]
+    if len(bodies) == 1:
+        functions = [bodies[0].text(f"void @kernel({TABLES}, i64 %end)", "0")]
+    else:
+        functions = [
+            body.text(f"internal void @segment{number}({TABLES}, i64 %start, i64 %end)", "%start")
+            for number, body in enumerate(bodies)
+        ]
+        functions.append(_kernel(len(bodies), layout.tile))
+    text = "\n".join([*declarations.values(), *functions])
     return Module(text, layout.slots * layout.tile // 8)
 
 
 def _kernel(segments: int, tile: int) -> str:
     """The function that gives each segment its turn on each tile."""
-    shared = "ptr %inputs, ptr %steps, ptr %outputs, ptr %scratch"
     calls = "\n".join(
-        f"  call void @segment{number}({shared}, i64 %start, i64 %end)"
+        f"  call void @segment{number}({TABLES}, i64 %start, i64 %end)"
         for number in range(segments)
     )
-    return f"""define void @kernel({shared}, i64 %bytes) {{
+    return f"""define void @kernel({TABLES}, i64 %bytes) {{
 entry:
   br label %tile
 tile:
@@ -149,13 +156,13 @@ class _Layout:
     def __init__(self, program: Program, target: Target) -> None:
         self.program = program
         self.target = target
-        count = max(len(program.operations), 1)
-        self.spans = [range(i, min(i + SEGMENT, count)) for i in range(0, count, SEGMENT)]
+        count = len(program.operations)
+        self.spans = [range(i, min(i + SEGMENT, count)) for i in range(0, max(count, 1), SEGMENT)]
         self.slot: dict[int, int] = {}
         self.slots = 0
         self._assign_slots()
         vector = 8 * target.lanes
-        rows = min(TILE, SCRATCH // max(self.slots, 1)) if len(self.spans) > 1 else 1 << 40
+        rows = min(TILE, SCRATCH // max(self.slots, 1))
         self.tile = max(8 * rows // vector, 1) * vector
 
     def _assign_slots(self) -> None:
@@ -196,23 +203,22 @@ class _Segment:
         self.masks: dict[int, str] = {}
         self.names = 0
 
-    def text(self, number: int) -> str:
-        """The segment as an LLVM function."""
-        for position in self.span[: len(self.program.operations)]:
+    def text(self, header: str, start: str) -> str:
+        """The segment as an LLVM function, for the bytes of the columns from `start` to %end."""
+        for position in self.span:
             self._compute(position)
         for place, output in enumerate(self.program.outputs):
             made = max(output - self.program.first, 0)  # inputs and constants: by the first
-            if made in self.span:
+            if made in self.span or not self.program.operations:
                 self._store(place, output)
         entry, body = "\n".join(self.entry), "\n".join(self.body)
-        return f"""define internal void @segment{number}(ptr %inputs, ptr %steps, ptr %outputs,
-    ptr %scratch, i64 %start, i64 %end) {{
+        return f"""define {header} {{
 entry:
 {entry}
   br label %rows
 rows:
-  %at = phi i64 [ %start, %entry ], [ %next, %rows ]
-  %row = sub i64 %at, %start
+  %at = phi i64 [ {start}, %entry ], [ %next, %rows ]
+  %row = sub i64 %at, {start}
 {body}
   %next = add i64 %at, {8 * self.target.lanes}
   %more = icmp ult i64 %next, %end

@@ -57,6 +57,7 @@ class Kernel:
 
     def __init__(self, program: Program, target: Target | None) -> None:
         self.program = program
+        self.target = target
         self._code = None if target is None else _Code.of(program, target)
 
     @property
@@ -194,20 +195,18 @@ class _Memory:
     spare: deque[np.ndarray] = deque()
 
     def __init__(self, rows: int) -> None:
-        self.column = self._used(rows)
-        if self.column is None:
-            room = np.empty(rows + 7)  # enough to begin with a cache line
-            first = -room.ctypes.data % 64 // 8
-            self.column = room[first : first + rows]
+        self.column = self._waiting(rows)
         self.__array_interface__ = self.column.__array_interface__
 
-    def _used(self, rows: int) -> np.ndarray | None:
-        """Memory of the right size; what is of another size goes back to the system."""
+    def _waiting(self, rows: int) -> np.ndarray:
+        """Spare memory of the right size, else new; other sizes go back to the system."""
         while True:
             try:
                 column = self.spare.pop()
             except IndexError:
-                return None
+                room = np.empty(rows + 7)  # enough to begin with a cache line
+                first = -room.ctypes.data % 64 // 8
+                return room[first : first + rows]
             if len(column) == rows:
                 return column
 
