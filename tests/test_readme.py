@@ -44,6 +44,7 @@ def label(page):
 @pytest.mark.parametrize("page", PAGES, ids=label)
 def test_console_blocks(page, tmp_path):
     prelude = f'dezero() {{ "{sys.executable}" -m dezero_cli "$@"; }}\n'
+    shutil.copytree(ROOT / "docs" / "data", tmp_path / "docs" / "data")
     wrong = []
     lacking = set()
     for block in blocks(page, "console"):

@@ -3,7 +3,10 @@
 import json
 import math
 import re
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +17,8 @@ from dezero_cli import differentiate, rowwise
 from dezero_cli.expression import parse
 
 from .conftest import cases
+
+ROOT = Path(__file__).parent.parent
 
 
 def cube_root(x):
@@ -178,3 +183,9 @@ def test_faults_of_sigma_in_a_batch(dezero, tmp_path):
     assert dezero("batch", str(file), "--sigma", "y=").status == 2
     assert dezero("batch", str(file), "--sigma", "y=1", "--sigma", "y=2").status == 2
     assert "negative" in dezero("batch", str(file), "--sigma", "y=-1").err
+
+
+def test_the_pendulums_of_the_manual_are_what_their_script_makes():
+    command = [sys.executable, "pendulum.py"]
+    made = subprocess.run(command, cwd=ROOT / "docs" / "data", capture_output=True, check=True)
+    assert made.stdout == (ROOT / "docs" / "data" / "pendulum.csv").read_bytes()
