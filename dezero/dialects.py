@@ -1,4 +1,4 @@
-"""Programs as LaTeX and as functions in C, NumPy, JavaScript and SQL.
+"""Programs as functions in C, NumPy, JavaScript and SQL.
 
 Code names what is used more than once; the functions of each language that are called otherwise
 than NumPy's are in one table a language.
@@ -14,8 +14,6 @@ from typing import Any
 
 from dezero.formula import (
     ATOM,
-    POWER,
-    PRODUCT,
     SUM,
     FormulaError,
     Printer,
@@ -27,6 +25,7 @@ from dezero.formula import (
     join,
     reachable,
 )
+from dezero.latex import latex
 from dezero.trace import Program
 
 
@@ -262,7 +261,12 @@ class SQL(Code):
 
 
 # ------------------------------------------------------------------------------- whole functions
-def c_function(program: Program, names: Sequence[str], title: str) -> str:
+def output_name(wrt: Sequence[str]) -> str:
+    """The name of an output that is derived for the names in `wrt`: value, d_x, d_x_y."""
+    return "_".join(("d", *wrt)) if wrt else "value"
+
+
+def c_function(program: Program, wrt: Sequence[Sequence[str]], title: str) -> str:
     """A C function that returns the first output and stores the others in an array."""
     code = C(Terms(program))
     first, *others = code.formulas()
@@ -271,17 +275,18 @@ def c_function(program: Program, names: Sequence[str], title: str) -> str:
     lines = [f"    const double {name} = {text};" for _, name, text in code.statements]
     lines += [
         f"    grad[{i}] = {text};  /* {name} */"
-        for i, (text, name) in enumerate(zip(others, names[1:], strict=True))
+        for i, (text, name) in enumerate(zip(others, map(output_name, wrt[1:]), strict=True))
     ]
     signature = f"double f({', '.join(parameters) or 'void'})"
     body = "\n".join([*lines, f"    return {first};"])
     return f"#include <math.h>\n\n/* {title} */\n{signature} {{\n{body}\n}}\n"
 
 
-def numpy_function(program: Program, names: Sequence[str], title: str) -> str:
+def numpy_function(program: Program, wrt: Sequence[Sequence[str]], title: str) -> str:
     """A Python function on NumPy arrays that returns the outputs as a tuple."""
     code = NumPy(Terms(program))
     results = code.formulas()
+    names = list(map(output_name, wrt))
     lines = [f"    {name} = {text}" for _, name, text in code.statements]
     lines += [f"    {name} = {text}" for name, text in zip(names, results, strict=True)]
     parameters = ", ".join(map(code.name, program.inputs))
@@ -289,18 +294,20 @@ def numpy_function(program: Program, names: Sequence[str], title: str) -> str:
     return f"import numpy as np\n\n\ndef f({parameters}):\n    # {title}\n{body}\n"
 
 
-def javascript_function(program: Program, names: Sequence[str], title: str) -> str:
+def javascript_function(program: Program, wrt: Sequence[Sequence[str]], title: str) -> str:
     """A JavaScript function that returns an object of the outputs."""
     code = JavaScript(Terms(program))
     results = code.formulas()
     lines = [f"  const {name} = {text};" for _, name, text in code.statements]
-    fields = ", ".join(f"{name}: {text}" for name, text in zip(names, results, strict=True))
+    fields = ", ".join(
+        f"{name}: {text}" for name, text in zip(map(output_name, wrt), results, strict=True)
+    )
     parameters = ", ".join(map(code.name, program.inputs))
     body = "\n".join([*lines, f"  return {{{fields}}};"])
     return f"// {title}\nfunction f({parameters}) {{\n{body}\n}}\n"
 
 
-def sql_query(program: Program, names: Sequence[str], title: str) -> str:
+def sql_query(program: Program, wrt: Sequence[Sequence[str]], title: str) -> str:
     """A query that adds the outputs to the columns of a table named input."""
     code = SQL(Terms(program))
     results = code.formulas()
@@ -311,7 +318,9 @@ def sql_query(program: Program, names: Sequence[str], title: str) -> str:
         clauses.append(f"step{count} AS (SELECT *, {columns} FROM {source})")  # noqa: S608, it is printed, not run
         source = f"step{count}"
     shared = "WITH " + ",\n".join(clauses) + "\n" if clauses else ""
-    columns = ",\n".join(f'  {text} AS "{n}"' for n, text in zip(names, results, strict=True))
+    columns = ",\n".join(
+        f'  {text} AS "{n}"' for n, text in zip(map(output_name, wrt), results, strict=True)
+    )
     return f"-- {title}\n{shared}SELECT\n{columns}\nFROM {source};\n"
 
 
@@ -331,128 +340,11 @@ def _steps(code: Code) -> list[list[tuple[str, str]]]:
     return steps
 
 
-# ------------------------------------------------------------------------------------------ LaTeX
-_GREEK = set(
-    (
-        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho "
-        "sigma tau upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Sigma Phi Psi "
-        "Omega pi"
-    ).split()
-)
-_LATEX_CALLS = {
-    **{name: "\\" + name for name in "exp sin cos tan sinh cosh tanh arcsin arccos arctan".split()},
-    "log": "\\ln",
-    "minimum": "\\min",
-    "maximum": "\\max",
-}
-_LATEX_COMPARISONS = {"<=": "\\le", ">=": "\\ge", "==": "=", "!=": "\\ne"}
-
-
-class LaTeX(Printer):
-    """Formulas for LaTeX's mathematics mode."""
-
-    def part(self, number: int, least: int) -> Rope:
-        """A part, in parentheses that fit where it binds less than `least`."""
-        rope, precedence = self.written[number]
-        return rope if precedence >= least else ("\\left(", rope, "\\right)")
-
-    def name(self, name: str) -> str:
-        """x, \\theta, x_{1}."""
-        stem, line, index = name.partition("_")
-        digits = re.fullmatch(r"([^\W\d_]+)(\d+)", name)
-        if digits:
-            stem, line, index = digits[1], "_", digits[2]
-        symbol = "\\" + stem if stem in _GREEK else stem
-        if len(stem) > 1 and stem not in _GREEK:
-            symbol = f"\\mathrm{{{stem}}}"
-        return symbol + (f"_{{{index.replace('_', ',')}}}" if line and index else "")
-
-    def number_text(self, value: Fraction | float) -> str:
-        """A number; powers of ten as such."""
-        text = super().number_text(value)
-        named = {"pi": "\\pi", "inf": "\\infty", "-inf": "-\\infty", "nan": "\\mathrm{nan}"}
-        if "/" in text:
-            above, below = text.split("/")
-            sign = "-" if above.startswith("-") else ""
-            return f"{sign}\\frac{{{above.lstrip('-')}}}{{{below}}}"
-        return re.sub(
-            r"e([+-])0*(\d+)",
-            lambda m: f" \\cdot 10^{{{m[1].strip('+')}{m[2]}}}",
-            named.get(text, text),
-        )
-
-    def factor_list(
-        self, number: str | None, factors: list[tuple[int, Any]], least: int = PRODUCT
-    ) -> list[Rope]:
-        """Factors side by side; a dot keeps two numbers apart."""
-        ropes = super().factor_list(number, factors)
-        for i, (base, exponent) in enumerate(factors, len(ropes) - len(factors)):
-            if i and exponent == 1 and self.terms[base].kind == "number":
-                ropes[i] = ("\\cdot ", ropes[i])
-        return ropes
-
-    def literal_power(self, base: Rope, exponent: Any) -> Rope:
-        """base^{exponent}."""
-        return ("{", base, "}^{", self.number_text(Fraction(exponent)), "}")
-
-    def power(self, base: Rope, exponent: int) -> tuple[Rope, int]:
-        """base^{exponent} for a term."""
-        return ("{", base, "}^{", self.written[exponent][0], "}"), POWER
-
-    def quotient(self, above: list[Rope], below: list[Rope]) -> Rope:
-        """A fraction."""
-        top = interleave(above, " \\, ") if above else "1"
-        return ("\\frac{", top, "}{", interleave(below, " \\, "), "}") if below else top
-
-    def compare(self, term: Term) -> tuple[Rope, int]:
-        """A comparison, which is 1 or 0, in Iverson's brackets."""
-        return ("\\left[", self.condition(term), "\\right]"), ATOM
-
-    def condition(self, term: Term) -> Rope:
-        """A comparison as such."""
-        left, right = (self.part(part, SUM) for part in term.parts)
-        return (left, f" {_LATEX_COMPARISONS.get(term.value, term.value)} ", right)
-
-    def call(self, term: Term) -> tuple[Rope, int]:
-        """A function, or the notation that mathematics has for it."""
-        arguments = [self.written[part][0] for part in term.parts]
-        enclosing = {
-            "sqrt": ("\\sqrt{", "}"),
-            "cbrt": ("\\sqrt[3]{", "}"),
-            "absolute": ("\\left|", "\\right|"),
-            "floor": ("\\left\\lfloor ", "\\right\\rfloor"),
-            "ceil": ("\\left\\lceil ", "\\right\\rceil"),
-        }.get(term.value)
-        if enclosing:
-            return (enclosing[0], arguments[0], enclosing[1]), ATOM
-        if term.value == "where":
-            test = self.terms[term.parts[0]]
-            shown = self.condition(test) if test.kind == "compare" else (arguments[0], " \\ne 0")
-            cases = (arguments[1], " & ", shown, " \\\\ ", arguments[2], " & \\text{otherwise}")
-            return ("\\begin{cases} ", cases, " \\end{cases}"), ATOM
-        name = _LATEX_CALLS.get(term.value, f"\\operatorname{{{term.value}}}")
-        return (name, "\\left(", interleave(arguments, ", "), "\\right)"), ATOM
-
-
-def latex(program: Program, names: Sequence[str], title: str) -> str:
-    """An equation a line for each output."""
-    formulas = LaTeX(Terms(program)).formulas()
-    return "".join(f"{_partial(n)} = {text}\n" for n, text in zip(names, formulas, strict=True))
-
-
-def _partial(name: str) -> str:
-    """f, or the symbol of the partial derivative that an output such as d_x_x holds."""
-    if name == "value":
-        return "f"
-    symbol = LaTeX.name(LaTeX.__new__(LaTeX), name.removeprefix("d_"))
-    return f"\\frac{{\\partial f}}{{\\partial {symbol}}}"
-
-
-FORMS: dict[str, Callable[[Program, Sequence[str], str], str]] = {
+FORMS: dict[str, Callable[[Program, Sequence[Sequence[str]], str], str]] = {
     "latex": latex,
     "c": c_function,
     "numpy": numpy_function,
     "sql": sql_query,
     "js": javascript_function,
 }
-"""What ``--to`` may ask for: each takes a program, the outputs' names and a title."""
+"""What ``--to`` may ask for: each takes a program, what each output is derived for, a title."""

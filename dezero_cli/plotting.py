@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from dezero.dialects import LaTeX
 from dezero.formula import FormulaError, Terms
+from dezero.latex import LaTeX, latex_name
 from dezero.trace import Program, differentiate, merge
 from dezero_cli import sampling, symbolic
 from dezero_cli.expression import Expression
@@ -325,11 +325,6 @@ def latex(program: Program, output: int) -> str | None:
         formula = formula.replace(theirs, ours)
     steps = (1 if part in {"{", "\\left"} else -1 for part in BRACKETS.findall(formula))
     return formula if max(itertools.accumulate(steps), default=0) <= DEEPEST else None
-
-
-def latex_name(name: str) -> str:
-    """A name as LaTeX writes it."""
-    return LaTeX.name(LaTeX.__new__(LaTeX), name)
 
 
 def symbol(name: str) -> str:

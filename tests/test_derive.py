@@ -119,3 +119,12 @@ def test_labels_are_short():
 def test_parentheses(text, printed):
     names = ("x", "y", "z")
     assert formulas(symbolic.program(parse(text), names, ()))[0] == printed
+
+
+def test_latex_of_higher_orders(dezero):
+    lines = dezero("derive", "x**2*y_1", "--order", "2", "--to", "latex").out.splitlines()
+    assert lines[1:] == [
+        r"\frac{\partial^{2} f}{\partial x^{2}} = 2 \, y_{1}",
+        r"\frac{\partial^{2} f}{\partial x \, \partial y_{1}} = 2 \, x",
+        r"\frac{\partial^{2} f}{\partial y_{1}^{2}} = 0",
+    ]

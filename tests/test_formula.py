@@ -52,7 +52,7 @@ def test_derived_formulas_parse_and_give_the_oracles_gradient():
 def code(form: str, case, count: int) -> str:
     """The function of a case, its name made unique."""
     names, program = derived(case["expr"])
-    outputs = ["value", *(f"d_{name}" for name in names)]
+    outputs = [(), *((name,) for name in names)]
     text = FORMS[form](program, outputs, "a case")
     return text.replace(" f(", f" f{count}(")
 
@@ -129,7 +129,7 @@ def rows(case) -> tuple[str, str]:
     """SQL that makes the table of one row, and the query for it."""
     names, program = derived(case["expr"])
     columns = ", ".join(f'CAST({case["vars"][name]!r} AS DOUBLE) AS "{name}"' for name in names)
-    outputs = ["value", *(f"d_{name}" for name in names)]
+    outputs = [(), *((name,) for name in names)]
     return f"CREATE TABLE input AS SELECT {columns}", FORMS["sql"](program, outputs, "a case")
 
 

@@ -38,8 +38,7 @@ def command(text: str, wrt: tuple[str, ...], order: int, form: str | None, as_js
     if form:
         from dezero.dialects import FORMS as WRITERS
 
-        outputs = ["value", *("d_" + "_".join(each) for each in wanted)]
-        report.write(WRITERS[form](program, outputs, text))
+        report.write(WRITERS[form](program, [(), *wanted], text))
         return
     formulas = symbolic.texts(program, text)[1:]
     if as_json:
