@@ -1,0 +1,108 @@
+"""Tables: Goldstein-Price and both partials for every row, files in and files out.
+
+Miller computes the same from formulas typed by hand, what they share in variables of their own.
+All sides are whole processes.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from bench.columns import SUBJECTS
+from bench.timing import Row, in_turn, ratio
+
+ROWS = 2_000_000
+FEW, MANY = 5_000_000, 20_000_000
+SUBJECT = SUBJECTS[0]
+OURS = [sys.executable, "-m", "dezero_cli", "map", SUBJECT.text]
+PEAK = """
+import re, sys
+from pathlib import Path
+from dezero_cli.main import run
+assert run(sys.argv[1:]) == 0
+print(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+"""
+
+
+def table(rows: int, seed: int) -> pl.DataFrame:
+    """Columns x and y between -2 and 2."""
+    generator = np.random.default_rng(seed)
+    return pl.DataFrame({name: generator.uniform(-2, 2, rows) for name in ("x", "y")})
+
+
+def miller_program() -> str:
+    """The value and both derivatives in Miller's language."""
+
+    def fields(text: str) -> str:
+        return re.sub(r"\b([xy])\b", r"$\1", text)
+
+    lines = [f"var {name} = {fields(text)}" for name, text in SUBJECT.shared.items()]
+    names = ("value", "d_x", "d_y")
+    lines += [f"${n} = {fields(text)}" for n, text in zip(names, SUBJECT.results, strict=True)]
+    return "; ".join(lines)
+
+
+def process(command: list[str], source: Path | None = None, target: Path | None = None) -> None:
+    """Run a command to its end, standard input and output from and to files."""
+    with open(source or "/dev/null", "rb") as given, open(target or "/dev/null", "wb") as taken:
+        subprocess.run(command, stdin=given, stdout=taken, check=True)
+
+
+def check(ours: Path, theirs: Path) -> None:
+    """Make sure that two tables hold the same results."""
+    columns = ["value", "d_x", "d_y"]
+    got, expected = (pl.read_csv(path).select(columns).to_numpy() for path in (ours, theirs))
+    assert np.allclose(got, expected, rtol=1e-9, atol=1e-6)
+
+
+def text(folder: Path) -> list[Row]:
+    """CSV to CSV beside Miller, and pipes beside files."""
+    source, ours, theirs = (folder / name for name in ("t.csv", "ours.csv", "theirs.csv"))
+    table(ROWS, 0).write_csv(source)
+    files = [*OURS, str(source), "-o", str(ours)]
+    sides = {"files": lambda: process(files), "pipes": lambda: process(OURS, source, ours)}
+    times = in_turn(sides, 5)
+    rows = [ratio("map: 2 M rows of CSV, pipes / files", times["pipes"], times["files"], "<= 1.5")]
+    if shutil.which("mlr") is None:
+        return [*rows, {"comparison": "map: Miller (mlr) is not installed", "wanted": ""}]
+    miller = ["mlr", "--icsv", "--ocsv", "put", miller_program(), str(source)]
+    sides = {"ours": lambda: process(files), "theirs": lambda: process(miller, target=theirs)}
+    times = in_turn(sides, 1)
+    check(ours, theirs)
+    name = "map: 2 M rows of CSV, Goldstein-Price and both derivatives / Miller"
+    return [ratio(name, times["ours"], times["theirs"], "<= 0.2"), *rows]
+
+
+def peak(folder: Path, rows: int) -> float:
+    """The most memory, in MiB, that a run from Parquet to Parquet has had."""
+    source, target = folder / "t.parquet", folder / "o.parquet"
+    table(rows, 1).write_parquet(source, row_group_size=1 << 18)
+    words = ["map", SUBJECT.text, str(source), "-o", str(target)]
+    command = [sys.executable, "-c", PEAK, *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return int(done.stdout) / 1024
+
+
+def run() -> list[Row]:
+    """Speed on CSV, memory on Parquet."""
+    with tempfile.TemporaryDirectory(prefix="dezero-bench-") as name:
+        rows = text(Path(name))
+        few, many = peak(Path(name), FEW), peak(Path(name), MANY)
+    return [
+        *rows,
+        {
+            "comparison": "map: peak memory, Parquet of 20 M rows",
+            "ours": many,
+            "unit": "MiB",
+            "wanted": "<= 1024",
+        },
+        ratio("map: peak memory, Parquet of 20 M rows / of 5 M", many, few, "<= 1.1", "MiB"),
+    ]
