@@ -24,7 +24,7 @@ def _axes(ndim: int, axis: Axis) -> Shape:
     if axis is None:
         return tuple(range(ndim))
     axes = axis if isinstance(axis, tuple) else (axis,)
-    return tuple(np.lib.array_utils.normalize_axis_tuple(axes, ndim, "axis"))
+    return tuple(np.lib.array_utils.normalize_axis_tuple(axes, ndim))
 
 
 def _kept(shape: Shape, axis: Axis) -> Shape:
@@ -123,7 +123,7 @@ def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
 
 
 def prod(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
-    """The product of the elements along `axis`, of all unless told; zeros differentiate too.
+    """The product of the elements along `axis`, of all unless told.
 
     The elements are multiplied in pairs, then the products in pairs, so no gradient divides.
     """
@@ -158,7 +158,7 @@ def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
 
 
 def norm(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
-    """The Euclidean norm along `axis`, of all elements unless told; no overflow, 0' at 0."""
+    """The Euclidean norm along `axis`, of all elements unless told; its gradient at 0 is 0."""
     return Norm(axis, keepdims)(x)
 
 
@@ -363,9 +363,9 @@ def matmul(x0: Any, x1: Any) -> Variable:
 
 
 def dot(x0: Any, x1: Any) -> Variable:
-    """The sum over the last axis of x0 and the last but one of x1 (``numpy.dot``).
+    """The inner product of vectors, the matrix product of matrices, as numpy.dot.
 
-    Of two vectors this is their inner product, of two matrices the matrix product.
+    In general the sum over the last axis of x0 and the last but one of x1.
     """
     x0, x1 = resolve(x0), resolve(x1)
     if not x0.ndim or not x1.ndim:

@@ -197,7 +197,10 @@ def rdiv(x0: Any, x1: Any) -> Variable:
 
 
 def pow(x: Any, c: Any) -> Variable:
-    """x**c; a plain number `c` is a literal (see `Pow`), anything else a variable."""
+    """The power that ** gives.
+
+    A plain number `c` is a literal (see `Pow`), anything else a variable.
+    """
     return Pow(c)(x) if isinstance(c, int | float) else Power()(x, c)
 
 

@@ -115,13 +115,13 @@ arccos = _unary(
 arctan = _unary(np.arctan, "Inverse tangent, in radians.", lambda gy, y, x: gy / (1 + x * x))
 arctan2 = _binary(
     np.arctan2,
-    "Angle of the point (x1, x0) from the first axis, in radians.",
+    "Angle of the point (x, y) from the x axis, in radians.",
     lambda gy, y, x0, x1: gy * (x1 / (r := np.hypot(x0, x1)) / r),
     lambda gy, y, x0, x1: -gy * (x0 / (r := np.hypot(x0, x1)) / r),
 )
 hypot = _binary(
     np.hypot,
-    "sqrt(x0**2 + x1**2) without overflow; its gradient at the origin is 0.",
+    "sqrt(x**2 + y**2) without overflow; its gradient at the origin is 0.",
     lambda gy, y, x0, x1: gy * np.where(y == 0, 0.0, x0 / y),
     lambda gy, y, x0, x1: gy * np.where(y == 0, 0.0, x1 / y),
 )
@@ -203,7 +203,7 @@ class Where(Rule):
 
 
 def where(condition: Any, x0: Any, x1: Any) -> Variable:
-    """x0 where `condition` is not zero, x1 elsewhere; the branch not taken never leaks a nan."""
+    """x where the condition is not zero, y elsewhere; the branch not taken leaks no nan."""
     return Where()(condition, x0, x1)
 
 

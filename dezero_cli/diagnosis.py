@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -89,6 +90,10 @@ class ExpressionError(ValueError):
         return f"{self.message}: {self.hint}" if self.hint else self.message
 
 
+MOST_KNOWN, LONGEST_NAME = 200, 60
+"""What is compared letter by letter; a line of a batch may bring more and longer names."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that `name` was most likely meant to be, if any is near."""
     import difflib
@@ -96,7 +101,11 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     candidates = {candidate.lower(): candidate for candidate in known}
     if name.lower() in candidates:
         return candidates[name.lower()]
-    close = difflib.get_close_matches(name.lower(), candidates, n=1, cutoff=0.6)
+    if len(name) > LONGEST_NAME:
+        return None
+    short = (each for each in candidates if len(each) <= LONGEST_NAME)
+    compared = itertools.islice(short, MOST_KNOWN)
+    close = difflib.get_close_matches(name.lower(), compared, n=1, cutoff=0.6)
     return candidates[close[0]] if close else None
 
 

@@ -51,8 +51,9 @@ def value_and_gradient(
     gradient included, is added to that list.
     """
     names = list(names)
+    wanted = set(names)
     variables = {
-        name: Variable(array) if name in names else constant(array)
+        name: Variable(array) if name in wanted else constant(array)
         for name, array in values.items()
     }
     y = expression.evaluate(variables, keep)

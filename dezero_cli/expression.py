@@ -314,6 +314,10 @@ class _Run:
         call = self.calls[-1]
         if self.keyword_value is not None:
             name, value = self.keyword_value
+            if name in call.keywords:
+                raise ExpressionError(
+                    f"{name} is given twice", self.text, self.starts[-1], self.end
+                )
             call.keywords[name] = value
             self.keyword_value = None
         elif call.keywords:
