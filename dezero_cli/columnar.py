@@ -6,6 +6,7 @@ A table of text that becomes columns is read twice: its types are those that all
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import re
 import shutil
@@ -111,9 +112,11 @@ def scanned(tables: Tables, request: Request) -> tuple[pl.LazyFrame, Step, int]:
 
 
 def _scan(names: tuple[str, ...], form: str) -> pl.LazyFrame:
-    if form == "parquet":
-        return pl.scan_parquet(list(names), glob=False, hive_partitioning=False)
-    return pl.scan_ipc(list(names), glob=False, hive_partitioning=False)
+    files = list(map(glob.escape, names))
+    if form == "jsonl":
+        return pl.scan_ndjson(files, infer_schema_length=None)
+    scan = pl.scan_parquet if form == "parquet" else pl.scan_ipc
+    return scan(files, hive_partitioning=False)
 
 
 def _schema(name: str, form: str) -> Schema:
@@ -175,7 +178,7 @@ def _read_text(
     source, step = opened(tables, request)
     types, rows = (known, 0) if known else learnt(tables, request)
     if tables.format == "jsonl":
-        return pl.scan_ndjson(list(tables.names), infer_schema_length=None), step, rows
+        return _scan(tables.names, "jsonl"), step, rows
     schema = types.schema(source.columns)
 
     def frames(

@@ -249,10 +249,14 @@ def test_files_and_patterns_are_one_table(dezero, here):
     out = "x,d,value,d_x\n1,11,1.0,2.0\n2,22,4.0,4.0\n3,33,9.0,6.0\n"
     assert dezero("map", "x**2", "day?.csv").out == out
     assert dezero("map", "x**2", "day1.csv", "day2.csv", "day3.csv").out == out
-    assert dezero("map", "x", "day[1].csv", "--only").out == "value,d_x\n7.0,1.0\n"
+    for form in FORMATS:
+        assert dezero("map", "x", "day[1].csv", "--only", "-o", f"is[1].{form}").status == 0
+        write(here, f"is1.{form}", "another")
+        assert dezero("map", "value", f"is[1].{form}", "-o", "o.parquet", "--only").status == 0
+        assert pl.read_parquet("o.parquet").rows() == [(7.0, 1.0)]
     for day in (1, 2, 3):
         pl.read_csv(f"day{day}.csv").write_parquet(f"day{day}.parquet")
-    assert dezero("map", "x**2", "*.parquet").out == out
+    assert dezero("map", "x**2", "day?.parquet").out == out
     (here / "deep" / "er").mkdir(parents=True)
     pl.read_csv("day1.csv").write_ipc("deep/er/a.arrow")
     assert dezero("map", "x", "**/*.arrow", "--only").out == "value,d_x\n1.0,1.0\n"
