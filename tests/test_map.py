@@ -259,7 +259,7 @@ def test_files_and_patterns_are_one_table(dezero, here):
     assert dezero("map", "x**2", "day?.parquet").out == out
     (here / "deep" / "er").mkdir(parents=True)
     pl.read_csv("day1.csv").write_ipc("deep/er/a.arrow")
-    assert dezero("map", "x", "**/*.arrow", "--only").out == "value,d_x\n1.0,1.0\n"
+    assert dezero("map", "x", "deep/**/*.arrow", "--only").out == "value,d_x\n1.0,1.0\n"
 
 
 def test_pipes(here):
