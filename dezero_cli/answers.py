@@ -58,7 +58,7 @@ def answer(chunk: Chunk, settings: Settings) -> Answer:
             fault = request.fault
             faults.append((request.line, fault.column, fault.message))
             error = {"type": fault.kind, "message": fault.message, "column": fault.column}
-            written[i] = report.json_line(_record(request) | {"error": error})
+            written[i] = report.json_line(record(request) | {"error": error})
             if settings.fail_fast:
                 del written[i + 1 :]
                 break
@@ -145,13 +145,13 @@ def _columns(
     return given
 
 
-def _record(request: Request) -> dict[str, Any]:
+def record(request: Request) -> dict[str, Any]:
     """The keys that every record begins with."""
-    record: dict[str, Any] = {"line": request.line}
+    begun: dict[str, Any] = {"line": request.line}
     if request.identity:
-        record["id"] = request.identity[0]
-    record["expr"] = request.expr
-    return record
+        begun["id"] = request.identity[0]
+    begun["expr"] = request.expr
+    return begun
 
 
 def _alone(request: Request, settings: Settings) -> bytes:
@@ -159,7 +159,7 @@ def _alone(request: Request, settings: Settings) -> bytes:
     try:
         expression = parse(request.expr)
         given = {**settings.values, **arrays(request.values)}
-        return report.json_line(_record(request) | _results(expression, given, settings))
+        return report.json_line(record(request) | _results(expression, given, settings))
     except ExpressionError as error:
         request.fault = Fault("expression", str(error), request.offset + error.column)
     except ValuesError as error:

@@ -10,17 +10,17 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import struct
+import sys
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any
 
 import orjson
 
 from dezero_cli import report
-from dezero_cli.answers import Answer, Settings, answer
-from dezero_cli.lines import Chunk, Reader
+from dezero_cli.answers import Answer, Settings, answer, record
+from dezero_cli.lines import Chunk, Reader, requests
 
 CHUNK = 32 * 1024
 """Bytes that are read at once: small, so that the processes end their work together."""
@@ -169,7 +169,7 @@ def _work(connection: Connection, parent: Connection, settings: Settings) -> Non
             done = answer(Chunk("", first, data[_FIRST.size :], count, 0), settings)
             length = _LENGTH.pack(len(done.out))
             connection.send_bytes(length + done.out + orjson.dumps(done.faults))
-        except (EOFError, OSError):
+        except Exception:  # noqa: BLE001, the parent is gone, or it sees that this process is
             return
 
 
@@ -193,13 +193,12 @@ def _again(chunk: Chunk, settings: Settings) -> Answer:
 
 
 def _lost(line: Chunk) -> Answer:
-    """The error record of a line whose process died twice."""
+    """The error record of a line whose process died twice; no value of it is looked at again."""
+    if line.data.startswith(b"{"):
+        begun = record(requests(line, sys.maxsize)[0])
+    else:
+        text = line.data.decode("utf-8", "replace")
+        begun = {"line": line.first, "expr": text.partition(";")[0].strip()}
     message = "the process that worked on this line died twice"
-    record: dict[str, Any] = {"line": line.first}
-    try:
-        data = orjson.loads(line.data)
-        record |= {key: data[key] for key in ("id", "expr") if key in data}
-    except orjson.JSONDecodeError:
-        record["expr"] = line.data.decode("utf-8", "replace").partition(";")[0].strip()
-    record["error"] = {"type": "worker", "message": message, "column": 1}
-    return Answer(report.json_line(record), [(line.first, 1, message)])
+    error = {"type": "worker", "message": message, "column": 1}
+    return Answer(report.json_line(begun | {"error": error}), [(line.first, 1, message)])

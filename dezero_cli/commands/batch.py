@@ -9,7 +9,7 @@ import select
 import signal
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import click
@@ -72,8 +72,9 @@ def command(
     sigmas = values.uncertainties(sigma)
     settings = Settings(given, wrt, no_grad, jacobian, hessian, sigmas, fail_fast, max_line)
     _check(files)
-    with _Output(files) as output, _calm_memory():
-        for chunk, each in _answered(files, settings, jobs):
+    answered = contextlib.closing(_answered(files, settings, jobs))
+    with _Output(files) as output, _calm_memory(), answered as every:
+        for chunk, each in every:
             output.write(chunk, each)
             if fail_fast and each.faults:
                 break
@@ -89,7 +90,9 @@ def _check(files: list[str]) -> None:
             raise values.ValuesError(f"{name}: is a directory")
 
 
-def _answered(files: list[str], settings: Settings, jobs: int) -> Iterator[tuple[Chunk, Answer]]:
+def _answered(
+    files: list[str], settings: Settings, jobs: int
+) -> Generator[tuple[Chunk, Answer], None, None]:
     """Every chunk of the files with its answer, in order."""
     if jobs > 1:
         from dezero_cli import workers
