@@ -56,8 +56,8 @@ def mapped(
             frame, step, rows = _read_text(resting, request, types)
         else:
             frame, step, rows = scanned(resting, request)
-        schema = frame.collect_schema()
-        given: Schema = {} if request.only else dict(schema)
+        schema = _schema_of(frame, resting.names[0], resting.format)
+        given: Schema = {} if request.only else schema
         _refuse_nested(given, form)
         progress.total = rows
         batch = _Batch(step, request.only, progress)
@@ -122,8 +122,13 @@ def _scan(names: tuple[str, ...], form: str) -> pl.LazyFrame:
 def _schema(name: str, form: str) -> Schema:
     if os.path.getsize(name) == 0:
         raise TableError("empty", name)
+    return _schema_of(_scan((name,), form), name, form)
+
+
+def _schema_of(frame: pl.LazyFrame, name: str, form: str) -> Schema:
+    """The columns of a table and their types.  Raises TableError where Polars finds none."""
     try:
-        return dict(_scan((name,), form).collect_schema())
+        return dict(frame.collect_schema())
     except (pl.exceptions.PolarsError, OSError) as fault:
         reason = encode.first_line(fault).rpartition("out of specification: ")[2]
         raise TableError(f"cannot be read as {form}: {reason}", name) from None

@@ -99,7 +99,9 @@ def chunks(name: str, cut: Callable[[bytes], int]) -> Iterator[Chunk]:
             data = rest + arrived
             if first:
                 data = _without_mark(data, name)
-            end = len(data) if ended or len(data) > LONGEST else cut(data)
+            end = len(data) if ended else cut(data)
+            if not end and len(data) > LONGEST:
+                end = len(data)
             rest = data[end:]
             if end:
                 yield Chunk(name, data[:end], len(arrived), first, pause)

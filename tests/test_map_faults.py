@@ -93,6 +93,26 @@ def test_bad_json_lines(dezero, here, content, message, target):
     assert not (here / target).exists()
 
 
+def test_a_quote_that_is_never_closed_does_not_fill_the_memory(dezero, here, monkeypatch):
+    monkeypatch.setattr(streams, "CHUNK", 1 << 10)
+    monkeypatch.setattr(streams, "LONGEST", 1 << 12)
+    read = []
+    monkeypatch.setattr(streams, "_read", lambda d, most: read.append(1) or os.read(d, most))
+    write(here, "t.csv", "x,s\n" + "1,a\n" * 300 + '1,"a\n' + "1,a\n" * 10_000)
+    outcome = dezero("map", "x", "t.csv", "-o", "o.csv")
+    assert outcome.err == "error: t.csv: row 301: a quote is never closed\n"
+    assert len(read) < 20
+
+
+def test_json_whose_values_go_into_no_column(dezero, here):
+    write(here, "t.jsonl", '{"x":1,"a":1}\n{"x":2,"a":[1]}\n')
+    assert dezero("map", "x", "t.jsonl", "-o", "o.csv").status == 0
+    outcome = dezero("map", "x", "t.jsonl", "-o", "o.parquet")
+    assert outcome.status == 1 and outcome.err.startswith(
+        "error: t.jsonl: cannot be read as jsonl: "
+    )
+
+
 def test_rows_are_counted_through_chunks_and_files(dezero, here, monkeypatch):
     monkeypatch.setattr(streams, "CHUNK", 64)
     write(here, "a.csv", "x\n" + "1\n" * 1000)
