@@ -12,13 +12,13 @@ import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from dezero_cli import encode
+from dezero_cli import background, encode
 from dezero_cli.inference import Types
 from dezero_cli.progress import Progress
 from dezero_cli.rowwise import Request, Step
@@ -31,9 +31,6 @@ ROW_GROUP = 1 << 17
 
 BATCH = 1 << 15
 """Rows of a batch; several for each thread are in memory at once."""
-
-GRACE = 5.0
-"""Seconds that a batch may take to end once the run is to end."""
 
 Schema = dict[str, Any]
 
@@ -52,20 +49,39 @@ def mapped(
     data and OSError where writing fails.
     """
     with _at_rest(tables) as resting:
-        if resting.format in TEXT:
-            frame, step, rows = _read_text(resting, request, types)
-        else:
-            frame, step, rows = scanned(resting, request)
-        schema = _schema_of(frame, resting.names[0], resting.format)
-        given: Schema = {} if request.only else schema
-        _refuse_nested(given, form)
-        progress.total = rows
-        batch = _Batch(step, request.only, progress)
-        kept = frame.select(step.columns) if request.only and step.columns else frame
-        wanted = given | dict.fromkeys(step.results, pl.Float64())
-        with pl.Config(streaming_chunk_size=BATCH):
-            _run(_sink(kept, batch, wanted, form, target), batch, progress, target.output)
-        return batch.rows
+        return background.run(
+            lambda until: _mapped(resting, request, form, target, progress, types, until),
+            progress.show,
+        )
+
+
+def _mapped(
+    tables: Tables,
+    request: Request,
+    form: str,
+    target: Target,
+    progress: Progress,
+    types: Types | None,
+    until: background.Until,
+) -> int:
+    """Do what `mapped` says for tables that can be read twice."""
+    if tables.format in TEXT:
+        frame, step, rows = _read_text(tables, request, types, until)
+    else:
+        frame, step, rows = _scanned(tables, request)
+    schema = _schema_of(frame, tables.names[0], tables.format)
+    given: Schema = {} if request.only else schema
+    _refuse_nested(given, form)
+    progress.total = rows
+    batch = _Batch(step, request.only, progress, until)
+    kept = frame.select(step.columns) if request.only and step.columns else frame
+    wanted = given | dict.fromkeys(step.results, pl.Float64())
+    with pl.Config(streaming_chunk_size=BATCH):
+        try:
+            _sink(kept, batch, wanted, form, target)
+        except BaseException as fault:  # noqa: BLE001, a panic of Polars is not an Exception
+            raise _in_words(fault, target.output) from None
+    return batch.rows
 
 
 @contextlib.contextmanager
@@ -91,11 +107,13 @@ def _at_rest(tables: Tables) -> Iterator[Tables]:
 
 
 # ---------------------------------------------------------------------------------------- sources
-def scanned(tables: Tables, request: Request) -> tuple[pl.LazyFrame, Step, int]:
-    """A table of columns, what is done with it, and how many rows it has.
+def check(tables: Tables, request: Request) -> None:
+    """Raise TableError for files that do not go together, and what Step raises."""
+    background.run(lambda _: _scanned(tables, request))
 
-    Raises TableError for files that do not go together, and what Step raises.
-    """
+
+def _scanned(tables: Tables, request: Request) -> tuple[pl.LazyFrame, Step, int]:
+    """A table of columns, what is done with it, and how many rows it has."""
     first, *others = tables.names
     schema = _schema(first, tables.format)
     for name in others:
@@ -136,7 +154,8 @@ def _schema_of(frame: pl.LazyFrame, name: str, form: str) -> Schema:
 
 def row_count(tables: Tables) -> int:
     """The rows of a table of columns."""
-    return int(_scan(tables.names, tables.format).select(pl.len()).collect().item())
+    scan = _scan(tables.names, tables.format).select(pl.len())
+    return int(background.run(lambda _: scan.collect().item()))
 
 
 def _refuse_mixed(schema: Schema, first: str, other: Schema, name: str) -> None:
@@ -164,12 +183,16 @@ def _refuse_nested(schema: Schema, form: str) -> None:
             raise TableError(f"{kind} has no place in a cell of {form}", column=column)
 
 
-def learnt(tables: Tables, request: Request) -> tuple[Types, int]:
+def learnt(
+    tables: Tables, request: Request, until: background.Until | None = None
+) -> tuple[Types, int]:
     """The types of the columns of a table of text and its rows, all of which are checked."""
     source, step = opened(tables, request)
     types = Types(step.columns)
     rows = 0
     for piece in source.pieces(step.columns):
+        if until:
+            until.check()
         rows += piece.rows
         if tables.format in SEPARATORS:
             types.learn(piece.frame)
@@ -177,11 +200,11 @@ def learnt(tables: Tables, request: Request) -> tuple[Types, int]:
 
 
 def _read_text(
-    tables: Tables, request: Request, known: Types | None
+    tables: Tables, request: Request, known: Types | None, until: background.Until
 ) -> tuple[pl.LazyFrame, Step, int]:
     """A table of text as columns: one reading checks it and finds the types, another is it."""
     source, step = opened(tables, request)
-    types, rows = (known, 0) if known else learnt(tables, request)
+    types, rows = (known, 0) if known else learnt(tables, request, until)
     if tables.format == "jsonl":
         return _scan(tables.names, "jsonl"), step, rows
     schema = types.schema(source.columns)
@@ -197,25 +220,20 @@ def _read_text(
 
 
 # ------------------------------------------------------------------------------------ the pipeline
-class _Ended(Exception):  # noqa: N818, no error: the way out of a batch when the run is to end
-    """The run is to end."""
-
-
 class _Batch:
     """The step between source and sink, on one batch of rows; threads call it."""
 
-    def __init__(self, step: Step, only: bool, progress: Progress) -> None:
+    def __init__(self, step: Step, only: bool, progress: Progress, until: background.Until) -> None:
         self.step = step
         self.only = only
         self.progress = progress
-        self.ended = False
+        self._until = until
         self.rows = 0
         self._lock = threading.Lock()
 
     def __call__(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The batch with its result columns."""
-        if self.ended:
-            raise _Ended
+        self._until.check()
         columns = self.step.columns
         arrays = {name: frame[name].cast(pl.Float64).to_numpy() for name in columns}
         added = encode.results_frame(self.step.results, self.step.run(arrays, frame.height))
@@ -229,48 +247,24 @@ class _Batch:
         return pl.DataFrame({"": encode.table_objects(self(frame))}, schema={"": pl.String})
 
 
-def _sink(
-    frame: pl.LazyFrame, batch: _Batch, schema: Schema, form: str, target: Target
-) -> Callable[[], Any]:
-    """What, once called, reads, computes and writes."""
+def _sink(frame: pl.LazyFrame, batch: _Batch, schema: Schema, form: str, target: Target) -> None:
+    """Read, compute and write."""
     if form == "jsonl":
         lines = frame.map_batches(batch.lines, schema={"": pl.String}, streamable=True)
-        return lambda: lines.sink_csv(target.sink(), include_header=False, quote_style="never")
+        lines.sink_csv(target.sink(), include_header=False, quote_style="never")
+        return
     stream = frame.map_batches(batch, schema=schema, streamable=True)
     if form == "parquet":
-        return lambda: stream.sink_parquet(target.sink(), row_group_size=ROW_GROUP)
-    if form == "arrow":
-        return lambda: stream.sink_ipc(target.sink())
-    return lambda: stream.sink_csv(target.sink(), separator=SEPARATORS[form])
-
-
-def _run(sink: Callable[[], Any], batch: _Batch, progress: Progress, output: str | None) -> None:
-    """Run a sink in a thread, so that a signal is not kept waiting for its end."""
-    faults: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            sink()
-        except BaseException as fault:  # noqa: BLE001, it is raised again below
-            faults.append(fault)
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    try:
-        while thread.is_alive():
-            thread.join(0.1)
-            progress.show()
-    except BaseException:
-        batch.ended = True
-        thread.join(GRACE)
-        raise
-    if faults:
-        raise _in_words(faults[0], output)
+        stream.sink_parquet(target.sink(), row_group_size=ROW_GROUP)
+    elif form == "arrow":
+        stream.sink_ipc(target.sink())
+    else:
+        stream.sink_csv(target.sink(), separator=SEPARATORS[form])
 
 
 def _in_words(fault: BaseException, output: str | None) -> BaseException:
     """A fault of Polars as one of this package's, or of the operating system's."""
-    if isinstance(fault, TableError | KeyboardInterrupt | MemoryError):
+    if isinstance(fault, TableError | MemoryError | background.Ended):
         return fault
     number = re.search(r"\(os error (\d+)\)|\[Errno (\d+)\]", str(fault))
     if number:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -185,5 +186,18 @@ def _reopen_closed() -> None:
 
 def main() -> None:
     """The console script."""
+    quiet = signal.getsignal(signal.SIGINT) is signal.SIG_DFL
     _reopen_closed()
-    sys.exit(run())
+    if quiet:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        status = run()
+    except SystemExit as ended:
+        status = ended.code if isinstance(ended.code, int) else 0
+    if quiet:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if "polars" in sys.modules:  # its threads may be at work yet: Python's clean-up aborts then
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)

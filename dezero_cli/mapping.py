@@ -33,7 +33,7 @@ def mapped(
 
 def check(tables: Tables, request: Request) -> None:
     """Raise what `mapped` would for columns that do not fit, without reading all rows."""
-    (streams.opened if tables.format in TEXT else columnar.scanned)(tables, request)
+    (streams.opened if tables.format in TEXT else columnar.check)(tables, request)
 
 
 def row_count(tables: Tables) -> int:

@@ -249,6 +249,23 @@ def test_a_full_disk_is_one_line_and_status_1():
     assert done.returncode == 1 and done.stderr == "error: output: no space left on device\n"
 
 
+DURING_IMPORTS = """
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "click":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+"""
+AS_PYTHON_ENDS = "atexit.register(os.kill, os.getpid(), signal.SIGINT)"
+
+
+@pytest.mark.parametrize("moment", [DURING_IMPORTS, AS_PYTHON_ENDS])
+def test_an_interruption_before_or_after_the_work_is_quiet(moment):
+    code = f"import atexit, os, signal, sys\n{moment}\nfrom dezero_cli.__main__ import main; main()"
+    done = subprocess.run([sys.executable, "-c", code, "eval", "1"], capture_output=True)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, b"")
+
+
 def test_interruption_is_status_130():
     process = subprocess.Popen(
         [*DEZERO, "eval", "x", "--vars", "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE
