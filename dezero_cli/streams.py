@@ -25,6 +25,9 @@ from dezero_cli.target import Target
 CHUNK = 4 << 20
 """Bytes that are worked on at a time."""
 
+HEAD = 1 << 16
+"""Bytes at the beginning of each further file that tell its columns."""
+
 LONGEST = 64 << 20
 """Bytes that one row may have; more of them are a quote that is never closed."""
 
@@ -86,8 +89,11 @@ class Chunk:
     pause: bool = False
 
 
-def chunks(name: str, cut: Callable[[bytes], int]) -> Iterator[Chunk]:
-    """The rows of a file, or of standard input for ``-``, in chunks; none if it is empty."""
+def chunks(name: str, cut: Callable[[bytes], int], size: int | None = None) -> Iterator[Chunk]:
+    """The rows of a file, or of standard input for ``-``, in chunks; none if it is empty.
+
+    `size` is how much is read at a time, CHUNK unless told.
+    """
     descriptor = 0 if name == "-" else os.open(name, os.O_RDONLY)
     try:
         piped = streams(name)
@@ -95,7 +101,7 @@ def chunks(name: str, cut: Callable[[bytes], int]) -> Iterator[Chunk]:
         while not ended:
             if piped and not pause and not select.select([descriptor], [], [], PAUSE)[0]:
                 yield Chunk(name, b"", 0, False, True)  # what is in work is not to wait for more
-            arrived, pause, ended = _arrived(descriptor, name, piped)
+            arrived, pause, ended = _arrived(descriptor, name, piped, size or CHUNK)
             data = rest + arrived
             if first:
                 data = _without_mark(data, name)
@@ -111,17 +117,17 @@ def chunks(name: str, cut: Callable[[bytes], int]) -> Iterator[Chunk]:
             os.close(descriptor)
 
 
-def _arrived(descriptor: int, name: str, piped: bool) -> tuple[bytes, bool, bool]:
+def _arrived(descriptor: int, name: str, piped: bool, most: int) -> tuple[bytes, bool, bool]:
     """The next bytes; whether a pipe has paused after them; whether they are the last."""
     parts: list[bytes] = []
     size, start = 0, time.monotonic()
     try:
-        while size < CHUNK:
+        while size < most:
             if piped and parts:
                 wait = min(PAUSE, start + PATIENCE - time.monotonic())
                 if wait <= 0 or not select.select([descriptor], [], [], wait)[0]:
                     return b"".join(parts), True, False
-            parts.append(_read(descriptor, CHUNK - size))
+            parts.append(_read(descriptor, most - size))
             size += len(parts[-1])
             if not parts[-1]:
                 return b"".join(parts), False, True
@@ -156,7 +162,7 @@ class Source:
         self._head = self._below_header(next(self._first, None), tables.names[0])
         for name in tables.names[1:]:
             if not streams(name):
-                self._below_header(next(chunks(name, self.reader.cut), None), name)
+                self._below_header(next(chunks(name, self.reader.cut, HEAD), None), name)
         self.columns = list(dict.fromkeys(c for each in self._by_file.values() for c in each))
 
     def __iter__(self) -> Iterator[Chunk]:
