@@ -74,14 +74,18 @@ def mapped(
     """
     if any(map(streams, tables.names)):
         raise ValuesError("--scheduler reads files, not standard input or pipes")
+    for name in tables.names:
+        if tables.names.count(name) > 1:
+            raise ValuesError(f"{name} is given twice: a part of the output is for one table")
     mapping.check(tables, request)
     command = json.loads(json.dumps({**dataclasses.asdict(request), "to": form}))
     place = Path(folder)
+    before = _before(place, command, resume)
     parts = list(_parts(tables, form, os.path.abspath(folder)))
     missing = [part for part in parts if not os.path.exists(part.path)]
     with target.signals(), contextlib.ExitStack() as stack:
         client = stack.enter_context(_client(scheduler, len(missing))) if missing else None
-        _begin(place, command, parts, resume)
+        _begin(place, command, parts, before)
         types = _types(client, parts, request, form) if missing else None
         rows = _run(client, missing, request, form, types) if missing else {}
     for part in parts:
@@ -105,26 +109,36 @@ def _parts(tables: Tables, form: str, folder: str) -> Iterator[Part]:
             yield Part(Tables((name,), tables.format), f"{folder}/{stem}.{form}")
             continue
         rows = mapping.row_count(Tables((name,), "parquet"))
-        for number, start in enumerate(range(0, rows, ROWS)):
-            piece = Tables((name,), "parquet", (start, min(start + ROWS, rows)))
-            yield Part(piece, f"{folder}/{stem}-{number:05}.{form}")
+        for start in range(0, rows, ROWS):
+            end = min(start + ROWS, rows)
+            piece = Tables((name,), "parquet", (start, end))
+            yield Part(piece, f"{folder}/{stem}-{start:012}-{end:012}.{form}")
 
 
 # ------------------------------------------------------------------------------------- the folder
-def _begin(place: Path, command: dict[str, Any], parts: Sequence[Part], resume: bool) -> None:
-    """Make the folder ready: new, or with no more than parts that belong there."""
-    place.mkdir(parents=True, exist_ok=True)
+def _before(place: Path, command: dict[str, Any], resume: bool) -> list[str]:
+    """The parts that a folder may hold from an earlier run.
+
+    Raises ValuesError for one that holds anything else, or that is not to be gone on with.
+    """
+    if not place.exists():
+        return []
     before = _read_json(place / RUNNING) or _read_json(place / MANIFEST)
     if any(path.name != RUNNING for path in place.iterdir()) and not (resume and before):
         hint = "--resume goes on with it" if before else "choose a new one"
         raise ValuesError(f"{place}: the folder is not empty: {hint}")
-    if resume and before:
-        if before["command"] != command:
-            raise ValuesError(f"{place}: its parts come from another command")
-        wanted = {part.name for part in parts}
-        for each in before["parts"]:
-            if each["part"] not in wanted:
-                (place / Path(each["part"]).name).unlink(missing_ok=True)
+    if resume and before and before["command"] != command:
+        raise ValuesError(f"{place}: its parts come from another command")
+    return [Path(each["part"]).name for each in before["parts"]] if before else []
+
+
+def _begin(
+    place: Path, command: dict[str, Any], parts: Sequence[Part], before: Sequence[str]
+) -> None:
+    """Make the folder ready; of the parts from before, those stay that belong there."""
+    place.mkdir(parents=True, exist_ok=True)
+    for name in set(before).difference(part.name for part in parts):
+        (place / name).unlink(missing_ok=True)
     _sweep(place)
     _write_json(place / RUNNING, {"command": command, "parts": [p.record(-1) for p in parts]})
     (place / MANIFEST).unlink(missing_ok=True)
@@ -141,7 +155,7 @@ def _read_json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
-    except ValueError:
+    except (ValueError, NotADirectoryError):
         raise ValuesError(f"{path}: not a manifest") from None
 
 

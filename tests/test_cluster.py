@@ -186,6 +186,7 @@ def test_what_does_not_go(dezero, here, monkeypatch):
     assert dezero("map", "x*z", "t0.csv", *words).err.startswith("error: no column z")
     write(here, "bad.csv", "a,b\n1,2\n")
     assert "its columns are a, b" in dezero("map", "x", "t0.csv", "bad.csv", *words).err
+    assert "t0.csv is given twice" in dezero("map", "x", "t0.csv", "t0.csv", *words).err
     assert not (here / "out").exists()
     (here / "full").mkdir()
     write(here / "full", "mine.txt", "")
