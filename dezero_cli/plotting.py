@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 FORMS = ("png", "svg", "pdf")
 CURVE_SAMPLES, FIELD_SAMPLES = 1001, 201
+LARGEST = 1e300
+"""Values beyond this count as infinite, and their reciprocals as 0: distances would overflow."""
 ARROWS, SHORT = 15, 0.4
 """Arrows of the gradient field along each axis, and the length of a short one to the longest."""
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
@@ -89,10 +91,13 @@ class Subject:
         return merge(outputs)
 
     def run(self, program: Program, *places: np.ndarray) -> np.ndarray:
-        """The outputs of a program, shape (outputs, n), at n places."""
+        """The outputs of a program, shape (outputs, n), at n places, in numbers to draw."""
         columns = {**self.fixed, **dict(zip(self.names, places, strict=True))}
         outputs = [np.broadcast_to(output, places[0].shape) for output in program.run(columns)]
-        return np.stack(outputs)
+        stacked = np.stack(outputs)
+        size = np.abs(stacked)
+        stacked[size < 1 / LARGEST] = 0.0
+        return np.where(size > LARGEST, np.copysign(np.inf, stacked), stacked)
 
 
 def picture(subject: Subject, form: str) -> bytes:

@@ -21,8 +21,12 @@ Ends = tuple[np.ndarray, np.ndarray]
 
 COARSE, FINE = 12, 40
 """Halvings up to where a curve is drawn and up to where it is judged."""
+MOST = 20_000
+"""Intervals to look into; where there are more, the samples are too few to tell anything."""
 VISIBLE = 1e-3
 """The part of a curve's height that the eye can tell."""
+FLAT = 1e-9
+"""Differences of this part of the values are rounding errors."""
 OUTLYING = 10.0
 """How many times higher than the function a derivative may be and still set the limits."""
 
@@ -74,7 +78,7 @@ def visible(y: np.ndarray) -> float:
         return math.inf
     low, high = np.quantile(y, [0.05, 0.95])
     height = high - low or np.ptp(y)
-    return float(max(VISIBLE * height, 1e-9 * np.quantile(np.abs(y), 0.95)))
+    return float(max(VISIBLE * height, FLAT * np.quantile(np.abs(y), 0.95)))
 
 
 def fences(y: np.ndarray, reach: float) -> tuple[float, float]:
@@ -99,7 +103,7 @@ def common_limits(curves: Sequence[Curve]) -> tuple[float, float]:
             least, most = max(least, fence[0]), min(most, fence[1])
         low, high = min(low, least), max(high, most)
     room = 0.05 * (high - low)
-    if room <= 1e-9 * max(abs(low), abs(high)):  # constant, but for rounding errors
+    if room <= FLAT * max(abs(low), abs(high)):
         room = 0.1 * max(abs(low), abs(high)) or 1.0
     return low - room, high + room
 
@@ -143,7 +147,7 @@ class Intervals:
         before = np.abs(right[1] - left[1])
         smooth = (right[0] - left[0]) * (left[2] / 2 + right[2] / 2)
         accounted = np.abs(right[1] - left[1] - smooth) <= self.visible
-        chosen = np.flatnonzero(np.isfinite(before) & (before > self.visible) & ~accounted)
+        chosen = _few(np.isfinite(before) & (before > self.visible) & ~accounted)
 
         def leftward(left: np.ndarray, middle: np.ndarray, right: np.ndarray) -> Any:
             nearer, farther = np.abs(middle[1] - left[1]), np.abs(right[1] - middle[1])
@@ -158,7 +162,7 @@ class Intervals:
         """Poles where the sign stays: between ends whose derivatives have opposite signs."""
         left, right = self.ends
         opposite = np.sign(left[2]) * np.sign(right[2]) < 0
-        chosen = np.flatnonzero(opposite & np.isfinite(left[1] + right[1]))
+        chosen = _few(opposite & np.isfinite(left[1] + right[1]))
 
         def leftward(left: np.ndarray, middle: np.ndarray, right: np.ndarray) -> Any:
             return np.sign(middle[2]) != np.sign(left[2])
@@ -170,7 +174,7 @@ class Intervals:
     def edges(self) -> Gaps:
         """The ends of undefined stretches."""
         defined = np.isfinite(self.ends[0][1])
-        chosen = np.flatnonzero(defined != np.isfinite(self.ends[1][1]))
+        chosen = _few(defined != np.isfinite(self.ends[1][1]))
         defined = defined[chosen]
 
         def leftward(left: np.ndarray, middle: np.ndarray, right: np.ndarray) -> Any:
@@ -186,16 +190,14 @@ class Intervals:
         middle is a little off, so that it does not fall upon the round numbers that poles like.
         """
         left, right = (end[:, chosen] for end in self.ends)
-        if not len(chosen):
-            return [(left, right), (left, right)]
         ends = []
-        for count in range(1, FINE + 1):
-            place = left[0] + 0.49 * (right[0] - left[0])
-            middle = np.stack([place, *self.function(place, chosen)])
-            keep = leftward(left, middle, right)
-            left, right = np.where(keep, left, middle), np.where(keep, middle, right)
-            if count in {COARSE, FINE}:
-                ends.append((left, right))
+        for halvings in (COARSE, FINE - COARSE):
+            for _ in range(halvings if len(chosen) else 0):
+                place = left[0] + 0.49 * (right[0] - left[0])
+                middle = np.stack([place, *self.function(place, chosen)])
+                keep = leftward(left, middle, right)
+                left, right = np.where(keep, left, middle), np.where(keep, middle, right)
+            ends.append((left, right))
         return ends
 
     def _moves(self, chosen: np.ndarray, ends: Ends) -> np.ndarray:
@@ -214,6 +216,12 @@ class Intervals:
         moves = self._moves(chosen, fine)
         down, up = (moves < -self.visible).any(axis=0), (moves > self.visible).any(axis=0)
         return Gaps(chosen, coarse, endless & down, endless & up)
+
+
+def _few(mask: np.ndarray) -> np.ndarray:
+    """The numbers of the intervals that are marked; none of too many."""
+    chosen = np.flatnonzero(mask)
+    return chosen if len(chosen) <= MOST else chosen[:0]
 
 
 def _with_gaps(samples: np.ndarray, gaps: Sequence[Gaps]) -> tuple[np.ndarray, np.ndarray]:
@@ -319,6 +327,8 @@ def levels(field: Field) -> Levels:
     the foot of one that grows towards a pole.
     """
     values = field.samples
+    if np.ptp(values) <= FLAT * np.abs(values).max():
+        return Levels(_even(values.min(), values.max()), False, False)
     shown = np.clip(values, *np.quantile(values, [0.01, 0.99])) if field.diverges else values
     base, mixed = _base(shown)
     sizes = np.abs(shown - base)
@@ -353,15 +363,16 @@ def _series(values: np.ndarray, base: float, mixed: bool) -> np.ndarray:
     least = np.quantile(sizes[sizes > 0], 0.1 if mixed else 0.005)
     least = max(least, 1e-9 * sizes.max())
     away = [(sign, (sign * (values - base)).max()) for sign in (-1.0, 1.0)]
-    steps = [s * _decades(least, most, 8 if mixed else 12) for s, most in away if most > least]
+    count = 8 if mixed else 12
+    steps = [s * _decades(min(least, most), most, count) for s, most in away if most > 0]
     return np.unique(np.concatenate([[base], *(base + step for step in steps)]))
 
 
 def _decades(least: float, most: float, count: int) -> np.ndarray:
     """Round numbers from about `least` to `most` or beyond, `count` or so at the most."""
     first, last = math.floor(math.log10(least)), math.ceil(math.log10(most))
-    for step, digits in ((1, (1, 2, 5)), (1, (1, 3)), *((n, (1,)) for n in range(1, 12))):
-        exponents = range(first, last + 1, step)
+    for step, digits in ((1, (1, 2, 5)), (1, (1, 3)), *((n, (1,)) for n in range(1, 4))):
+        exponents = range(first, last + step, step)
         series = np.array([float(f"{d}e{exponent}") for exponent in exponents for d in digits])
         inner = series[(series >= least) & (series < most)]
         if len(inner) <= count:
@@ -372,7 +383,7 @@ def _decades(least: float, most: float, count: int) -> np.ndarray:
 def _even(low: float, high: float) -> np.ndarray:
     """About ten round numbers at even distances that enclose two."""
     size = max(abs(low), abs(high))
-    if high - low <= 1e-9 * size:
+    if high - low <= FLAT * size:
         return np.array([low - 0.1 * size, low + 0.1 * size]) if size else np.array([-1.0, 1.0])
     step = (high - low) / 10
     power = 10.0 ** math.floor(math.log10(step))

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from dezero_cli import plotting, sampling, values
 from dezero_cli.expression import parse
@@ -222,6 +223,27 @@ def test_levels_are_even_where_that_shows_more():
     both = sampling.levels(field("x**3*y", "x=-3:3", "y=-3:3")).bounds
     np.testing.assert_array_equal(both, -both[::-1])
     assert {-10.0, 0.0, 10.0} <= set(both)
+
+
+NUMBERS = st.floats(-1e300, 1e300).map(lambda number: number if abs(number) > 1e-300 else 0.0)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    arrays(float, (3, 4), elements=NUMBERS | st.floats(1, 1 + 1e-12)),
+    st.booleans(),
+)
+def test_levels_rise_and_tell_what_lies_beyond(z, diverges):
+    levels = sampling.levels(
+        sampling.Field(np.arange(4), np.arange(3), z, np.zeros((2, 3, 4)), diverges)
+    )
+    assert len(levels.bounds) >= 2 and (np.diff(levels.bounds) > 0).all()
+    assert np.isfinite(levels.bounds).all()
+    assert levels.below == (z.min() < levels.bounds[0])
+    assert levels.above == (z.max() > levels.bounds[-1])
+    room = 1e-9 * np.abs(z).max()
+    if not diverges:
+        assert levels.bounds[0] <= z.min() + room and z.max() - room <= levels.bounds[-1]
 
 
 def test_fields_are_blank_at_poles_and_where_undefined():
