@@ -3,8 +3,10 @@
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -270,9 +272,6 @@ def test_interruption_is_status_130():
     process = subprocess.Popen(
         [*DEZERO, "eval", "x", "--vars", "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    import signal
-    import time
-
     time.sleep(1.0)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=20)
