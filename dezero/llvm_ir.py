@@ -97,18 +97,24 @@ class Module:
 
     A step is -1 for a column, 0 for a number (a whole vector of it); `bytes` is the length of a
     column, a positive multiple of the vector's.  At `scratch` there is room for that many numbers.
+    Code that streams writes past the caches; its outputs must begin at a multiple of the vector's.
+    `calls` says whether there is any function that is called.
     """
 
     text: str
     scratch: int
+    calls: bool
 
+
+STREAMED = "!0 = !{i32 1}"
+"""What marks a store that is to go past the caches."""
 
 TABLES = "ptr %inputs, ptr %steps, ptr %outputs, ptr %scratch"
 
 
-def module(program: Program, target: Target) -> Module:
+def module(program: Program, target: Target, streams: bool = False) -> Module:
     """The module of a program.  Raises UnsupportedError for an operation without machine code."""
-    layout = _Layout(program, target)
+    layout = _Layout(program, target, streams)
     declarations: dict[str, str] = {}
     bodies = [_Segment(layout, declarations, span) for span in layout.spans]
     if len(bodies) == 1:
@@ -119,8 +125,9 @@ def module(program: Program, target: Target) -> Module:
             for number, body in enumerate(bodies)
         ]
         functions.append(_kernel(len(bodies), layout.tile))
-    text = "\n".join([*declarations.values(), *functions])
-    return Module(text, layout.slots * layout.tile // 8)
+    text = "\n".join([*declarations.values(), *functions, STREAMED])
+    calls = any(not name.startswith("llvm.") for name in declarations)
+    return Module(text, layout.slots * layout.tile // 8, calls)
 
 
 def _kernel(segments: int, tile: int) -> str:
@@ -153,9 +160,10 @@ class _Layout:
     of a tile's rows, and serves again once the last segment that reads it is over.
     """
 
-    def __init__(self, program: Program, target: Target) -> None:
+    def __init__(self, program: Program, target: Target, streams: bool) -> None:
         self.program = program
         self.target = target
+        self.streams = streams
         count = len(program.operations)
         self.spans = [range(i, min(i + SEGMENT, count)) for i in range(0, max(count, 1), SEGMENT)]
         self.slot: dict[int, int] = {}
@@ -224,6 +232,7 @@ rows:
   %more = icmp ult i64 %next, %end
   br i1 %more, label %rows, label %exit
 exit:
+  {"fence seq_cst" if self.layout.streams else ""}
   ret void
 }}"""
 
@@ -236,8 +245,12 @@ exit:
             self._put(self._scratch(slot), self.values[number])
 
     def _store(self, place: int, number: int) -> None:
-        column = self._pointer("outputs", place)
-        self._put(self._emit(f"getelementptr i8, ptr {column}, i64 %at"), self._value(number))
+        column, value = self._pointer("outputs", place), self._value(number)
+        address = self._emit(f"getelementptr i8, ptr {column}, i64 %at")
+        if self.layout.streams:
+            self._put(address, value, f"{8 * self.target.lanes}, !nontemporal !0")
+        else:
+            self._put(address, value)
 
     # ------------------------------------------------------------------------------ lines of text
     def _emit(self, instruction: str) -> str:
@@ -246,8 +259,8 @@ exit:
         self.body.append(f"  {name} = {instruction}")
         return name
 
-    def _put(self, address: str, value: str) -> None:
-        self.body.append(f"  store {self.vector} {value}, ptr {address}, align 8")
+    def _put(self, address: str, value: str, align: str = "8") -> None:
+        self.body.append(f"  store {self.vector} {value}, ptr {address}, align {align}")
 
     def _get(self, address: str) -> str:
         return self._emit(f"load {self.vector}, ptr {address}, align 8")

@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +27,15 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 16
 """Rows that a thread takes at a time; a single chunk is done by the caller's own thread."""
+
+CHUNKS = 8
+"""Chunks for each thread that suffice where there are many rows."""
+
+LINE = 64
+"""Bytes of a cache line, of which no vector takes more than one."""
+
+STREAMED = 1 << 25
+"""Bytes of results from which they are written past the caches, which they would not fit into."""
 
 LARGE = 1 << 20
 """Bytes from which a result's memory is worth using again."""
@@ -65,6 +74,15 @@ class Kernel:
         """Whether machine code serves the program, and not `Program.run`."""
         return self._code is not None
 
+    @cached_property
+    def _streaming(self) -> _Code:
+        """The code for results that are larger than the caches.
+
+        Not for code that calls functions: between calls, stores past the caches take far longer.
+        """
+        assert self.target is not None
+        return _Code(llvm_ir.module(self.program, self.target, streams=True), self.target.lanes)
+
     def run(self, columns: Mapping[str, ArrayLike], threads: int | None = None) -> list[np.ndarray]:
         """Run the program on columns (1-d arrays of one length, or numbers for all rows).
 
@@ -80,8 +98,14 @@ class Kernel:
         rows = np.broadcast_shapes((1,), *(array.shape for array in arrays))[0]
         if any(array.ndim > 1 for array in arrays):
             raise ValueError("a column is an array with one axis")
-        results = [_result(rows) for _ in self.program.outputs]
-        _Run(self._code, arrays, results).chunks(_cores() if threads is None else threads)
+        outputs = len(self.program.outputs)
+        code, phase = self._code, 0
+        if 8 * rows * outputs >= STREAMED and not code.calls:
+            first = _phase(arrays, rows, code.lanes)
+            if first is not None:
+                code, phase = self._streaming, first
+        results = [_result(rows, phase) for _ in range(outputs)]
+        _Run(code, arrays, results, phase).chunks(_cores() if threads is None else threads)
         return results
 
 
@@ -104,6 +128,7 @@ class _Code:
         self.function = kind(self.engine.get_function_address("kernel"))
         self.lanes = lanes
         self.scratch = module.scratch
+        self.calls = module.calls
 
     @classmethod
     def of(cls, program: Program, target: Target) -> _Code | None:
@@ -115,14 +140,22 @@ class _Code:
 
 
 class _Run:
-    """One run: the columns in and out, in chunks that any thread may take."""
+    """One run: the columns in and out, in chunks that any thread may take.
+
+    The rows before `phase`, fewer than a vector, are done apart: the others begin at one.
+    """
 
     def __init__(
-        self, code: _Code, arrays: Sequence[np.ndarray], results: Sequence[np.ndarray]
+        self,
+        code: _Code,
+        arrays: Sequence[np.ndarray],
+        results: Sequence[np.ndarray],
+        phase: int,
     ) -> None:
         self.code = code
         self.results = results
         self.rows = len(results[0])
+        self.phase = phase
         self.is_column = [array.shape == (self.rows,) for array in arrays]
         self.arrays = [
             array if is_column else np.full(code.lanes, array, np.float64)
@@ -133,7 +166,13 @@ class _Run:
 
     def chunks(self, threads: int) -> None:
         """Do all rows, on the caller's thread and up to ``threads - 1`` others."""
-        waiting = deque(range(0, self.rows, CHUNK))
+        size = max(CHUNK, self.rows // (CHUNKS * max(threads, 1)) // CHUNK * CHUNK)
+        waiting = deque(
+            slice(start, min(start + size, self.rows))
+            for start in range(self.phase, self.rows, size)
+        )
+        if self.phase:
+            self._chunk(slice(0, self.phase))
         helpers = min(threads, len(waiting)) - 1
         if helpers < 1:
             self._work(waiting)
@@ -144,28 +183,27 @@ class _Run:
         for future in futures:
             future.result()
 
-    def _work(self, waiting: deque[int]) -> None:
+    def _work(self, waiting: deque[slice]) -> None:
         while True:
             try:
-                start = waiting.popleft()
+                rows = waiting.popleft()
             except IndexError:  # another thread took the last
                 return
-            self._chunk(start)
+            self._chunk(rows)
 
-    def _chunk(self, start: int) -> None:
-        """The rows from `start`: whole vectors in place, the rest in vectors padded with ones."""
+    def _chunk(self, rows: slice) -> None:
+        """Some rows: whole vectors in place, the rest in vectors padded with ones."""
         lanes = self.code.lanes
-        stop = min(start + CHUNK, self.rows)
-        middle = stop - (stop - start) % lanes
-        if start < middle:
-            whole = slice(start, middle)
+        middle = rows.stop - (rows.stop - rows.start) % lanes
+        if rows.start < middle:
+            whole = slice(rows.start, middle)
             self._call(self._parts(whole), [result[whole] for result in self.results])
-        if middle < stop:
-            rest = slice(middle, stop)
-            outputs = [np.empty(lanes) for _ in self.results]
+        if middle < rows.stop:
+            rest = slice(middle, rows.stop)
+            outputs = [_aligned(lanes, 0) for _ in self.results]
             self._call([self._padded(part) for part in self._parts(rest)], outputs)
             for result, output in zip(self.results, outputs, strict=True):
-                result[rest] = output[: stop - middle]
+                result[rest] = output[: rows.stop - middle]
 
     def _parts(self, rows: slice) -> list[np.ndarray]:
         """These rows of the columns as the code reads them; a copy where a column is not so."""
@@ -194,20 +232,18 @@ class _Memory:
 
     spare: deque[np.ndarray] = deque()
 
-    def __init__(self, rows: int) -> None:
-        self.column = self._waiting(rows)
+    def __init__(self, rows: int, phase: int) -> None:
+        self.column = self._waiting(rows, phase)
         self.__array_interface__ = self.column.__array_interface__
 
-    def _waiting(self, rows: int) -> np.ndarray:
-        """Spare memory of the right size, else new; other sizes go back to the system."""
+    def _waiting(self, rows: int, phase: int) -> np.ndarray:
+        """Spare memory that fits, else new; what does not fit goes back to the system."""
         while True:
             try:
                 column = self.spare.pop()
             except IndexError:
-                room = np.empty(rows + 7)  # enough to begin with a cache line
-                first = -room.ctypes.data % 64 // 8
-                return room[first : first + rows]
-            if len(column) == rows:
+                return _aligned(rows, phase)
+            if len(column) == rows and (column.ctypes.data + 8 * phase) % LINE == 0:
                 return column
 
     def __del__(self, spare: deque[np.ndarray] = spare, most: int = SPARE) -> None:
@@ -215,8 +251,25 @@ class _Memory:
             spare.append(self.column)
 
 
-def _result(rows: int) -> np.ndarray:
-    return np.asarray(_Memory(rows)) if 8 * rows >= LARGE else np.empty(rows)
+def _result(rows: int, phase: int) -> np.ndarray:
+    return np.asarray(_Memory(rows, phase)) if 8 * rows >= LARGE else _aligned(rows, phase)
+
+
+def _aligned(rows: int, phase: int) -> np.ndarray:
+    """New memory, of which row `phase` begins a cache line."""
+    room = np.empty(rows + LINE // 8 - 1)
+    first = (-room.ctypes.data // 8 - phase) % (LINE // 8)
+    return room[first : first + rows]
+
+
+def _phase(arrays: Sequence[np.ndarray], rows: int, lanes: int) -> int | None:
+    """The row at which all columns begin a vector; None where there is no such row."""
+    columns = [array for array in arrays if array.shape == (rows,)]
+    phases = {-array.ctypes.data % (8 * lanes) for array in columns}
+    if any(not array.flags.c_contiguous or array.dtype != np.float64 for array in columns):
+        return None
+    phase, odd = divmod(phases.pop(), 8) if phases else (0, 0)
+    return None if phases or odd else min(phase, rows)
 
 
 def _pointers(arrays: Sequence[np.ndarray]) -> Any:

@@ -9,7 +9,6 @@ own outputs are the same bits is checked too, and so are the oracle's values.
 import dataclasses
 import functools
 import inspect
-import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -378,66 +377,6 @@ def test_what_is_wrong_with_columns(serve):
         serve(MIXED).run({"x": np.ones((3, 2)), "y": np.ones((3, 2))})
     with pytest.raises(ValueError, match="convert"):
         serve(MIXED).run({"x": np.array(["one", "two"]), "y": 1.0})
-
-
-GUARDED = """
-import ctypes, mmap
-import numpy as np
-from dezero import functions as F
-from dezero.native import _Run, compiled
-from dezero.trace import trace
-
-PAGE = mmap.PAGESIZE
-libc = ctypes.CDLL(None, use_errno=True)
-libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-kernel = compiled(trace(lambda x, y: F.exp(x) * y, ["x", "y"]))
-kept = []
-
-def at_the_end(rows):
-    memory = mmap.mmap(-1, 3 * PAGE)
-    whole = np.frombuffer(memory, np.uint8)
-    kept.append(whole)
-    for page in (0, 2):
-        assert libc.mprotect(whole.ctypes.data + page * PAGE, PAGE, 0) == 0
-    return whole[2 * PAGE - 8 * rows : 2 * PAGE].view(np.float64)
-
-for rows in range(1, 41):
-    x, y = at_the_end(rows), at_the_end(rows)
-    x[:], y[:] = np.linspace(0, 1, rows), 2.0
-    results = [at_the_end(rows) for _ in range(3)]
-    _Run(kernel._code, [x, y], results).chunks(1)
-    assert np.allclose(results[0], 2 * np.exp(x), rtol=1e-14)
-    start = kept[-1][PAGE : PAGE + 8 * rows].view(np.float64)
-    start[:] = x
-    assert np.allclose(kernel.run({"x": start, "y": y})[0], results[0], rtol=0)
-print("within")
-"""
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="guards its pages by mprotect")
-def test_nothing_is_read_or_written_outside_a_column():
-    done = subprocess.run([sys.executable, "-c", GUARDED], capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, "within\n"), done.stderr
-
-
-def test_memory_serves_again_only_once_nobody_holds_it():
-    program = trace(lambda x: x * 2, ["x"], [])
-    rows = native.LARGE // 8 + 5
-    x = np.arange(rows, dtype=float)
-    first = compiled(program).run({"x": x})[0]
-    slice_ = first[-3:]
-    address = first.ctypes.data
-    second = compiled(program).run({"x": x + 1})[0]
-    assert not np.shares_memory(first, second) and second[0] == 2.0
-    del first
-    third = compiled(program).run({"x": x + 2})[0]
-    assert third.ctypes.data != address and slice_.tolist() == (2 * x[-3:]).tolist()
-    del slice_
-    fourth = compiled(program).run({"x": x + 3})[0]
-    assert fourth.ctypes.data == address and same(fourth, 2 * x + 6).all()
-    del second, third, fourth
-    compiled(program).run({"x": np.ones(rows + 8)})
-    assert {len(column) for column in native._Memory.spare} == {rows + 8}
 
 
 # --------------------------------------------------------------------------- kernels, and fallback
