@@ -37,7 +37,7 @@ LINE = 64
 STREAMED = 1 << 25
 """Bytes of results from which they are written past the caches, which they would not fit into."""
 
-LARGE = 1 << 20
+LARGE = 1 << 18
 """Bytes from which a result's memory is worth using again."""
 
 SPARE = 1 << 28
