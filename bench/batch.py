@@ -146,6 +146,7 @@ def alike(place: Path, count: int = 200_000) -> list[Row]:
     flat = numbers(place / "flat.jsonl", count, None)
     sides = {
         "ours": process(OURS, lines),
+        "two": process([*OURS, "--jobs", "2"], lines),
         "bare": process([sys.executable, "-c", BARE], lines),
         "start": process(OURS, Path(os.devnull)),
     }
@@ -160,7 +161,11 @@ def alike(place: Path, count: int = 200_000) -> list[Row]:
     ]
     if "miller" not in times:
         return [*rows, {"comparison": f"{name}: Miller (mlr) is missing", "wanted": ""}]
-    return [ratio(f"{name} / Miller", times["ours"], times["miller"], "<= 0.333"), *rows]
+    return [
+        ratio(f"{name} / Miller, a thread a core", times["ours"], times["miller"], "<= 0.333"),
+        ratio(f"{name}, --jobs 2 / Miller, a thread a core", times["two"], times["miller"], ""),
+        *rows,
+    ]
 
 
 def memory(place: Path) -> list[Row]:

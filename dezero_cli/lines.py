@@ -17,7 +17,7 @@ from dezero_cli import values
 from dezero_cli.diagnosis import ExpressionError
 from dezero_cli.values import ValuesError
 
-CHUNK = 64 * 1024
+CHUNK = 128 * 1024
 """Bytes that are read at once: enough lines to group, little memory."""
 
 _BOM = b"\xef\xbb\xbf"
@@ -67,15 +67,16 @@ class Chunk:
 class Reader:
     """The lines of files, one file after another, as they arrive; ``-`` is standard input.
 
-    What is kept of a line is little more than `longest` bytes, by which it can be told as too
-    long.  A Reader can be waited for as a file can (it has a `fileno`).
+    `size` is how many bytes are read at once; what is kept of a line is little more than `longest`
+    of them, by which it can be told as too long.  A Reader can be waited for as a file can (it has
+    a `fileno`).
     """
 
     def __init__(self, names: Sequence[str], longest: int, size: int = CHUNK) -> None:
         self.ended = not names
+        self.size = size
         self._names = list(names)
         self._most = longest + 1 + len(_BOM)
-        self._size = size
         self._descriptor = -1
         self._rest = bytearray()
         self._number = 1
@@ -96,7 +97,7 @@ class Reader:
         """
         descriptor = self.fileno()
         try:
-            data = os.read(descriptor, self._size)
+            data = os.read(descriptor, self.size)
         except BlockingIOError:  # another program has set the terminal or the pipe so
             select.select([descriptor], [], [])
             return None

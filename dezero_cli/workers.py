@@ -11,6 +11,7 @@ import multiprocessing
 import signal
 import struct
 import sys
+import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,8 +23,11 @@ from dezero_cli import report
 from dezero_cli.answers import Answer, Settings, answer, record
 from dezero_cli.lines import Chunk, Reader, requests
 
-CHUNK = 32 * 1024
-"""Bytes that are read at once: small, so that the processes end their work together."""
+SIZES = range(16 * 1024, 256 * 1024 + 1)
+"""Bytes that are read at once: few where lines take long, so that the processes end together."""
+
+QUICK, SLOW = 0.01, 0.04
+"""Seconds a chunk: below, the next ones are larger, and above, smaller."""
 
 AHEAD = 4
 """Chunks a process that are read before the first of them is answered."""
@@ -34,10 +38,12 @@ _LENGTH = struct.Struct(">Q")
 
 @dataclass(slots=True, eq=False)
 class _Task:
-    """A chunk, and its answer once it is there."""
+    """A chunk, when it was given to a process, its answer, and the seconds that took."""
 
     chunk: Chunk
+    given: float = 0.0
     answer: Answer | None = None
+    seconds: float = 0.0
 
 
 def answers(reader: Reader, settings: Settings, jobs: int) -> Iterator[tuple[Chunk, Answer]]:
@@ -47,12 +53,15 @@ def answers(reader: Reader, settings: Settings, jobs: int) -> Iterator[tuple[Chu
     kills its process twice becomes an error record.
     """
     pool = _Pool(settings, jobs)
+    reader.size = SIZES.start
     unfinished: deque[_Task] = deque()
     try:
         while unfinished or not reader.ended:
             pool.give()
             while unfinished and (done := unfinished[0].answer) is not None:
-                yield unfinished.popleft().chunk, done
+                task = unfinished.popleft()
+                reader.size = _size(reader.size, task.seconds)
+                yield task.chunk, done
             room = not reader.ended and len(unfinished) < AHEAD * jobs
             if pool.collect(reader if room else None):
                 chunk = reader.read()
@@ -61,6 +70,13 @@ def answers(reader: Reader, settings: Settings, jobs: int) -> Iterator[tuple[Chu
                     pool.todo.append(unfinished[-1])
     finally:
         pool.stop()
+
+
+def _size(size: int, seconds: float) -> int:
+    """How many bytes to read at once, where the last chunk took some seconds."""
+    if seconds < QUICK:
+        return min(2 * size, SIZES[-1])
+    return max(size // 2, SIZES[0]) if seconds > SLOW else size
 
 
 class _Pool:
@@ -77,6 +93,7 @@ class _Pool:
         for i, worker in enumerate(self.workers):
             if self.tasks[i] is None and self.todo:
                 self.tasks[i] = task = self.todo.popleft()
+                task.given = time.monotonic()
                 if not worker.send(task.chunk):
                     self.replace(i)
 
@@ -91,6 +108,7 @@ class _Pool:
             task = self.tasks[i]
             if connection in ready and task is not None:
                 task.answer = self.workers[i].receive()
+                task.seconds = time.monotonic() - task.given
                 if task.answer is None:
                     self.replace(i)
                 self.tasks[i] = None

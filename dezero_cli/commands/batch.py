@@ -94,14 +94,11 @@ def _answered(
     files: list[str], settings: Settings, jobs: int
 ) -> Generator[tuple[Chunk, Answer], None, None]:
     """Every chunk of the files with its answer, in order."""
-    if jobs > 1:
-        from dezero_cli import workers
-
-        reader = Reader(files, settings.longest, workers.CHUNK)
-        with contextlib.closing(reader):
-            yield from workers.answers(reader, settings, jobs)
-        return
     with contextlib.closing(Reader(files, settings.longest)) as reader:
+        if jobs > 1:
+            from dezero_cli import workers
+
+            yield from workers.answers(reader, settings, jobs)
         while not reader.ended:
             chunk = reader.read()
             if chunk is not None:
