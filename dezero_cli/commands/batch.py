@@ -32,7 +32,12 @@ command line serve every line. A bad line becomes a record with "error", and the
 """
 
 
-@click.command("batch", cls=ExpressionCommand, help=HELP)
+@click.command(
+    "batch",
+    cls=ExpressionCommand,
+    help=HELP,
+    short_help="Answer each line of a file or a pipe with a JSON object.",
+)
 @click.argument("words", nargs=-1, metavar="[FILE]... [NAME=VALUE]...", shell_complete=file_names)
 @click.option("--wrt", multiple=True, metavar="NAME", help="Gradient for NAME only (repeatable).")
 @click.option("--no-grad", is_flag=True, help="Values alone.")

@@ -26,7 +26,13 @@ shown; --json has them all.
 """
 
 
-@click.command("check", cls=ExpressionCommand, help=HELP, no_args_is_help=True)
+@click.command(
+    "check",
+    cls=ExpressionCommand,
+    help=HELP,
+    short_help="Compare the gradient of EXPR with a numerical one.",
+    no_args_is_help=True,
+)
 @click.argument("words", nargs=-1, metavar="EXPR [NAME=VALUE]...")
 @click.option(
     "--vars", "vars_file", metavar="FILE", help="Read values from a JSON object; - is stdin."

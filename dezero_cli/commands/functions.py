@@ -13,7 +13,9 @@ from dezero_cli.expression import parse
 HELP = """List the functions and constants that an expression may use, with their derivatives."""
 
 
-@click.command("functions", help=HELP)
+@click.command(
+    "functions", help=HELP, short_help="List the functions and constants, with their derivatives."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(as_json: bool) -> None:
     """Collect the tables, report."""

@@ -31,7 +31,13 @@ LARGEST = 4_000_000
 """Samples of a grid."""
 
 
-@click.command("plot", cls=ExpressionCommand, help=HELP, no_args_is_help=True)
+@click.command(
+    "plot",
+    cls=ExpressionCommand,
+    help=HELP,
+    short_help="Draw EXPR and its derivatives over one range or two.",
+    no_args_is_help=True,
+)
 @click.argument("words", nargs=-1, metavar="EXPR NAME=START:STOP... [NAME=VALUE]...")
 @click.option(
     "--order",
