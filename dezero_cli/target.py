@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import select
 import signal
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import FrameType
 from typing import Any, BinaryIO
 
@@ -86,19 +84,21 @@ def opened(output: str | None) -> Iterator[Target]:
 @contextlib.contextmanager
 def _beside(output: str) -> Iterator[tuple[str, int]]:
     """A new file in the folder of `output`, renamed to it at the end if all is well."""
-    final = Path(os.path.realpath(output))
-    if not final.parent.is_dir():
+    final = os.path.realpath(output)
+    folder, name = os.path.split(final)
+    if not os.path.isdir(folder):
         raise ValuesError(f"{output}: no such directory")
-    path = final.with_name(f".{final.name[:200]}.{secrets.token_hex(4)}{SUFFIX}")
+    path = os.path.join(folder, f".{name[:200]}.{os.urandom(4).hex()}{SUFFIX}")
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         with os.fdopen(descriptor, "wb"):
             with contextlib.suppress(OSError):  # there is none before, or it is another's
-                os.fchmod(descriptor, stat.S_IMODE(final.stat().st_mode))
-            yield str(path), descriptor
+                os.fchmod(descriptor, stat.S_IMODE(os.stat(final).st_mode))
+            yield path, descriptor
         os.replace(path, final)
     finally:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
 
 
 @contextlib.contextmanager

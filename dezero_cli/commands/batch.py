@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import select
-import signal
 import stat
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import click
@@ -19,6 +17,7 @@ from dezero_cli import report, values
 from dezero_cli.answers import Answer, Settings, answer
 from dezero_cli.arguments import ExpressionCommand, file_names
 from dezero_cli.lines import Chunk, Reader
+from dezero_cli.target import opened
 
 HELP = """Evaluate and differentiate a line at a time: one JSON object for each.
 
@@ -133,60 +132,31 @@ class _Output:
 
     def __init__(self, files: list[str]) -> None:
         self.failed = False
-        self.writing = self.interrupted = False
-        sys.stdout.flush()
-        self.descriptor = sys.stdout.fileno()
-        self.bar: Any = None
+        self._opened = contextlib.ExitStack()
         size = _size(files)
+        self.bar: Any = None
         if size and sys.stderr.isatty():
             self.bar = click.progressbar(length=size, file=sys.stderr, label="batch")
-        self.restore: Callable[[], Any] = lambda: None
 
     def __enter__(self) -> _Output:
-        with contextlib.suppress(ValueError):  # only the main thread may
-            before = signal.signal(signal.SIGINT, self.interrupt)
-            self.restore = lambda: signal.signal(signal.SIGINT, before)
+        self.target = self._opened.enter_context(opened(None))
         if self.bar:
-            self.bar.__enter__()
+            self._opened.enter_context(self.bar)
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        self.restore()
-        if self.bar:
-            self.bar.__exit__(*exception)
-
-    def interrupt(self, *_: object) -> None:
-        """Ctrl-C: at once, unless a line is being written; twice: at once."""
-        if self.writing and not self.interrupted:
-            self.interrupted = True
-        else:
-            raise KeyboardInterrupt
+    def __exit__(self, *exception: Any) -> None:
+        self._opened.__exit__(*exception)
 
     def write(self, chunk: Chunk, each: Answer) -> None:
         """Write the answers to a chunk: the lines, then the faults."""
         if self.bar and (each.faults or sys.stdout.isatty()):
             click.echo("\r\033[K", file=sys.stderr, nl=False)  # lines take the place of the bar
-        self.write_lines(each.out)
+        self.target.write(each.out)
         for line, column, message in each.faults:
             self.failed = True
             report.warn(f"{chunk.source}:{line}:{column}: {message}")
         if self.bar:
             self.bar.update(chunk.size)
-
-    def write_lines(self, out: bytes) -> None:
-        """Write lines; after Ctrl-C only the rest of the one that has been begun."""
-        view, place, end = memoryview(out), 0, len(out)
-        self.writing = True
-        while place < end:
-            try:
-                place += os.write(self.descriptor, view[place:end])
-            except BlockingIOError:  # another program has set the pipe so
-                select.select([], [self.descriptor], [])
-            if self.interrupted:
-                end = out.find(b"\n", place - 1) + 1 if place else 0
-        self.writing = False
-        if self.interrupted:
-            raise KeyboardInterrupt
 
 
 def _size(files: list[str]) -> int:
