@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -75,11 +75,20 @@ def expression_and_values(words: tuple[str, ...]) -> tuple[str, list[str]]:
     return expressions[0], assignments
 
 
-def precision_option(function: Any) -> Any:
-    """The option ``--precision N``."""
-    return click.option(
-        "--precision",
-        type=click.IntRange(1, 17),
-        metavar="N",
-        help="Significant digits in text (default: the shortest exact text).",
-    )(function)
+# ------------------------------------------------------------------- options of several commands
+vars_option = click.option(
+    "--vars", "vars_file", metavar="FILE", help="Read values from a JSON object; - is stdin."
+)
+jacobian_option = click.option(
+    "--jacobian", is_flag=True, help="Add the Jacobian: value's shape, then input's."
+)
+hessian_option = click.option(
+    "--hessian", is_flag=True, help="Add the second derivatives for each pair of inputs."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+precision_option = click.option(
+    "--precision",
+    type=click.IntRange(1, 17),
+    metavar="N",
+    help="Significant digits in text (default: the shortest exact text).",
+)

@@ -15,7 +15,7 @@ import numpy as np
 
 from dezero_cli import report, values
 from dezero_cli.answers import Answer, Settings, answer
-from dezero_cli.arguments import ExpressionCommand, file_names
+from dezero_cli.arguments import ExpressionCommand, file_names, hessian_option, jacobian_option
 from dezero_cli.lines import Chunk, Reader
 from dezero_cli.target import opened
 
@@ -40,8 +40,8 @@ command line serve every line. A bad line becomes a record with "error", and the
 @click.argument("words", nargs=-1, metavar="[FILE]... [NAME=VALUE]...", shell_complete=file_names)
 @click.option("--wrt", multiple=True, metavar="NAME", help="Gradient for NAME only (repeatable).")
 @click.option("--no-grad", is_flag=True, help="Values alone.")
-@click.option("--jacobian", is_flag=True, help="Add the Jacobian: value's shape, then input's.")
-@click.option("--hessian", is_flag=True, help="Add the second derivatives for each pair of inputs.")
+@jacobian_option
+@hessian_option
 @click.option(
     "--sigma",
     multiple=True,

@@ -8,7 +8,13 @@ import click
 import numpy as np
 
 from dezero_cli import differentiate, report, values
-from dezero_cli.arguments import ExpressionCommand, expression_and_values, precision_option
+from dezero_cli.arguments import (
+    ExpressionCommand,
+    expression_and_values,
+    json_option,
+    precision_option,
+    vars_option,
+)
 from dezero_cli.expression import parse
 
 if TYPE_CHECKING:
@@ -34,9 +40,7 @@ shown; --json has them all.
     no_args_is_help=True,
 )
 @click.argument("words", nargs=-1, metavar="EXPR [NAME=VALUE]...")
-@click.option(
-    "--vars", "vars_file", metavar="FILE", help="Read values from a JSON object; - is stdin."
-)
+@vars_option
 @click.option("--wrt", multiple=True, metavar="NAME", help="Check NAME only (repeatable).")
 @click.option(
     "--tolerance",
@@ -46,7 +50,7 @@ shown; --json has them all.
     metavar="T",
     help="Largest relative difference, beside the numerical method's own error.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 @precision_option
 def command(
     words: tuple[str, ...],

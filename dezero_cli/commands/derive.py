@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from dezero_cli import report, symbolic
-from dezero_cli.arguments import ExpressionCommand
+from dezero_cli.arguments import ExpressionCommand, json_option
 from dezero_cli.expression import parse
 
 HELP = """Print each partial derivative of EXPR as a formula.
@@ -25,7 +25,7 @@ FORMS = ("latex", "c", "numpy", "sql", "js")
 @click.option("--wrt", multiple=True, metavar="NAME", help="Derive for NAME only (repeatable).")
 @click.option("--order", type=click.IntRange(1, 20), default=1, metavar="N", help="Derive N times.")
 @click.option("--to", "form", type=click.Choice(FORMS), help="Print value and derivatives as code.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def command(text: str, wrt: tuple[str, ...], order: int, form: str | None, as_json: bool) -> None:
     """Derive, write the formulas, report."""
     if form and as_json:

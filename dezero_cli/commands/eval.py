@@ -11,7 +11,15 @@ import numpy as np
 
 from dezero import Variable
 from dezero_cli import differentiate, report, values
-from dezero_cli.arguments import ExpressionCommand, expression_and_values, precision_option
+from dezero_cli.arguments import (
+    ExpressionCommand,
+    expression_and_values,
+    hessian_option,
+    jacobian_option,
+    json_option,
+    precision_option,
+    vars_option,
+)
 from dezero_cli.expression import Expression, Operation, parse
 
 HELP = """Print the value of EXPR and its gradient for every input.
@@ -30,14 +38,12 @@ VALUE is a number, an expression of constants, a JSON list or @FILE (.npy, .json
 
 @click.command("eval", cls=ExpressionCommand, help=HELP, no_args_is_help=True)
 @click.argument("words", nargs=-1, metavar="EXPR [NAME=VALUE]...")
-@click.option(
-    "--vars", "vars_file", metavar="FILE", help="Read values from a JSON object; - is stdin."
-)
+@vars_option
 @click.option("--wrt", multiple=True, metavar="NAME", help="Gradient for NAME only (repeatable).")
 @click.option("--no-grad", is_flag=True, help="Print the value alone.")
 @click.option("--retain-grad", is_flag=True, help="Add every intermediate with its gradient.")
-@click.option("--jacobian", is_flag=True, help="Add the Jacobian: value's shape, then input's.")
-@click.option("--hessian", is_flag=True, help="Add the second derivatives for each pair of inputs.")
+@jacobian_option
+@hessian_option
 @click.option(
     "--sigma",
     multiple=True,
@@ -45,7 +51,7 @@ VALUE is a number, an expression of constants, a JSON list or @FILE (.npy, .json
     help="Propagate the standard uncertainty S of NAME to the result (repeatable).",
 )
 @click.option("--strict", is_flag=True, help="Exit with 1 if a result is not finite.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 @precision_option
 def command(
     words: tuple[str, ...],

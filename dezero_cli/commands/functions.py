@@ -8,6 +8,7 @@ import click
 
 from dezero.functions import ALIASES, CONSTANTS, ELEMENTWISE, FUNCTIONS, NAMED, PAIRS
 from dezero_cli import report, symbolic
+from dezero_cli.arguments import json_option
 from dezero_cli.expression import parse
 
 HELP = """List the functions and constants that an expression may use, with their derivatives."""
@@ -16,7 +17,7 @@ HELP = """List the functions and constants that an expression may use, with thei
 @click.command(
     "functions", help=HELP, short_help="List the functions and constants, with their derivatives."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def command(as_json: bool) -> None:
     """Collect the tables, report."""
     functions = [_function(name) for name in FUNCTIONS]
