@@ -90,3 +90,32 @@ def test_few_and_short_names_are_compared_letter_by_letter(monkeypatch):
     assert nearest("lenght", names) == "length"
     assert len(compared[0]) == MOST_KNOWN and max(map(len, compared[0])) <= LONGEST_NAME
     assert nearest("b" * 9_999, names) is None and len(compared) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x.__class__",
+        "().__class__.__bases__",
+        "x.real",
+        "__import__('os')",
+        "open(x)",
+        "eval(x)",
+        "getattr(x, x)",
+        "x[0]",
+        "'text'",
+        "lambda: x",
+        "[x for x in x]",
+        "x := 1",
+        "x if x else x",
+        "x; x",
+        "`x`",
+        "$(x)",
+        "@x",
+        "{x}",
+        "x\nx",
+    ],
+)
+def test_what_python_or_a_shell_would_run_is_no_expression(text):
+    with pytest.raises(ExpressionError):
+        parse(text)

@@ -1,0 +1,33 @@
+# The everyday commands; `make install` first, in a virtual environment.
+.PHONY: install test lint format docs tables bench fuzz coverage
+
+install:
+	python -m pip install -e ".[dev,bench]"
+
+test:
+	python -m pytest
+
+lint:
+	ruff check .
+	ruff format --check .
+	mypy
+
+format:
+	ruff check --fix .
+	ruff format .
+
+docs: # the page of commands, from their help
+	python docs/write_commands.py
+
+tables: # the parser's tables, from grammar.lark
+	python -m dezero_cli.expression
+
+bench: # half an hour, on a machine that does nothing else
+	python -m bench --write docs/performance.md
+
+fuzz:
+	python -m tests.fuzz expressions -max_total_time=300 -timeout=1 -rss_limit_mb=512 -max_len=400
+	python -m tests.fuzz lines -max_total_time=300 -timeout=1 -rss_limit_mb=512 -max_len=400
+
+coverage:
+	python -m pytest --cov --cov-report=term:skip-covered
