@@ -1,4 +1,4 @@
-"""Files and pipes: `dezero batch` as a whole process beside Miller, orjson, PyTorch and SymPy."""
+"""Files and pipes: `dezero batch` as a whole process beside Miller, orjson and three peers."""
 
 from __future__ import annotations
 
@@ -58,6 +58,18 @@ for line in sys.stdin.buffer:
         name: float(sympy.diff(y, x).evalf(subs=item["vars"])) for name, x in names.items()
     }
     value = float(y.evalf(subs=item["vars"]))
+    sys.stdout.buffer.write(orjson.dumps({"value": value, "grad": grad}) + b"\\n")
+"""
+
+SYMENGINE = """
+import re, sys, orjson, symengine
+for line in sys.stdin.buffer:
+    item = orjson.loads(line)
+    y = symengine.sympify(re.sub(r"\\barc(?=cos|sin|tan)", "a", item["expr"]))
+    grad = {
+        name: float(y.diff(symengine.Symbol(name)).subs(item["vars"])) for name in item["vars"]
+    }
+    value = float(y.subs(item["vars"]))
     sys.stdout.buffer.write(orjson.dumps({"value": value, "grad": grad}) + b"\\n")
 """
 
@@ -181,6 +193,7 @@ def distinct(place: Path, count: int = 2_000) -> list[Row]:
     return [
         *against(place, count, "PyTorch float64 eval, backward()", "torch", PYTORCH, "<= 0.4"),
         *against(place, count, "SymPy parse_expr, diff, evalf(subs)", "sympy", SYMPY, "<= 0.25"),
+        *against(place, count, "symengine sympify, diff, subs", "symengine", SYMENGINE, ""),
     ]
 
 
