@@ -83,9 +83,19 @@ def table(rows: list[Row]) -> str:
     )
 
 
+def _behind(row: Row) -> str:
+    """In what a row shows this project behind what was wanted or behind a peer; else nothing."""
+    ratio = row.get("ratio")
+    figure = "" if ratio is None else f": {ratio:.3f}"
+    if met(row) is False:
+        return f"{row['comparison']}{figure}, and {row['wanted']} was wanted"
+    ahead = ratio is not None and ratio > 1 and met(row) is None
+    return f"{row['comparison']}{figure}, the other side is ahead" if ahead else ""
+
+
 def markdown(rows: list[Row], versions: Mapping[str, str], minutes: float) -> str:
     """The page of the manual."""
-    short = [row["comparison"] for row in rows if met(row) is False]
+    behind = [line for row in rows if (line := _behind(row))]
     lines = [
         "# Performance",
         "",
@@ -106,7 +116,7 @@ def markdown(rows: list[Row], versions: Mapping[str, str], minutes: float) -> st
         "",
         "## Where this project is behind",
         "",
-        *(f"- {name}" for name in short or ["Nowhere, in the comparisons above."]),
+        *(f"- {line}" for line in behind or ["Nowhere, in the comparisons above."]),
         "",
     ]
     return "\n".join(lines)
