@@ -329,6 +329,4 @@ def refused_operation(text: str, operation: Any, error: Exception) -> Expression
     shapes = re.search(r"broadcast together with shapes (\(.*?\)) (\(.*?\))", message)
     if shapes:
         message = f"shapes {shapes[1]} and {shapes[2]} do not fit together"
-    elif isinstance(error, MemoryError):
-        message = "not enough memory for the result"
     return ExpressionError(message, text, operation.place, operation.place + 1)

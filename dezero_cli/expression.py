@@ -143,7 +143,7 @@ class Expression:
                         stack.append(Variable(step.data.copy()))
                     else:
                         stack.append(step)
-        except (ArithmeticError, IndexError, MemoryError, TypeError, ValueError) as error:
+        except (ArithmeticError, IndexError, TypeError, ValueError) as error:
             raise diagnosis.refused_operation(self.text, Operation(*step), error) from error
         return stack[0]  # type: ignore[no-any-return]
 

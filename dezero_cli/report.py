@@ -161,16 +161,20 @@ def use_color(choice: str) -> None:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    """A message that no name in it can break into lines, or give commands to the terminal with."""
+    return _printable(" ".join(text.split()))
+
+
+def _printable(text: str) -> str:
+    return "".join([c if c.isprintable() else "\ufffd" for c in text])
 
 
 def _excerpt(text: str, place: int, most: int = 76) -> tuple[str, int]:
     """A line of `text` around `place`, printable, and the cell that `place` has in it."""
     first = max(0, min(place - most // 2, len(text) - most))
     before, after = "..." if first else "", "..." if first + most < len(text) else ""
-    shown = [c if c.isprintable() else " " if c in "\t\n\r" else "\ufffd" for c in text]
-    line = before + "".join(shown[first : first + most]) + after
-    return line, cells(before + "".join(shown[first:place]))
+    shown = _printable(text.translate(dict.fromkeys(b"\t\n\r", " ")))
+    return before + shown[first : first + most] + after, cells(before + shown[first:place])
 
 
 def warn(text: str) -> None:

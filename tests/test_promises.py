@@ -1,6 +1,8 @@
 """What SECURITY.md promises about expressions from strangers, where no other test shows it."""
 
 import difflib
+import json
+import subprocess
 import sys
 
 import numpy as np
@@ -119,3 +121,34 @@ def test_few_and_short_names_are_compared_letter_by_letter(monkeypatch):
 def test_what_python_or_a_shell_would_run_is_no_expression(text):
     with pytest.raises(ExpressionError):
         parse(text)
+
+
+def test_no_name_gives_commands_to_the_terminal(dezero, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.csv").write_text("a\x1b[31m,x\n1,2\n")
+    for words in (
+        ["map", "q", "t.csv"],
+        ["batch", "no\x1b[31mfile"],
+        ["eval", "a\x1b[31m"],
+        ["eval", "x", "x=@\x1b[31m.csv"],
+        ["eval", "x", "--\x1b[31m"],
+    ):
+        outcome = dezero(*words)
+        assert outcome.status and outcome.err and "\x1b" not in outcome.err
+
+
+def test_what_needs_too_much_memory_is_said(tmp_path):
+    size = 20_000
+    line = json.dumps(
+        {"expr": "x + y", "vars": {"x": [0] * size, "y": [[0]] * size}}, separators=(",", ":")
+    )
+    (tmp_path / "lines.jsonl").write_text(line + "\n1 + 1\n")
+    command = f"ulimit -v 2000000; {sys.executable} -m dezero_cli batch lines.jsonl"
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, check=False)
+    first, second = map(json.loads, done.stdout.splitlines())
+    assert first["error"] == {"type": "memory", "message": "not enough memory", "column": 1}
+    assert second["value"] == 2.0 and done.returncode == 1
+    (tmp_path / "vars.json").write_text(json.dumps(json.loads(line)["vars"]))
+    command = f"ulimit -v 2000000; {sys.executable} -m dezero_cli eval x+y --vars vars.json"
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (1, b"error: not enough memory\n")
