@@ -89,17 +89,24 @@ def test_the_language_page_has_every_function(dezero):
     assert re.findall(r"`(\w+)`", named[1]) == list(constants)
 
 
-def kinks():
-    """The rows of the table of kinks: an expression, its values, the gradient by name."""
-    page = text("docs/reference/language.md")
-    section = page.split("\n## Kinks and edges\n")[1].split("\n## ")[0]
-    for row in re.findall(r"^\| (`.*) \|$", section, re.M):
-        expr, at, gradient = row.split(" | ")
+def kinks(page, heading):
+    """The rows of a table of kinks: an expression, its values, the gradient by name."""
+    section = text(page).split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (`.*) \|$", section, re.M)
+    assert len(rows) >= 4
+    for row in rows:
+        expr, at, gradient = row.split(" | ")[:3]
         by_name = dict(re.findall(r"d/d(\w+) (\[.*?\]|[-\w.]+)", gradient))
         yield pytest.param(expr.strip("`"), at.strip("`").split(), by_name, id=f"{expr} {at}")
 
 
-@pytest.mark.parametrize(("expr", "at", "gradient"), list(kinks()))
+KINKS = [
+    *kinks("docs/reference/language.md", "Kinks and edges"),
+    *kinks("docs/explanation/kinks.md", "Beside PyTorch"),
+]
+
+
+@pytest.mark.parametrize(("expr", "at", "gradient"), KINKS)
 def test_gradients_at_kinks_are_those_of_the_table(dezero, expr, at, gradient):
     shown = dict(re.findall(r"^d/d(\w+) +(.*)$", dezero("eval", expr, *at).out, re.M))
     assert shown.keys() == gradient.keys()
