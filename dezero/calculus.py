@@ -7,6 +7,7 @@ inputs' order.  The gradient of an array-valued function is that of the sum of i
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -296,15 +297,17 @@ def _derivative(along: Callable[[Any], Any], x: float) -> tuple[float, float, st
     """The derivative of a function of one number, its error, and the method.
 
     A complex step is right only for analytic functions, and |z| is none; it is taken where the
-    differences confirm it.
+    differences confirm it.  Of these the smaller steps count first: they see less of a kink
+    nearby, or of other periods.
     """
-    estimate, error = _best([_differences(along, x, h) for h in {0.1, 0.1 * abs(x) or 0.1}])
+    steps = sorted({1e-5 * (abs(x) or 1.0), 0.1 * abs(x) or 0.1, 0.1})
+    known = [e for e in (_differences(along, x, step) for step in steps) if not np.isnan(e[1])]
     exact = _complex_step(along, x)
+    if known and known[0][1] <= 0.1 * abs(exact) and _confirmed(exact, *known[0]):
+        return exact, min(e[1] for e in known if _confirmed(exact, *e)), "complex step"
+    estimate, error = _trusted(known, flat=not exact)
     if _confirmed(exact, estimate, error):
         return exact, error, "complex step"
-    fine, fine_error = _differences(along, x, 1e-5 * (abs(x) or 1.0))  # for what oscillates fast
-    if _confirmed(exact, fine, fine_error):
-        return exact, fine_error, "complex step"
     return estimate, error, "central differences"
 
 
@@ -312,17 +315,22 @@ def _confirmed(exact: float, estimate: float, error: float) -> bool:
     return bool(np.isfinite(exact) and abs(exact - estimate) <= 1e-4 * abs(exact) + 10 * error)
 
 
-def _best(estimates: list[tuple[float, float]]) -> tuple[float, float]:
-    """The estimate of least error; where two contradict each other, the error is their distance.
+def _trusted(known: list[tuple[float, float]], flat: bool) -> tuple[float, float]:
+    """The better of two estimates that agree, with small steps rather than large.
 
-    Cancellation inside the function can hide from differences of small steps.
+    Where none agree, that of least error, but their distance is the error: cancellation inside the
+    function can hide from differences of small steps.  So where it may not be `flat`, estimates
+    that nothing moves count for nothing by themselves.
     """
-    known = sorted((e for e in estimates if not np.isnan(e[1])), key=lambda e: e[1])
+    moving = [e for e in known if flat or e != (0.0, 0.0)] or known
+    for pair in itertools.combinations(moving, 2):
+        (estimate, error), (other, its_error) = sorted(pair, key=lambda e: e[1])
+        if abs(estimate - other) <= error + its_error:
+            return estimate, error
     if not known:
         return float("nan"), float("nan")
-    (estimate, error), (other, its_error) = known[0], known[-1]
-    distance = abs(estimate - other)
-    return estimate, distance if distance > error + its_error else error
+    estimate, error = min(moving, key=lambda e: e[1])
+    return estimate, max(error, *(abs(estimate - other) for other, _ in known))
 
 
 def _complex_step(along: Callable[[Any], Any], x: float) -> float:

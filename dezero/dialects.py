@@ -42,7 +42,7 @@ class Code(Printer):
     def __init__(self, terms: Terms) -> None:
         super().__init__(terms)
         self.statements: list[tuple[int, str, str]] = []  # term, its name, its text
-        self.inputs = {term.value for term in self.terms if term.kind == "name"}
+        self.inputs = {term.value.lower() for term in self.terms if term.kind == "name"}
 
     def formulas(self) -> list[str]:
         """The text of each output; `statements` then holds what has to come before."""
@@ -50,6 +50,9 @@ class Code(Printer):
         uses = dict.fromkeys(order, 0)
         for number in [*self.outputs, *(c for n in order for c in children(self.terms[n]))]:
             uses[number] += 1
+        for term in (self.terms[number] for number in order):
+            if "{a}" in self.calls.get(str(term.value), ""):  # what a template repeats
+                uses.update((part, uses[part] + 1) for part in term.parts)
         for number in order:
             term = self.terms[number]
             self.written[number] = self.write(term)
@@ -61,9 +64,8 @@ class Code(Printer):
         return [join(self.written[number][0]) for number in self.outputs]
 
     def fresh(self) -> str:
-        """A name that no input has."""
-        count = len(self.statements) + 1
-        name = f"t{count}"
+        """A name that no input has, in capitals or not: SQL tells them no different."""
+        name = f"t{len(self.statements) + 1}"
         while name in self.inputs:
             name += "_"
         return name
@@ -156,9 +158,10 @@ class C(Code):
             "exp2": "exp2",
             "absolute": "fabs",
             "power": "pow",
-            "minimum": "fmin",
-            "maximum": "fmax",
-            "sign": "(({a} > 0.0) - ({a} < 0.0))",
+            # fmin and fmax pass over nan, where here it stays
+            "minimum": "(isnan({a}) || {a} < {b} ? {a} : {b})",
+            "maximum": "(isnan({a}) || {a} > {b} ? {a} : {b})",
+            "sign": "(isnan({a}) ? {a} : ({a} > 0.0) - ({a} < 0.0))",
         }
     )
     infinity, nan = "INFINITY", "NAN"
@@ -240,8 +243,8 @@ class SQL(Code):
         "expm1": "(CASE WHEN abs({a}) < 1e-5 THEN ({a}) + ({a})*({a})/2.0 + "
         "({a})*({a})*({a})/6.0 WHEN abs({a}) < 1.0 THEN 2.0*sinh(({a})/2.0)*exp(({a})/2.0) "
         "ELSE exp({a}) - 1.0 END)",
-        "minimum": "(CASE WHEN {a} < {b} THEN {a} ELSE {b} END)",
-        "maximum": "(CASE WHEN {a} > {b} THEN {a} ELSE {b} END)",
+        "minimum": "(CASE WHEN {a} < {b} THEN {a} WHEN {a} >= {b} THEN {b} END)",  # or NULL
+        "maximum": "(CASE WHEN {a} > {b} THEN {a} WHEN {a} <= {b} THEN {b} END)",
     }
     infinity, nan = "9e999", "NULL"
     test = "(CASE WHEN {condition} THEN {chosen} ELSE {other} END)"

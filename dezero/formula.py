@@ -72,9 +72,17 @@ class Terms:
         make = _MAKERS.get(function)
         if make is not None:
             return make(self, *operands)
+        values = [self.terms[number].value for number in operands]
+        if all(self.terms[number].kind == "number" for number in operands):
+            return self.fold(function, values)
         kind = "compare" if function in COMPARISONS else "call"
         value = COMPARISONS.get(function, function.__name__)
         return self.intern(Term(kind, value, tuple(operands)))
+
+    def fold(self, function: Any, values: Iterable[Fraction | float]) -> int:
+        """The number of the term for a function of constants."""
+        with np.errstate(all="ignore"):
+            return self.number(float(function(*map(float, values))))
 
     # ------------------------------------------------------------------------------- arithmetic
     def factors(self, number: int) -> tuple[Any, tuple[Any, ...]]:
@@ -129,7 +137,9 @@ class Terms:
     def reciprocal(self, x: int) -> int:
         """1/x."""
         coefficient, factors = self.factors(x)
-        if coefficient == 0 or any(not isinstance(e, int) for _, e in factors):
+        if coefficient == 0:  # as in floating point; a product with the zero would be zero itself
+            return self.number(math.inf)
+        if any(not isinstance(e, int) for _, e in factors):
             return self.intern(Term("product", Fraction(1), ((x, -1),)))
         return self.product(1 / coefficient, [(base, -exponent) for base, exponent in factors])
 
@@ -163,8 +173,12 @@ class Terms:
         coefficient, factors = self.factors(x)
         if whole == -1:
             return self.reciprocal(x)
-        if not factors and isinstance(whole, int) and coefficient and abs(whole) <= 64:
+        if not factors and isinstance(whole, int) and 0 < whole <= 64:
             return self.number(coefficient**whole)
+        if not factors and isinstance(whole, int) and coefficient and whole >= -64:
+            return self.number(coefficient**whole)
+        if not factors:
+            return self.fold(np.power, (coefficient, whole))
         simple = coefficient == 1 and len(factors) == 1 and factors[0][1] == 1
         base = factors[0][0] if simple else x
         return self.product(Fraction(1), ((base, whole),))

@@ -209,3 +209,17 @@ def test_rows_of_a_stacked_hessian_with_numbers_that_are_not_finite(dezero, tmp_
     assert second["hessian"]["x"] == {"x": None, "y": 0.0}
     assert second["nonfinite"] == {"hessian.x.x": "inf"}
     assert dezero("batch", str(file), "--hessian", "--no-grad").status == 2
+
+
+@pytest.mark.parametrize("x", ["0.1", "1e-5", "-1e-6", "1e-9", "1e-12"])
+@pytest.mark.parametrize("expr", ["abs(x)", "x*abs(x)", "relu(x)"])
+def test_beside_a_kink_the_numbers_agree(dezero, expr, x):
+    outcome = dezero("check", expr, f"x={x}", "--json")
+    found = outcome.json["check"]["x"]
+    assert outcome.status == 0
+    assert found["difference"] <= 1e-6 * abs(found["analytic"])
+
+
+@pytest.mark.parametrize("x", ["1e8", "1e12"])
+def test_many_periods_away_the_numbers_agree(dezero, x):
+    assert dezero("check", "sin(x)", f"x={x}", "--json").json["check"]["x"]["difference"] == 0

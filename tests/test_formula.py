@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 import shutil
 import sqlite3
 import subprocess
@@ -204,3 +205,39 @@ def test_eight_orders_stay_small():
         )
     got = program.run(at)[1 + wanted.index(("x",) * 5 + ("y",) * 3)][0]
     assert got == pytest.approx(float(oracle), rel=1e-9)
+
+
+NAN = ["min(x, y)", "max(x, y)", "relu(x)*y", "clip(x, y, 1)", "sign(x)*y", "abs(x - y)"]
+
+
+@pytest.mark.parametrize("expr", NAN)
+def test_nan_stays_in_c(tmp_path, expr):
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler")
+    program = symbolic.program(parse(expr), ["x", "y"], ["x", "y"])
+    text = FORMS["c"](program, [(), ("x",), ("y",)], expr)
+    main = '#include <stdio.h>\nint main(void) { double g[2]; printf("%f", f(NAN, 1, g)); }\n'
+    (tmp_path / "f.c").write_text(text + main)
+    subprocess.run(["cc", "-Wall", "-Werror", "-o", "f", "f.c", "-lm"], cwd=tmp_path, check=True)
+    out = subprocess.run([tmp_path / "f"], capture_output=True, text=True, check=True).stdout
+    assert out.endswith("nan")
+
+
+def test_missing_numbers_stay_missing_in_sql():
+    program = symbolic.program(parse("min(x, y) + max(x, y)"), ["x", "y"], [])
+    base = sqlite3.connect(":memory:")
+    base.execute("CREATE TABLE input (x, y)")
+    base.execute("INSERT INTO input VALUES (NULL, 1.0), (1.0, NULL), (1.0, 2.0)")
+    rows = base.execute(FORMS["sql"](program, [()], "")).fetchall()
+    assert rows == [(None,), (None,), (3.0,)]
+
+
+def test_names_in_sql_differ_by_more_than_their_case():
+    program = symbolic.program(parse("cos(T1)*exp(cos(T1))*T2"), ["T1", "T2"], [])
+    base = sqlite3.connect(":memory:")
+    base.create_function("cos", 1, math.cos)
+    base.create_function("exp", 1, math.exp)
+    base.execute("CREATE TABLE input (T1, T2)")
+    base.execute("INSERT INTO input VALUES (0.5, 2.0)")
+    (row,) = base.execute(FORMS["sql"](program, [()], "")).fetchall()
+    assert row[0] == pytest.approx(2 * math.cos(0.5) * math.exp(math.cos(0.5)), rel=1e-14)
