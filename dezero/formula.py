@@ -272,7 +272,7 @@ class Printer:
         size = sum(sizes[number] for number in self.outputs)
         if size > self.longest:
             raise FormulaError(
-                f"the formula would have {size} parts; as code, with --to, it shares them"
+                f"the formula would have {size} parts; as code, with --to c, it shares them"
             )
         return reachable(self.terms, self.outputs)
 

@@ -123,6 +123,8 @@ def _before(place: Path, command: dict[str, Any], resume: bool) -> list[str]:
     """
     if not place.exists():
         return []
+    if not place.is_dir():
+        raise ValuesError(f"{place}: is no folder, which --scheduler writes its parts into")
     before = _read_json(place / RUNNING) or _read_json(place / MANIFEST)
     if any(path.name != RUNNING for path in place.iterdir()) and not (resume and before):
         hint = "--resume goes on with it" if before else "choose a new one"
@@ -155,7 +157,7 @@ def _read_json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (ValueError, NotADirectoryError):
+    except ValueError:
         raise ValuesError(f"{path}: not a manifest") from None
 
 

@@ -283,7 +283,7 @@ def unknown_function(
         return ExpressionError(
             f"unknown function {name}", text, start, start + len(name), f"did you mean {near}?"
         )
-    if len(name) > 3 and name not in CONSTANTS:
+    if len(name) > 2 and name not in CONSTANTS:
         return ExpressionError(
             f"unknown function {name}",
             text,

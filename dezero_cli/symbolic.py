@@ -67,6 +67,16 @@ def texts(part: Program, text: str) -> list[str]:
         raise ExpressionError(str(fault), text, 0) from None
 
 
+def code(form: str, part: Program, wrt: Sequence[tuple[str, ...]], text: str) -> str:
+    """The outputs of a program, each derived for some names, as a function in another language."""
+    from dezero.dialects import FORMS
+
+    try:
+        return FORMS[form](part, wrt, text)
+    except FormulaError as fault:
+        raise ExpressionError(str(fault), text, 0) from None
+
+
 def gradient(expression: Expression) -> dict[str, str]:
     """Each partial derivative of an expression as a formula."""
     names = inputs(expression)

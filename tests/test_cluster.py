@@ -188,6 +188,9 @@ def test_what_does_not_go(dezero, here, monkeypatch):
     assert "its columns are a, b" in dezero("map", "x", "t0.csv", "bad.csv", *words).err
     assert "t0.csv is given twice" in dezero("map", "x", "t0.csv", "t0.csv", *words).err
     assert not (here / "out").exists()
+    write(here, "file", "as it was")
+    outcome = dezero("map", "x", "t0.csv", "--scheduler", "local", "-o", "file")
+    assert "file: is no folder" in outcome.err and (here / "file").read_text() == "as it was"
     (here / "full").mkdir()
     write(here / "full", "mine.txt", "")
     words[1] = "full"

@@ -128,3 +128,10 @@ def test_latex_of_higher_orders(dezero):
         r"\frac{\partial^{2} f}{\partial x \, \partial y_{1}} = 2 \, x",
         r"\frac{\partial^{2} f}{\partial y_{1}^{2}} = 0",
     ]
+
+
+@pytest.mark.parametrize("form", [[], ["--to", "latex"]])
+def test_a_formula_that_would_be_too_long_says_so(dezero, form):
+    outcome = dezero("derive", "sin(" * 1000 + "x" + ")" * 1000, *form)
+    assert outcome.status == 2 and "parts; as code, with --to c, it shares them" in outcome.err
+    assert dezero("derive", "sin(" * 1000 + "x" + ")" * 1000, "--to", "c").status == 0

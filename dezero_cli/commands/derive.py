@@ -36,9 +36,7 @@ def command(text: str, wrt: tuple[str, ...], order: int, form: str | None, as_js
         expression, symbolic.inputs(expression, wrt), names, order
     )
     if form:
-        from dezero.dialects import FORMS as WRITERS
-
-        report.write(WRITERS[form](program, [(), *wanted], text))
+        report.write(symbolic.code(form, program, [(), *wanted], text))
         return
     formulas = symbolic.texts(program, text)[1:]
     if as_json:
