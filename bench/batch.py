@@ -23,6 +23,14 @@ FORMULAS = Path(__file__).parent.parent / "tests" / "data" / "feynman.jsonl"
 OURS = [sys.executable, "-m", "dezero_cli", "batch"]
 MILLER = ["mlr", "--ijsonl", "--ojsonl", "put", "$value=$x**3/2-$y; $d_x=3*$x**2/2; $d_y=-1"]
 
+PEAK = """
+import re, sys
+from pathlib import Path
+from dezero_cli.main import run
+assert run(["batch"]) == 0
+sys.stderr.write(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+"""
+
 BARE = """
 import sys, orjson
 for line in sys.stdin.buffer:
@@ -125,12 +133,156 @@ def process(command: list[str], path: Path) -> Callable[[], None]:
 
 
 def peak(path: Path) -> float:
-    """The peak memory of `dezero batch` on a file, in MiB."""
+    """The peak memory of `dezero batch` on a file, in MiB, as the process itself knows it.
+
+    What the system tells of a child begins with the memory of the parent that it was forked from.
+    """
     with path.open("rb") as lines:
-        running = subprocess.Popen(OURS, stdin=lines, stdout=subprocess.DEVNULL)
-        _, status, usage = os.wait4(running.pid, 0)
-        running.returncode = status
-    return usage.ru_maxrss / 1024
+        command = [sys.executable, "-c", PEAK]
+        done = subprocess.run(
+            command,
+            stdin=lines,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+    return int(done.stderr) / 1024
+
+
+def latency(jobs: int, count: int = 20, pause: float = 0.2) -> float:
+    """The median seconds from a line to its answer, with a pause before each line."""
+    times = []
+    command = [*OURS, "--jobs", str(jobs)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        for i in range(count + 1):
+            time.sleep(pause)
+            start = time.perf_counter()
+            running.stdin.write(b"x**3/2-y ; x=%d y=1\n" % i)
+            running.stdin.flush()
+            running.stdout.readline()
+            times.append(time.perf_counter() - start)
+        running.stdin.close()
+    return statistics.median(times[1:])  # the first waits for the start-up
+
+
+# -------------------------------------------------------------------------------------- comparisons
+def alike(place: Path, count: int = 200_000) -> list[Row]:
+    """Many numbers for one expression."""
+    lines = numbers(place / "ours.jsonl", count, "x**3/2-y")
+    flat = numbers(place / "flat.jsonl", count, None)
+    sides = {
+        "ours": process(OURS, lines),
+        "two": process([*OURS, "--jobs", "2"], lines),
+        "bare": process([sys.executable, "-c", BARE], lines),
+        "start": process(OURS, Path(os.devnull)),
+    }
+    if shutil.which("mlr"):
+        sides["miller"] = process(MILLER, flat)
+    times = in_turn(sides, 7)
+    name = f"{count:,} JSON Lines of x**3/2-y with both derivatives"
+    work = times["ours"] - times["start"]
+    rows = [
+        ratio(f"{name} / orjson.loads + dumps", times["ours"], times["bare"], "<= 6"),
+        {"comparison": "the same without start-up", "ours": work, "unit": "s", "wanted": ""},
+    ]
+    if "miller" not in times:
+        return [*rows, {"comparison": f"{name}: Miller (mlr) is missing", "wanted": ""}]
+    return [
+        ratio(f"{name} / Miller, a thread a core", times["ours"], times["miller"], "<= 0.333"),
+        ratio(f"{name}, --jobs 2 / Miller, a thread a core", times["two"], times["miller"], ""),
+        *rows,
+    ]
+
+
+def memory(place: Path) -> list[Row]:
+    """The peak for ten times as many lines."""
+    peaks = [peak(numbers(place / "lines.jsonl", n, "x**3/2-y")) for n in (200_000, 2_000_000)]
+    return [
+        ratio("peak memory at 2,000,000 lines / at 200,000", peaks[1], peaks[0], "<= 1.1", "MiB")
+    ]
+
+
+def distinct(place: Path, count: int = 2_000) -> list[Row]:
+    """Expressions that never repeat; SymPy, which is slow, gets 40 of them and is scaled."""
+    return [
+        *against(place, count, "PyTorch float64 eval, backward()", "torch", PYTORCH, "<= 0.4"),
+        *against(place, count, "SymPy parse_expr, diff, evalf(subs)", "sympy", SYMPY, "<= 0.25"),
+        *against(place, count, "symengine sympify, diff, subs", "symengine", SYMENGINE, ""),
+    ]
+
+
+def against(place: Path, count: int, name: str, module: str, script: str, wanted: str) -> list[Row]:
+    """Whole processes, then what each expression takes without start-up."""
+    title = f"{count:,} distinct expressions"
+    if importlib.util.find_spec(module) is None:
+        return [{"comparison": f"{title}: {name}: {module} is missing", "wanted": ""}]
+    some = 40 if module == "sympy" else count
+    theirs, nothing = [sys.executable, "-c", script], Path(os.devnull)
+    sides = {
+        "ours": process(OURS, formulas(place / "ours.jsonl", count)),
+        "theirs": process(theirs, formulas(place / "theirs.jsonl", some)),
+        "our start": process(OURS, nothing),
+        "their start": process(theirs, nothing),
+    }
+    times = in_turn(sides, 1 if module == "sympy" else 5)
+    our_work = times["ours"] - times["our start"]
+    their_work = (times["theirs"] - times["their start"]) * count / some
+    whole = times["their start"] + their_work
+    return [
+        ratio(f"{title}, whole processes / {name}", times["ours"], whole, wanted),
+        ratio(f"{title}, no start-up / {name}", our_work, their_work, ""),
+    ]
+
+
+def processes(place: Path, count: int = 20_000) -> list[Row]:
+    """Two jobs against one, and two processes with half of the lines each: what the cores allow."""
+    whole = formulas(place / "many.jsonl", count)
+    lines = whole.read_text().splitlines(keepends=True)
+    halves = [place / "first.jsonl", place / "second.jsonl"]
+    halves[0].write_text("".join(lines[: count // 2]))
+    halves[1].write_text("".join(lines[count // 2 :]))
+
+    def apart() -> None:
+        with halves[0].open("rb") as first:
+            other = subprocess.Popen(OURS, stdin=first, stdout=subprocess.DEVNULL)
+            process(OURS, halves[1])()
+            other.wait()
+
+    sides = {str(n): process([*OURS, "--jobs", str(n)], whole) for n in (1, 2)}
+    times = in_turn({**sides, "apart": apart}, 5)
+    name = f"{count:,} distinct expressions"
+    return [
+        ratio(f"{name}, --jobs 2 / --jobs 1", times["2"], times["1"], "<= 0.588"),
+        ratio(f"{name}, two runs of a half each / --jobs 1", times["apart"], times["1"], "reported"),
+    ]
+
+
+def run() -> None:
+        with path.open("rb") as lines:
+            subprocess.run(command, stdin=lines, stdout=subprocess.DEVNULL, check=True)
+
+    return run
+
+
+def peak(path: Path) -> float:
+    """The peak memory of `dezero batch` on a file, in MiB, as the process itself knows it.
+
+    What the system tells of a child begins with the memory of the parent that it was forked from.
+    """
+    with path.open("rb") as lines:
+        command = [sys.executable, "-c", PEAK]
+        done = subprocess.run(
+            command,
+            stdin=lines,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+    return int(done.stderr) / 1024
 
 
 def latency(jobs: int, count: int = 20, pause: float = 0.2) -> float:

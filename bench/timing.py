@@ -89,7 +89,7 @@ def _behind(row: Row) -> str:
     figure = "" if ratio is None else f": {ratio:.3f}"
     if met(row) is False:
         return f"{row['comparison']}{figure}, and {row['wanted']} was wanted"
-    ahead = ratio is not None and ratio > 1 and met(row) is None
+    ahead = row.get("theirs") is not None and ratio > 1 and met(row) is None
     return f"{row['comparison']}{figure}, the other side is ahead" if ahead else ""
 
 
