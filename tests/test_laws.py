@@ -57,6 +57,11 @@ def noise(text, point):
     return moved
 
 
+def moderate(point):
+    """Whether the last digits of large terms that cancel are no larger than the rest."""
+    return all(1e-6 < abs(number) < 1e6 for number in point.values() if number)
+
+
 def agree(got, expected, slack, relative=1e-10):
     """Within `relative`, or what the inputs' own last digits amount to; nan agrees with nan."""
     got, expected = np.asarray(got), np.asarray(expected)
@@ -182,7 +187,7 @@ def test_printing_settles(text):
 @every
 @given(ANALYTIC_EXPRESSIONS, POINTS)
 def test_the_gradient_is_that_of_the_complex_step(text, point):
-    assume(all(1e-6 < abs(number) < 1e6 for number in point.values() if number))
+    assume(moderate(point))
     value, gradient = value_and_gradient(text, point)
     assume(np.isfinite([value, *gradient]).all())
     slack = noise(text, point)[1]
@@ -216,6 +221,7 @@ def test_permuting_the_inputs_permutes_the_gradient(text, point):
 @every
 @given(EXPRESSIONS, EXPRESSIONS, POINTS)
 def test_the_gradient_is_linear(first, second, point):
+    assume(moderate(point))
     parts = [value_and_gradient(text, point)[1] for text in (first, second)]
     combined = value_and_gradient(f"2.5*({first}) - ({second})/4", point)[1]
     expected = 2.5 * parts[0] - parts[1] / 4
