@@ -81,6 +81,7 @@ def _mapped(
     wanted = given | dict.fromkeys(step.results, pl.Float64())
     with pl.Config(streaming_chunk_size=BATCH):
         try:
+            until.check()
             _sink(kept, batch, wanted, form, target)
         except BaseException as fault:  # noqa: BLE001, a panic of Polars is not an Exception
             raise _in_words(fault, target.output) from None

@@ -21,15 +21,17 @@ SUFFIX = ".part"
 class Target:
     """An open file, pipe or device; `output` is its name to the user, None for standard output."""
 
-    def __init__(self, output: str | None, path: str | None, descriptor: int) -> None:
+    def __init__(self, output: str | None, descriptor: int) -> None:
         self.output = output
-        self._path = path
         self._descriptor = descriptor
         self._writing = self._interrupted = False
 
-    def sink(self) -> str | BinaryIO:
-        """What others are to write to: a path, or standard output."""
-        return self._path or open(self._descriptor, "wb", closefd=False)
+    def sink(self) -> BinaryIO:
+        """What others are to write to.
+
+        No path: a thread that is late would make the file again once it has been taken away.
+        """
+        return open(self._descriptor, "wb", closefd=False)
 
     def write(self, data: bytes) -> None:
         """Write lines; where Ctrl-C comes meanwhile, only the rest of one that is begun."""
@@ -67,7 +69,7 @@ def opened(output: str | None) -> Iterator[Target]:
     """
     if output is None or output == "-":
         sys.stdout.flush()
-        target = Target(None, None, sys.stdout.fileno())
+        target = Target(None, sys.stdout.fileno())
         with signals(target.interrupt):
             yield target
     elif os.path.exists(output) and not os.path.isfile(output):
@@ -75,14 +77,14 @@ def opened(output: str | None) -> Iterator[Target]:
             raise ValuesError(f"{output}: is a directory")
         descriptor = os.open(output, os.O_WRONLY)
         with signals(), os.fdopen(descriptor, "wb"):
-            yield Target(output, output, descriptor)
+            yield Target(output, descriptor)
     else:
-        with signals(), _beside(output) as (path, descriptor):
-            yield Target(output, path, descriptor)
+        with signals(), _beside(output) as descriptor:
+            yield Target(output, descriptor)
 
 
 @contextlib.contextmanager
-def _beside(output: str) -> Iterator[tuple[str, int]]:
+def _beside(output: str) -> Iterator[int]:
     """A new file in the folder of `output`, renamed to it at the end if all is well."""
     final = os.path.realpath(output)
     folder, name = os.path.split(final)
@@ -94,7 +96,7 @@ def _beside(output: str) -> Iterator[tuple[str, int]]:
         with os.fdopen(descriptor, "wb"):
             with contextlib.suppress(OSError):  # there is none before, or it is another's
                 os.fchmod(descriptor, stat.S_IMODE(os.stat(final).st_mode))
-            yield path, descriptor
+            yield descriptor
         os.replace(path, final)
     finally:
         with contextlib.suppress(FileNotFoundError):
