@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import json
 import os
@@ -14,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from bench.timing import Row, in_turn, ratio
@@ -108,20 +107,6 @@ def formulas(path: Path, count: int) -> Path:
 
 
 # ---------------------------------------------------------------------------------------- processes
-@contextlib.contextmanager
-def workplace() -> Iterator[Path]:
-    """A directory for the input, with bytecode at hand as an installed package has it."""
-    before = dict(os.environ)
-    with tempfile.TemporaryDirectory() as name:
-        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-        os.environ["PYTHONPYCACHEPREFIX"] = name + "/bytecode"
-        try:
-            yield Path(name)
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
-
-
 def process(command: list[str], path: Path) -> Callable[[], None]:
     """A whole run of a command that reads `path` on standard input."""
 
@@ -262,7 +247,8 @@ def processes(place: Path, count: int = 20_000) -> list[Row]:
 
 def run() -> list[Row]:
     """Medians of whole processes in turn."""
-    with workplace() as place:
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
         return [
             *alike(place),
             *memory(place),
