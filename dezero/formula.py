@@ -24,6 +24,8 @@ COMPARISONS: dict[Any, str] = {
     np.equal: "==",
     np.not_equal: "!=",
 }
+LARGEST = 1e290
+"""A coefficient beyond this, or below its reciprocal, stays apart from the others."""
 MOST_FACTORS = 32
 """A product of more factors becomes a factor itself, so that long products take linear time."""
 
@@ -126,7 +128,9 @@ class Terms:
         if len(f0) + len(f1) > MOST_FACTORS:
             f0, c0 = ((x0, 1),) if len(f0) > 1 else f0, c0 if len(f0) <= 1 else Fraction(1)
         coefficient = _times(c0, c1)
-        if coefficient is None:  # out of a float64's range
+        if coefficient is None:  # nearly out of a float64's range
+            if (1, ()) in ((c0, f0), (c1, f1)):
+                return x1 if (c0, f0) == (1, ()) else x0
             return self.intern(Term("product", Fraction(1), ((x0, 1), (x1, 1))))
         return self.product(coefficient, (*f0, *f1))
 
@@ -151,8 +155,11 @@ class Terms:
     def add(self, x0: int, x1: int) -> int:
         """x0 + x1; multiples of the same factors are gathered."""
         (c0, f0), (c1, f1) = self.factors(x0), self.factors(x1)
-        if f0 == f1 or (len(f0) == len(f1) and set(f0) == set(f1)):
+        alike = f0 == f1 or (len(f0) == len(f1) and set(f0) == set(f1))
+        if alike and abs(c0 + c1) < LARGEST:
             return self.product(c0 + c1, f0)
+        if alike and not f0:
+            return self.fold(np.add, (c0, c1))
         if (c0, f0) == (0, ()):
             return x1
         if (c1, f1) == (0, ()):
@@ -173,11 +180,11 @@ class Terms:
         coefficient, factors = self.factors(x)
         if whole == -1:
             return self.reciprocal(x)
-        if not factors and isinstance(whole, int) and 0 < whole <= 64:
-            return self.number(coefficient**whole)
-        if not factors and isinstance(whole, int) and coefficient and whole >= -64:
-            return self.number(coefficient**whole)
         if not factors:
+            if isinstance(whole, int) and abs(whole) <= 64 and (whole > 0 or coefficient):
+                value = coefficient**whole
+                if value == 0 or 1 / LARGEST < abs(value) < LARGEST:
+                    return self.number(value)
             return self.fold(np.power, (coefficient, whole))
         simple = coefficient == 1 and len(factors) == 1 and factors[0][1] == 1
         base = factors[0][0] if simple else x
@@ -214,7 +221,7 @@ def exact(value: float) -> Fraction | float:
 
 def _times(c0: Fraction, c1: Fraction) -> Fraction | None:
     product = c0 * c1
-    if product and not 1e-290 < abs(product) < 1e290:
+    if product and not 1 / LARGEST < abs(product) < LARGEST:
         return None
     if product.denominator > 10**30 or product.numerator > 10**30:
         return Fraction(repr(float(product)))

@@ -34,6 +34,8 @@ FORMS = ("png", "svg", "pdf")
 CURVE_SAMPLES, FIELD_SAMPLES = 1001, 201
 LARGEST = 1e300
 """Values beyond this count as infinite, and their reciprocals as 0: distances would overflow."""
+NARROW = 1e-4
+"""The part of the range, a tenth of a pixel, below which a curve does not show."""
 ARROWS, SHORT = 15, 0.4
 """Arrows of the gradient field along each axis, and the length of a short one to the longest."""
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
@@ -151,8 +153,16 @@ def curves(subject: Subject) -> Figure:
         axes.axhline(0.0, color=INK, linewidth=0.8, zorder=1.5)
     axes.set_xlabel(symbol(extent.name))
     handles, entries = axes.get_legend_handles_labels()
-    axes.legend(handles[::-1], entries[::-1], loc="lower left", bbox_to_anchor=(0, 1), borderpad=0)
+    place = (0, 1.05 if has_offset(axes) else 1)
+    axes.legend(handles[::-1], entries[::-1], loc="lower left", bbox_to_anchor=place, borderpad=0)
     return figure
+
+
+def has_offset(axes: Axes) -> bool:
+    """Whether a power of ten or a number to add stands above the numbers of the vertical axis."""
+    formatter = axes.yaxis.get_major_formatter()
+    formatter.set_locs(list(axes.yaxis.get_majorticklocs()))
+    return bool(formatter.get_offset())
 
 
 def sampled_curves(subject: Subject, program: Program) -> list[sampling.Curve]:
@@ -172,16 +182,18 @@ def sampled_curves(subject: Subject, program: Program) -> list[sampling.Curve]:
 
         drawn.append(sampling.curve(along, places, values[i], values[i + 1]))
     if not len(drawn[0].samples):
-        raise nowhere(subject)
+        raise nowhere(subject, "finite value")
+    if drawn[0].length() < NARROW * (places[-1] - places[0]):
+        raise nowhere(subject, f"stretch of finite values below {LARGEST:g} wide enough to see")
     return drawn
 
 
-def nowhere(subject: Subject) -> click.ClickException:
-    """The fault of a function that has no value to draw."""
+def nowhere(subject: Subject, what: str) -> click.ClickException:
+    """The fault of a function that has nothing of a kind to draw."""
     places = " and ".join(
         f"{r.name} from {number_text(r.start)} to {number_text(r.stop)}" for r in subject.ranges
     )
-    return click.ClickException(f"nothing to draw: no finite value for {places}")
+    return click.ClickException(f"nothing to draw: no {what} for {places}")
 
 
 # ------------------------------------------------------------------------------------ two ranges
@@ -193,7 +205,7 @@ def contours(subject: Subject) -> Figure:
     places = [each.places(FIELD_SAMPLES) for each in subject.ranges]
     field = sampling.field(lambda x, y: subject.run(program, x, y), *places)
     if not len(field.samples):
-        raise nowhere(subject)
+        raise nowhere(subject, "finite value")
     figure = Figure(figsize=(6.6, 5.4), layout="constrained")
     axes = figure.add_subplot()
     fill(figure, axes, field)

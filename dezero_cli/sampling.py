@@ -46,6 +46,10 @@ class Curve:
     down: bool
     up: bool
 
+    def length(self) -> float:
+        """The length, along x, of the stretches that are drawn."""
+        return float(np.diff(self.x)[np.isfinite(self.y[1:] + self.y[:-1])].sum())
+
     def limits(self, reach: float = 3.0) -> tuple[float, float]:
         """The least and the greatest value; `reach` interquartile ranges where there is no end."""
         low, high = float(self.samples.min()), float(self.samples.max())

@@ -45,12 +45,14 @@ def value_and_gradient(text, point):
 
 
 def noise(text, point):
-    """How much value and gradient move when an input moves by its last digit."""
+    """How much value and gradient move when an input moves by its last digit; 0 by that of 1."""
     middle = value_and_gradient(text, point)
     moved = [0.0, np.zeros(len(NAMES))]
     for name in NAMES:
         for towards in (-np.inf, np.inf):
-            near = point | {name: float(np.nextafter(point[name], towards))}
+            step = np.copysign(np.finfo(float).eps, towards)
+            moved_input = np.nextafter(point[name], towards) if point[name] else step
+            near = point | {name: float(moved_input)}
             value, gradient = value_and_gradient(text, near)
             moved[0] = np.fmax(moved[0], abs(value - middle[0]))
             moved[1] = np.fmax(moved[1], abs(gradient - middle[1]))

@@ -192,6 +192,23 @@ def test_curves_are_told_apart_without_colour_and_the_legend_is_above():
         assert axes.figure.bbox.x1 >= legend.x1 and axes.figure.bbox.y1 >= legend.y1
 
 
+def test_the_legend_is_above_a_power_of_ten():
+    (axes,) = figure("1e6*x**3", "x=-70:70")
+    with plotting.style():
+        axes.figure.draw_without_rendering()
+        offset = axes.yaxis.get_offset_text()
+        assert offset.get_text() == "1e11"
+        legend = axes.get_legend().get_window_extent()
+        assert legend.y0 >= offset.get_window_extent().y1
+        assert axes.figure.bbox.y1 >= legend.y1
+
+
+@pytest.mark.parametrize("text", ["1e305*x", "sqrt(-x**2)"])
+def test_a_point_is_no_curve(text):
+    with pytest.raises(click.ClickException, match="no stretch of finite values"):
+        figure(text, "x=-1:1")
+
+
 # ---------------------------------------------------------------------------------------- fields
 def field(text, *words):
     ranges = [values.span(word) for word in words]
