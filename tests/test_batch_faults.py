@@ -125,7 +125,7 @@ def busy_child(pid):
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         for child in children(pid):
-            if ticks(child) > known.get(child, 0) + 10:
+            if ticks(child) > known.get(child, 0) + 20:
                 return child
         time.sleep(0.01)
     raise AssertionError("no child works")

@@ -6,7 +6,6 @@ import pty
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -269,12 +268,11 @@ def test_an_interruption_before_or_after_the_work_is_quiet(moment):
 
 
 def test_interruption_is_status_130():
-    process = subprocess.Popen(
-        [*DEZERO, "eval", "x", "--vars", "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    time.sleep(1.0)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=20)
+    streams = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "bufsize": 0}
+    with subprocess.Popen([*DEZERO, "eval", "x", "--vars", "-"], **streams) as process:
+        process.stdin.write(b" " * 1_000_000)  # more than a pipe holds, so that it waits for more
+        process.send_signal(signal.SIGINT)
+        err = process.stderr.read()
     assert process.returncode == 130 and b"Traceback" not in err
 
 

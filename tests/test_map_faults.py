@@ -262,7 +262,7 @@ def test_a_run_that_is_ended_leaves_nothing(large, source, target, stop):
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
         wait_until(lambda: sorted(os.listdir()) != before)
         process.send_signal(stop)
-        assert process.communicate(timeout=30)[1] == b""
+        assert process.communicate(timeout=60)[1] == b""
     assert process.returncode == 128 + stop
     assert sorted(os.listdir()) == before
     assert (large / target).read_text() == "as it was"
@@ -296,7 +296,7 @@ def test_ctrl_c_on_a_pipe_ends_with_a_whole_line(here):
         process.stdin.flush()
         first = os.read(process.stdout.fileno(), 100)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=60)
     assert process.returncode == 130 and err == b""
     lines = (first + out).split(b"\n")
     assert lines[-1] == b"" and set(lines[1:-1]) == {b"1.5,2.5,3.75,2.5,1.5"}
