@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import timeit
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
-from bench.timing import Row, exponent, ratio, seconds
+from bench.timing import Row, exponent, ratio
 from dezero import Variable
 from dezero_cli.expression import parse
 
@@ -23,9 +27,13 @@ def balanced(leaves: int) -> None:
     level[0].backward()
 
 
-def best(size: int, work: object) -> float:
-    """The least of three times: growth is about the work, not the noise."""
-    return min(seconds(lambda: work(size)) for _ in range(3))  # type: ignore[operator]
+def least(work: Callable[[int], None], sizes: list[int]) -> list[float]:
+    """The least of eight times of each size, in turn, with the garbage collector off.
+
+    Growth is about the work itself, not about a machine that is slower for a while.
+    """
+    rounds = [[timeit.timeit(partial(work, n), number=1) for n in sizes] for _ in range(8)]
+    return [min(times) for times in zip(*rounds, strict=True)]
 
 
 def run() -> list[Row]:
@@ -38,7 +46,7 @@ def run() -> list[Row]:
     rows: list[Row] = []
     for name, (largest, work) in shapes.items():
         sizes = [largest // 8, largest // 4, largest // 2, largest]
-        times = [best(size, work) for size in sizes]
+        times = least(work, sizes)
         rows.append(
             {
                 "comparison": f"{name}: seconds, exponent of growth",
@@ -47,6 +55,6 @@ def run() -> list[Row]:
                 "wanted": "exponent about 1",
             }
         )
-    wide, narrow = best(65_536, balanced), best(16_384, balanced)
+    wide, narrow = least(balanced, [65_536, 16_384])
     rows.append(ratio("balanced sum, 65,536 leaves / 16,384 leaves", wide, narrow, "<= 5"))
     return rows

@@ -62,7 +62,7 @@ def least_squares() -> list[Row]:
             return w.grad
 
         assert np.allclose(ours(), pytorch().numpy(), rtol=1e-12)
-        times = in_turn({"ours": ours, "torch": pytorch}, 60)
+        times = in_turn({"ours": ours, "torch": pytorch}, 60, pause=0.1)
         name = f"least squares, 2,000 by 500, gradient for {wanted} / PyTorch eager"
         rows.append(ratio(name, times["ours"], times["torch"], "<= 1.3"))
     return rows

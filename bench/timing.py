@@ -11,23 +11,25 @@ from typing import Any
 Row = dict[str, Any]
 
 
-def in_turn(sides: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
-    """The median seconds of each side over `repeats` rounds, after one round to warm up."""
+def in_turn(
+    sides: Mapping[str, Callable[[], Any]], repeats: int, pause: float = 0.0
+) -> dict[str, float]:
+    """The median seconds of each side over `repeats` rounds, after one round to warm up.
+
+    Where both sides have threads of their own, which spin on the cores for a while when they have
+    nothing to do, a side begins after a pause of so many seconds and a call to wake up its own.
+    """
     times: dict[str, list[float]] = {name: [] for name in sides}
     for turn in range(repeats + 1):
         for name, work in sides.items():
+            if pause:
+                time.sleep(pause)
+                work()
             start = time.perf_counter()
             work()
             if turn:
                 times[name].append(time.perf_counter() - start)
     return {name: statistics.median(seconds) for name, seconds in times.items()}
-
-
-def seconds(work: Callable[[], Any]) -> float:
-    """How long one call takes."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def ratio(name: str, ours: float, theirs: float, bound: str, unit: str = "s") -> Row:

@@ -316,6 +316,16 @@ def _columns(x: Operand) -> Operand:
     return np.swapaxes(x, -1, -2)
 
 
+def _outer(x0: Operand, x1: Operand) -> Operand:
+    """x0 * x1 for a column and a row, or stacks of them.
+
+    In half of the time: where NumPy's buffer holds several rows, it copies the row into it.
+    """
+    with np.errstate():  # which puts the size of the buffer back
+        np.setbufsize(512)
+        return x0 * x1
+
+
 class Matmul(Rule):
     """The matrix product, over the last two axes, leading axes broadcast."""
 
@@ -330,8 +340,10 @@ class Matmul(Rule):
 
     def gradient0(self, gy: Operand, y: Operand, x0: Operand, x1: Operand) -> Operand:
         """gy @ x1.T; a vector x0 is a row, a vector x1 a column."""
+        if x0.ndim == x1.ndim == 1:
+            return gy * x1
         if x1.ndim == 1:
-            return np.reshape(gy, (*gy.shape, 1)) * x1
+            return _outer(np.reshape(gy, (*gy.shape, 1)), x1)
         if x0.ndim == 1:
             column = np.matmul(x1, np.reshape(gy, (*gy.shape, 1)))
             return np.reshape(column, column.shape[:-1])
@@ -339,9 +351,11 @@ class Matmul(Rule):
 
     def gradient1(self, gy: Operand, y: Operand, x0: Operand, x1: Operand) -> Operand:
         """x0.T @ gy; a vector x0 is a row, a vector x1 a column."""
+        if x0.ndim == x1.ndim == 1:
+            return gy * x0
         if x0.ndim == 1:
-            gy = np.reshape(gy, (*gy.shape[:-1], 1, *gy.shape[-1:])) if x1.ndim > 1 else gy
-            return (np.reshape(x0, (*x0.shape, 1)) if x1.ndim > 1 else x0) * gy
+            row = np.reshape(gy, (*gy.shape[:-1], 1, gy.shape[-1]))
+            return _outer(np.reshape(x0, (*x0.shape, 1)), row)
         if x1.ndim == 1:
             rows = np.reshape(gy, (-1,))
             return np.matmul(rows, np.reshape(x0, (-1, x0.shape[-1])))
