@@ -62,6 +62,7 @@ KEYWORDS = {
     "if": "write where(condition, a, b)",
     "else": "write where(condition, a, b)",
 }
+GREEK = {"π": "pi", "τ": "tau"}
 WORDS = {"lambda", "import", "return", "yield", "in", "is", "for", "var", "def", "let"}
 
 
@@ -120,6 +121,8 @@ def unexpected(text: str, tokens: list[Token], index: int, value_expected: bool)
     """Explain why the token at `index` cannot stand where it does."""
     kind, token, place = tokens[index]
     before = tokens[index - 1] if index else None
+    if kind == "?" and token == "|" and value_expected:
+        return ExpressionError("unexpected '|'", text, place, hint="write abs(x)")
     if kind == "?":
         return _foreign(text, token, place)
     if before is None and kind == "$END":
@@ -134,13 +137,22 @@ def unexpected(text: str, tokens: list[Token], index: int, value_expected: bool)
     if kind == ")":
         return ExpressionError("unmatched ')'", text, place)
     if kind == ",":
-        return ExpressionError("',' only separates the arguments of a function", text, place)
+        point = f"write {before[1]}.{tokens[index + 1][1]}" if _decimal(tokens, index) else None
+        message = "',' only separates the arguments of a function"
+        return ExpressionError(message, text, place, hint=point)
     if kind == "=":
         return ExpressionError("unexpected '='", text, place, hint=ADVICE["="])
     if kind in COMPARISONS:
         hint = "write (a < b)*(b < c)"
         return ExpressionError("comparisons do not chain", text, place, place + len(token), hint)
     return _side_by_side(text, tokens, index)
+
+
+def _decimal(tokens: list[Token], index: int) -> bool:
+    """Whether the comma at `index` is meant as a decimal point."""
+    (kind0, token0, place0), (kind1, _, place1) = tokens[index - 1], tokens[index + 1]
+    digits = kind0 == kind1 == "NUMBER" and token0.isdigit()
+    return digits and place0 + len(token0) + 1 == place1
 
 
 def _foreign(text: str, token: str, place: int) -> ExpressionError:
@@ -318,6 +330,8 @@ def missing_value(text: str, name: str, place: int, values: Mapping[str, Any]) -
     """A name that nobody gave a value."""
     if ALIASES.get(name, name) in FUNCTIONS:
         hint: str | None = f"the function is called as {name}(...)"
+    elif name in GREEK:
+        hint = f"add {name}=VALUE, or write {GREEK[name]}"
     else:
         hint = did_you_mean(name, [*values, *CONSTANTS]) or f"add {name}=VALUE"
     return ExpressionError(f"no value for {name}", text, place, place + len(name), hint)
@@ -329,4 +343,7 @@ def refused_operation(text: str, operation: Any, error: Exception) -> Expression
     shapes = re.search(r"broadcast together with shapes (\(.*?\)) (\(.*?\))", message)
     if shapes:
         message = f"shapes {shapes[1]} and {shapes[2]} do not fit together"
+    nothing = re.match(r"zero-size array to reduction operation (max|min)imum", message)
+    if nothing:
+        message = f"an array without elements has no {nothing[1]}"
     return ExpressionError(message, text, operation.place, operation.place + 1)

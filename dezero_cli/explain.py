@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from dezero import Variable
-from dezero_cli.expression import Expression, Operation, parse
+from dezero_cli.expression import Expression, Operation, parse, tokens
 from dezero_cli.report import number_text
 
 
@@ -20,6 +21,9 @@ def explanation(expression: Expression, values: Mapping[str, np.ndarray]) -> str
     for name in expression.names:
         if name in values and not np.isfinite(values[name]).all():
             return f"note: {name} is {_first(values[name])}"
+    for kind, number, place in tokens(expression.text):
+        if kind == "NUMBER" and math.isinf(float(number)):
+            return f"note: {number} is larger than a float64 can hold (column {place + 1})"
     for operation, result in kept:
         if not np.isfinite(result.data).all() and _operands_finite(result):
             subject = expression.text[operation.start : operation.end]

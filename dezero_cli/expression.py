@@ -165,6 +165,11 @@ def parse(text: str) -> Expression:
     return _Run(text).parse()
 
 
+def tokens(text: str) -> list[Token]:
+    """The tokens of a text: the kind of each, its own text, and its place."""
+    return _tables().tokens(text)
+
+
 def function_named(name: str, arity: int = 1) -> Callable[..., Any] | None:
     """The function that a call of `name`, an alias or not, means; None if there is none."""
     if arity == 2 and name in PAIRS:

@@ -78,6 +78,8 @@ def value(name: str, text: str, files: bool = True) -> np.ndarray:
     if text.startswith("@"):
         if not files:
             raise ValuesError(NO_FILES.format(name=name))
+        if text == "@":
+            raise ValuesError(f"{name}=@ names no file")
         return from_file(name, Path(text[1:]))
     if text.startswith(("[", "{", '"')):
         return from_json(name, _json(f"{name}={text}", text))

@@ -157,6 +157,8 @@ def test_values_from_standard_input():
         (["x"], "no value for x: add x=VALUE"),
         (["x", "x=foo"], "the value of x may use constants only, not foo"),
         (["x", "x="], "x= has no value"),
+        (["x", "x=@"], "x=@ names no file"),
+        (["max(x)", "x=[]"], "an array without elements has no max"),
         (["x", "x=1", "x=2"], "x is given twice"),
         (["x", "x=[1,2"], "x=[1,2 is not JSON"),
         (["x", "x=[1,[2]]"], "x must hold numbers only, not a list"),
@@ -199,6 +201,10 @@ def test_a_pickle_and_a_bad_line_are_refused(dezero, tmp_path):
         (["1/0"], "note: 1/0 is inf (column 1)"),
         (["y + 1/x", "x=[1,0]", "y=1"], "note: 1/x is inf at x[1] = 0.0 (column 5)"),
         (["x*y", "x=inf", "y=0"], "note: x is inf"),
+        (
+            ["x1e400 + 1e400", "x1e400=1"],
+            "note: 1e400 is larger than a float64 can hold (column 10)",
+        ),
         (["exp(x*y)", "x=1000", "y=2"], "note: exp(x*y) is inf at x = 1000.0, y = 2.0 (column 1)"),
     ],
 )

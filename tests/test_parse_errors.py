@@ -64,7 +64,10 @@ def test_it_is_refused_with_one_message_and_a_caret(case, capfd):
         ("1+SIN(1)", 3, "unknown function SIN: did you mean sin?"),
         ("arctan2(1)", 1, "arctan2 takes 2 values, got 1"),
         ("sin(1,2)", 1, "sin takes 1 value, got 2"),
-        ("1,2", 2, "',' only separates the arguments of a function"),
+        ("1,2*x", 2, "',' only separates the arguments of a function: write 1.2"),
+        ("1.5,2", 4, "',' only separates the arguments of a function"),
+        ("2*|x|", 3, "unexpected '|': write abs(x)"),
+        ("x|y", 2, "unexpected '|': write maximum(a, b) for 'or' of two comparisons"),
         ("a<b<c", 4, "comparisons do not chain: write (a < b)*(b < c)"),
         ("a % b", 3, "unexpected '%': there is no remainder or percentage"),
         ("a // b", 3, "'//' is no operator: there is no floor division: write floor(a/b)"),
@@ -93,3 +96,5 @@ def test_messages(text, column, message):
 def test_a_missing_value_names_the_nearest():
     with pytest.raises(ExpressionError, match=r"no value for lenght: did you mean length\?"):
         parse("2*lenght").evaluate({"length": Variable(np.array(1.0))})
+    with pytest.raises(ExpressionError, match=r"no value for π: add π=VALUE, or write pi$"):
+        parse("2*π").evaluate({})
