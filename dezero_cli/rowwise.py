@@ -101,7 +101,9 @@ def _missing(
     """A name that is neither a column nor a value."""
     place = expression.places[name]
     hint = did_you_mean(name, [*table, *constants, *CONSTANTS])
-    if hint is None:
+    if len(table) == 1 and ";" in table[0]:
+        hint = f"the only column is {table[0]}; cells are separated by ',', not ';'"
+    elif hint is None:
         shown = ", ".join(table[:8]) + ", ..." * (len(table) > 8)
         hint = f"the columns are {shown}; or add {name}=VALUE" if table else f"add {name}=VALUE"
     return ExpressionError(f"no column {name}", expression.text, place, place + len(name), hint)

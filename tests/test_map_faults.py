@@ -163,6 +163,8 @@ x good.csv --scheduler local
 2 --scheduler writes a folder of parts: give -o FOLDER
 good.csv
 2 missing EXPR, the expression; for example: 'x**2 + y' table.csv
+good.csv x*y
+2 the expression comes first, then the tables: 'x*y' good.csv
 k=1
 2 missing EXPR, the expression; for example: 'x**2 + y' table.csv
 x good.csv --from parquet
@@ -200,6 +202,12 @@ def test_what_does_not_go(dezero, here, words, fault):
 def test_faults_of_the_expression_have_a_place(dezero, here, expr, message, place):
     caret = f"error: {message}\n  {expr}\n  {' ' * place}^\n"
     assert dezero("map", expr, "good.csv") == (2, "", caret)
+
+
+def test_semicolons_between_the_cells_are_named(dezero, here):
+    write(here, "a.csv", "x;y\n1;2\n")
+    message = "error: no column x: the only column is x;y; cells are separated by ',', not ';'\n"
+    assert dezero("map", "x*y", "a.csv") == (2, "", f"{message}  x*y\n  ^\n")
 
 
 def test_columns_of_other_types(dezero, here):
