@@ -139,7 +139,9 @@ def _sorted(words: tuple[str, ...]) -> tuple[str, list[str], dict[str, float]]:
     if not rest or (os.path.isfile(rest[0]) and not rest[1:]):
         raise click.UsageError("missing EXPR, the expression; for example: 'x**2 + y' table.csv")
     if os.path.splitext(rest[0])[1][1:] in ENDINGS and os.path.isfile(rest[0]):
-        raise click.UsageError(f"the expression comes first, then the tables: {rest[-1]!r} {rest[0]}")
+        raise click.UsageError(
+            f"the expression comes first, then the tables: {rest[-1]!r} {rest[0]}"
+        )
     return rest[0], rest[1:], {name: float(value) for name, value in given.items()}
 
 
