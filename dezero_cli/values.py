@@ -17,6 +17,9 @@ from dezero_cli.expression import parse
 ASSIGNMENT = re.compile(r"\s*([^\W\d]\w*)\s*=(?!=)")
 """What tells NAME=VALUE from an expression: ``a==b`` is none."""
 
+_SEPARATOR = re.compile(r"([^,;\[\]()]*)[,;]\s*([^\W\d]\w*)\s*=(?!=)")
+"""What a value looks like that another one follows, without a space between."""
+
 NO_FILES = "a line may come from anyone and names no file: give {name}=@FILE on the command line"
 """Why a line of a batch gets no file read."""
 
@@ -83,6 +86,9 @@ def value(name: str, text: str, files: bool = True) -> np.ndarray:
         return from_file(name, Path(text[1:]))
     if text.startswith(("[", "{", '"')):
         return from_json(name, _json(f"{name}={text}", text))
+    if joined := _SEPARATOR.match(text):
+        shown = f"{name}={joined[1].strip()} {joined[2]}=..."
+        raise ValuesError(f"values are separated by spaces: write {shown}")
     return _constant(name, text)
 
 

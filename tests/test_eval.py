@@ -158,6 +158,7 @@ def test_values_from_standard_input():
         (["x", "x=foo"], "the value of x may use constants only, not foo"),
         (["x", "x="], "x= has no value"),
         (["x", "x=@"], "x=@ names no file"),
+        (["x+y", "x=1,y=2"], "values are separated by spaces: write x=1 y=..."),
         (["max(x)", "x=[]"], "an array without elements has no max"),
         (["x", "x=1", "x=2"], "x is given twice"),
         (["x", "x=[1,2"], "x=[1,2 is not JSON"),
