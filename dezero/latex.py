@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
@@ -28,14 +29,33 @@ _LATEX_COMPARISONS = {"<=": "\\le", ">=": "\\ge", "==": "=", "!=": "\\ne"}
 
 def latex_name(name: str) -> str:
     """x, \\theta, x_{1}: a name as mathematics sets it."""
+    name = unicodedata.normalize("NFC", name)
     stem, line, index = name.partition("_")
     digits = re.fullmatch(r"([^\W\d_]+)(\d+)", name)
     if digits:
         stem, line, index = digits[1], "_", digits[2]
-    symbol = "\\" + stem if stem in _GREEK else stem
+    symbol = "\\" + stem if stem in _GREEK else _spelt(stem)
     if len(stem) > 1 and stem not in _GREEK:
-        symbol = f"\\mathrm{{{stem}}}"
-    return symbol + (f"_{{{index.replace('_', ',')}}}" if line and index else "")
+        symbol = f"\\mathrm{{{symbol}}}"
+    return symbol + (f"_{{{_spelt(index.replace('_', ','))}}}" if line and index else "")
+
+
+def _spelt(text: str) -> str:
+    """A text with its Greek letters as commands: \\Delta x for Δx."""
+    letters = [_command(letter) for letter in text]
+    return "".join(
+        letter + " " * (len(letter) > 1 and after[:1].isalpha())
+        for letter, after in zip(letters, [*letters[1:], ""])
+    )
+
+
+def _command(letter: str) -> str:
+    """\\theta for θ; any other letter is itself."""
+    words = unicodedata.name(letter, "").replace("LAMDA", "LAMBDA").split()
+    if words[:1] != ["GREEK"] or words[2:3] != ["LETTER"] or len(words) != 4:
+        return letter
+    name = words[3].lower() if words[1] == "SMALL" else words[3].capitalize()
+    return f"\\{name}" if name in _GREEK else letter
 
 
 class LaTeX(Printer):
@@ -84,8 +104,10 @@ class LaTeX(Printer):
 
     def quotient(self, above: list[Rope], below: list[Rope]) -> Rope:
         """A fraction."""
-        top = interleave(above, " \\, ") if above else "1"
-        return ("\\frac{", top, "}{", interleave(below, " \\, "), "}") if below else top
+        if not below:
+            return interleave(above, " \\, ") if above else "1"
+        top = interleave(_bare(above), " \\, ") if above else "1"
+        return ("\\frac{", top, "}{", interleave(_bare(below), " \\, "), "}")
 
     def compare(self, term: Term) -> tuple[Rope, int]:
         """A comparison, which is 1 or 0, in Iverson's brackets."""
@@ -115,6 +137,16 @@ class LaTeX(Printer):
             return ("\\begin{cases} ", cases, " \\end{cases}"), ATOM
         name = _LATEX_CALLS.get(term.value, f"\\operatorname{{{term.value}}}")
         return (name, "\\left(", interleave(arguments, ", "), "\\right)"), ATOM
+
+
+def _bare(factors: list[Rope]) -> list[Rope]:
+    """Factors above or below the line of a fraction, where one alone needs no parentheses."""
+    if len(factors) != 1:
+        return factors
+    match factors[0]:
+        case ("\\left(", rope, "\\right)"):
+            return [rope]
+    return factors
 
 
 def latex(program: Program, wrt: Sequence[Sequence[str]], title: str) -> str:

@@ -38,6 +38,13 @@ def test_latex(dezero):
         r"f = \frac{\sqrt{\theta_{1}}}{x}",
         r"\frac{\partial f}{\partial \theta_{1}} = \frac{1}{2 \, x \, \sqrt{\theta_{1}}}",
     ]
+    assert dezero("derive", "θ*Δx/(λ_α + 1)", "--to", "latex").out.splitlines()[:2] == [
+        r"f = \frac{\theta \, \mathrm{\Delta x}}{\lambda_{\alpha} + 1}",
+        r"\frac{\partial f}{\partial \theta} = \frac{\mathrm{\Delta x}}{\lambda_{\alpha} + 1}",
+    ]
+    assert dezero("derive", "(x+1)*y/(x*(y+2))", "--to", "latex").out.splitlines()[0] == (
+        r"f = \frac{\left(x + 1\right) \, y}{x \, \left(y + 2\right)}"
+    )
 
 
 @pytest.mark.parametrize(
