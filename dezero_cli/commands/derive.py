@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from dezero_cli import report, symbolic
-from dezero_cli.arguments import ExpressionCommand, json_option
+from dezero_cli.arguments import ExpressionCommand, expression_and_values, json_option
 from dezero_cli.expression import parse
 
 HELP = """Print each partial derivative of EXPR as a formula.
@@ -21,13 +21,20 @@ FORMS = ("latex", "c", "numpy", "sql", "js")
 
 
 @click.command("derive", cls=ExpressionCommand, help=HELP)
-@click.argument("text", metavar="EXPR")
+@click.argument("words", nargs=-1, metavar="EXPR")
 @click.option("--wrt", multiple=True, metavar="NAME", help="Derive for NAME only (repeatable).")
 @click.option("--order", type=click.IntRange(1, 20), default=1, metavar="N", help="Derive N times.")
 @click.option("--to", "form", type=click.Choice(FORMS), help="Print value and derivatives as code.")
 @json_option
-def command(text: str, wrt: tuple[str, ...], order: int, form: str | None, as_json: bool) -> None:
+def command(
+    words: tuple[str, ...], wrt: tuple[str, ...], order: int, form: str | None, as_json: bool
+) -> None:
     """Derive, write the formulas, report."""
+    text, given = expression_and_values(words)
+    if given:
+        raise click.UsageError(
+            f"unexpected {given[0]!r}: formulas hold for all values; for numbers, dezero eval"
+        )
     if form and as_json:
         raise click.UsageError("--to prints code, so it goes without --json")
     expression = parse(text)
