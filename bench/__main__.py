@@ -56,15 +56,21 @@ def _processor() -> str:
     return names[0] if names else platform.processor()
 
 
-def measured(names: list[str]) -> list[Row]:
-    """The rows of every comparison; one whose peer is missing is named and left out."""
-    rows: list[Row] = []
-    for name in names:
-        print(f"{name} ...", file=sys.stderr, flush=True)
-        try:
-            rows += importlib.import_module(f"bench.{name}").run()
-        except ImportError as missing:
-            rows.append({"comparison": f"{name}: {missing.name} is missing", "wanted": ""})
+def measured(name: str) -> list[Row]:
+    """The rows of a comparison; one whose peer is missing is named and left out."""
+    print(f"{name} ...", file=sys.stderr, flush=True)
+    try:
+        rows: list[Row] = importlib.import_module(f"bench.{name}").run()
+    except ImportError as missing:
+        return [{"comparison": f"{name}: {missing.name} is missing", "wanted": ""}]
+    return rows
+
+
+def apart(name: str) -> list[Row]:
+    """The same in a new process, where no other peer has threads or has broken up the memory."""
+    command = [sys.executable, "-m", "bench", "--only", name, "--json"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    rows: list[Row] = json.loads(done.stdout)["rows"]
     return rows
 
 
@@ -83,7 +89,9 @@ def main() -> None:
     options = parser.parse_args()
     compile_modules()
     start = time.perf_counter()
-    rows, found = measured(options.only or comparisons()), versions()
+    names = options.only or comparisons()
+    rows = measured(names[0]) if len(names) == 1 else [row for n in names for row in apart(n)]
+    found = versions()
     minutes = (time.perf_counter() - start) / 60
     if options.write:
         Path(options.write).write_text(markdown(rows, found, minutes), encoding="utf-8")

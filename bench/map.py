@@ -83,14 +83,14 @@ def text(folder: Path) -> list[Row]:
 
 
 def peak(folder: Path, rows: int) -> float:
-    """The most memory, in MiB, that a run from Parquet to Parquet has had; the median of three."""
+    """The most memory, in MiB, that a run from Parquet to Parquet has had; the median of five."""
     source, target = folder / "t.parquet", folder / "o.parquet"
     table(rows, 1).write_parquet(source, row_group_size=1 << 18)
     words = ["map", SUBJECT.text, str(source), "-o", str(target)]
     command = [sys.executable, "-c", PEAK, *words]
     peaks = [
         int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-        for _ in range(3)
+        for _ in range(5)
     ]
     return statistics.median(peaks) / 1024
 
