@@ -82,24 +82,27 @@ def text(folder: Path) -> list[Row]:
     return [ratio(name, times["ours"], times["theirs"], "<= 0.2"), *rows]
 
 
-def peak(folder: Path, rows: int) -> float:
-    """The most memory, in MiB, that a run from Parquet to Parquet has had; the median of five."""
-    source, target = folder / "t.parquet", folder / "o.parquet"
-    table(rows, 1).write_parquet(source, row_group_size=1 << 18)
-    words = ["map", SUBJECT.text, str(source), "-o", str(target)]
-    command = [sys.executable, "-c", PEAK, *words]
-    peaks = [
-        int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-        for _ in range(5)
-    ]
-    return statistics.median(peaks) / 1024
+def peaks(folder: Path) -> list[float]:
+    """The most memory, in MiB, of runs from Parquet to Parquet; medians of five, in turn."""
+    target, commands = folder / "o.parquet", []
+    for rows in (FEW, MANY):
+        source = folder / f"{rows}.parquet"
+        table(rows, 1).write_parquet(source, row_group_size=1 << 18)
+        words = ["map", SUBJECT.text, str(source), "-o", str(target)]
+        commands.append([sys.executable, "-c", PEAK, *words])
+    found: list[list[int]] = [[], []]
+    for _ in range(5):
+        for seen, command in zip(found, commands, strict=True):
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            seen.append(int(done.stdout))
+    return [statistics.median(seen) / 1024 for seen in found]
 
 
 def run() -> list[Row]:
     """Speed on CSV, memory on Parquet."""
     with tempfile.TemporaryDirectory(prefix="dezero-bench-") as name:
         rows = text(Path(name))
-        few, many = peak(Path(name), FEW), peak(Path(name), MANY)
+        few, many = peaks(Path(name))
     return [
         *rows,
         {
