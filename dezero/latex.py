@@ -28,8 +28,10 @@ _LATEX_COMPARISONS = {"<=": "\\le", ">=": "\\ge", "==": "=", "!=": "\\ne"}
 
 
 def latex_name(name: str) -> str:
-    """x, \\theta, x_{1}: a name as mathematics sets it."""
+    """x, \\theta, x_{1}: a name as mathematics sets it; ``x_`` and ``_1`` keep their lines."""
     name = unicodedata.normalize("NFC", name)
+    if "" in name.split("_"):
+        return "\\mathrm{" + _spelt(name).replace("_", "\\_") + "}"
     stem, line, index = name.partition("_")
     digits = re.fullmatch(r"([^\W\d_]+)(\d+)", name)
     if digits:
@@ -37,7 +39,7 @@ def latex_name(name: str) -> str:
     symbol = "\\" + stem if stem in _GREEK else _spelt(stem)
     if len(stem) > 1 and stem not in _GREEK:
         symbol = f"\\mathrm{{{symbol}}}"
-    return symbol + (f"_{{{_spelt(index.replace('_', ','))}}}" if line and index else "")
+    return symbol + (f"_{{{_spelt(index.replace('_', ','))}}}" if line else "")
 
 
 def _spelt(text: str) -> str:

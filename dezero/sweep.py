@@ -21,16 +21,17 @@ if TYPE_CHECKING:
 class Sweep:
     """One walk back from `root`, whose gradient is set.
 
-    A heap keyed by generation gives the functions in an order in which every gradient is complete
-    before it is used (the notes sort a list at each insertion, which is quadratic in the width of
-    the graph).
+    A heap of generations, each with the functions that wait in it, gives an order in which every
+    gradient is complete before it is used (the notes sort a list at each insertion, which is
+    quadratic in the width of the graph).
     """
 
     def __init__(self, root: Variable, retain_grad: bool, recording: bool) -> None:
         self.root = root
         self.retain_grad = retain_grad
         self.recording = recording
-        self.heap: list[tuple[int, int, Function]] = []
+        self.heap: list[int] = []
+        self.waiting: dict[int, list[Function]] = {}
         self.seen: set[Function] = set()
         self.masks: dict[Function, Any] = {}
 
@@ -38,14 +39,13 @@ class Sweep:
         """Walk the whole graph; afterwards every input holds its gradient."""
         assert self.root.creator is not None
         self.visit(self.root.creator, self.root)
-        heap, seen, recording, retain_grad = (
-            self.heap,
-            self.seen,
-            self.recording,
-            self.retain_grad,
-        )
+        heap, waiting, seen = self.heap, self.waiting, self.seen
+        recording, retain_grad = self.recording, self.retain_grad
         while heap:
-            function = heappop(heap)[2]
+            generation = waiting[heap[0]]
+            function = generation.pop()
+            if not generation:
+                del waiting[heappop(heap)]
             outputs: list[Any] = list(map(call, function.outputs))
             gys = [outputs[0]._grad] if len(outputs) == 1 else _complete(outputs, function.shapes)
             gxs = function.gradients(gys, recording)
@@ -70,9 +70,15 @@ class Sweep:
                         y._grad = None
 
     def visit(self, function: Function, reached: Variable) -> None:
-        """Put `function`, first reached through its output `reached`, on the heap."""
+        """Let `function`, first reached through its output `reached`, wait for its generation."""
         self.seen.add(function)
-        heappush(self.heap, (-function.generation, -len(self.seen), function))
+        latest_first = -function.generation
+        generation = self.waiting.get(latest_first)
+        if generation is None:
+            self.waiting[latest_first] = [function]
+            heappush(self.heap, latest_first)
+        else:
+            generation.append(function)
         if len(function.outputs) > 1:  # gradients that an earlier walk retained count no more
             for reference in function.outputs:
                 output = reference()

@@ -42,6 +42,9 @@ def test_latex(dezero):
         r"f = \frac{\theta \, \mathrm{\Delta x}}{\lambda_{\alpha} + 1}",
         r"\frac{\partial f}{\partial \theta} = \frac{\mathrm{\Delta x}}{\lambda_{\alpha} + 1}",
     ]
+    assert dezero("derive", "a_b_c*_ + x_/__α", "--to", "latex").out.splitlines()[0] == (
+        r"f = a_{b,c} \, \mathrm{\_} + \frac{\mathrm{x\_}}{\mathrm{\_\_\alpha}}"
+    )
     assert dezero("derive", "(x+1)*y/(x*(y+2))", "--to", "latex").out.splitlines()[0] == (
         r"f = \frac{\left(x + 1\right) \, y}{x \, \left(y + 2\right)}"
     )
