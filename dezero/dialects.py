@@ -18,14 +18,11 @@ from dezero.formula import (
     FormulaError,
     Printer,
     Rope,
-    Term,
-    Terms,
-    children,
     interleave,
     join,
-    reachable,
 )
 from dezero.latex import latex
+from dezero.terms import Term, Terms, children, reachable
 from dezero.trace import Program
 
 

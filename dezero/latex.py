@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from dezero.formula import ATOM, POWER, PRODUCT, SUM, Printer, Rope, Term, Terms, interleave
+from dezero.formula import ATOM, POWER, PRODUCT, SUM, Printer, Rope, interleave
+from dezero.terms import Term, Terms
 from dezero.trace import Program
 
 _GREEK = set(

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from dezero.formula import FormulaError, Terms
+from dezero.formula import FormulaError
 from dezero.latex import LaTeX, latex_name
+from dezero.terms import Terms
 from dezero.trace import Program, differentiate, merge
 from dezero_cli import sampling, symbolic
 from dezero_cli.expression import Expression
