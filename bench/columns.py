@@ -12,9 +12,9 @@ import numpy as np
 
 from bench.scalars import GOLDSTEIN_PRICE
 from bench.timing import Row, in_turn, ratio
-from dezero.native import compiled
-from dezero.trace import Program, trace
-from dezero_cli.expression import parse
+from dezero.programs.native import compiled
+from dezero.programs.trace import Program, trace
+from dezero_cli.language.expression import parse
 
 ROWS = 4_000_000
 THREADS = 2
@@ -164,7 +164,7 @@ def fresh() -> Row:
     code = """
 import time
 from bench.columns import SUBJECTS, program
-from dezero.native import compiled
+from dezero.programs.native import compiled
 start = time.perf_counter()
 assert compiled(program(SUBJECTS[0])).is_native
 print(time.perf_counter() - start)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dezero_cli import values
+from dezero_cli.language import values
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem

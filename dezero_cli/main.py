@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import click
 
 from dezero_cli import report
-from dezero_cli.diagnosis import ExpressionError
-from dezero_cli.values import ValuesError
+from dezero_cli.language.diagnosis import ExpressionError
+from dezero_cli.language.values import ValuesError
 
 COMMANDS = ("eval", "batch", "map", "derive", "check", "graph", "plot", "functions")
 """The commands, in the order of the help; each is a module of `dezero_cli.commands`."""
@@ -76,7 +76,7 @@ class CommandGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find a command; for an unknown one name the nearest."""
         if args[0] not in COMMANDS and not args[0].startswith("-"):
-            from dezero_cli.diagnosis import nearest
+            from dezero_cli.language.diagnosis import nearest
 
             near = nearest(args[0], COMMANDS)
             hint = f"did you mean {near}?" if near else f"known are {', '.join(COMMANDS)}"

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from dezero_cli.diagnosis import ExpressionError
+from dezero_cli.language.diagnosis import ExpressionError
 
 WIDTH = 100
 """Cells of a line of text."""

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import orjson
 
-from dezero_cli import differentiate, report, symbolic
-from dezero_cli.answers import Settings, answer
-from dezero_cli.diagnosis import ExpressionError
-from dezero_cli.expression import parse
-from dezero_cli.lines import Chunk
+from dezero_cli import report
+from dezero_cli.batch.answers import Settings, answer
+from dezero_cli.batch.lines import Chunk
+from dezero_cli.language import differentiate, symbolic
+from dezero_cli.language.diagnosis import ExpressionError
+from dezero_cli.language.expression import parse
 
 CORPUS = Path(__file__).parent / "data" / "corpus"
 MOST = 20

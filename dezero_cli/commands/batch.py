@@ -13,11 +13,12 @@ from typing import Any
 import click
 import numpy as np
 
-from dezero_cli import report, values
-from dezero_cli.answers import Answer, Settings, answer
+from dezero_cli import report
 from dezero_cli.arguments import ExpressionCommand, file_names, hessian_option, jacobian_option
-from dezero_cli.lines import Chunk, Reader
-from dezero_cli.target import opened
+from dezero_cli.batch.answers import Answer, Settings, answer
+from dezero_cli.batch.lines import Chunk, Reader
+from dezero_cli.language import values
+from dezero_cli.output import opened
 
 HELP = """Evaluate and differentiate a line at a time: one JSON object for each.
 
@@ -100,7 +101,7 @@ def _answered(
     """Every chunk of the files with its answer, in order."""
     with contextlib.closing(Reader(files, settings.longest)) as reader:
         if jobs > 1:
-            from dezero_cli import workers
+            from dezero_cli.batch import workers
 
             yield from workers.answers(reader, settings, jobs)
         while not reader.ended:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from dezero_cli import differentiate, report, values
+from dezero_cli import report
 from dezero_cli.arguments import (
     ExpressionCommand,
     expression_and_values,
@@ -15,7 +15,8 @@ from dezero_cli.arguments import (
     precision_option,
     vars_option,
 )
-from dezero_cli.expression import parse
+from dezero_cli.language import differentiate, values
+from dezero_cli.language.expression import parse
 
 if TYPE_CHECKING:
     from dezero.calculus import Comparison

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
-from dezero_cli import report, symbolic
+from dezero_cli import report
 from dezero_cli.arguments import ExpressionCommand, expression_and_values, json_option
-from dezero_cli.expression import parse
+from dezero_cli.language import symbolic
+from dezero_cli.language.expression import parse
 
 HELP = """Print each partial derivative of EXPR as a formula.
 

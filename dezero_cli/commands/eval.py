@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 from dezero import Variable
-from dezero_cli import differentiate, report, values
+from dezero_cli import report
 from dezero_cli.arguments import (
     ExpressionCommand,
     expression_and_values,
@@ -20,7 +20,8 @@ from dezero_cli.arguments import (
     precision_option,
     vars_option,
 )
-from dezero_cli.expression import Expression, Operation, parse
+from dezero_cli.language import differentiate, values
+from dezero_cli.language.expression import Expression, Operation, parse
 
 HELP = """Print the value of EXPR and its gradient for every input.
 
@@ -144,7 +145,7 @@ def _explain(
     arrays = [result["value"], *result.get("grad", {}).values()]
     if all(np.isfinite(array).all() for array in arrays):
         return 0
-    from dezero_cli.explain import explanation
+    from dezero_cli.language.explain import explanation
 
     note = explanation(expression, given)
     if note:

@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from dezero.functions import ALIASES, CONSTANTS, ELEMENTWISE, FUNCTIONS, NAMED, PAIRS
-from dezero_cli import report, symbolic
+from dezero_cli import report
 from dezero_cli.arguments import json_option
-from dezero_cli.expression import parse
+from dezero_cli.language import symbolic
+from dezero_cli.language.expression import parse
 
 HELP = """List the functions and constants that an expression may use, with their derivatives."""
 

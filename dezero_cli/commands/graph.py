@@ -7,9 +7,11 @@ from pathlib import Path
 import click
 
 from dezero.functions import CONSTANTS
-from dezero_cli import drawing, report, values
+from dezero_cli import report
 from dezero_cli.arguments import ExpressionCommand, expression_and_values
-from dezero_cli.expression import parse
+from dezero_cli.language import values
+from dezero_cli.language.expression import parse
+from dezero_cli.pictures import graph as drawing
 
 HELP = """Print the computational graph of EXPR as Graphviz DOT.
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dezero_cli import tables, values
 from dezero_cli.arguments import ExpressionCommand, file_names
-from dezero_cli.tables import ENDINGS, Tables
-from dezero_cli.values import ValuesError
+from dezero_cli.language import values
+from dezero_cli.language.values import ValuesError
+from dezero_cli.tables import files as tables
+from dezero_cli.tables.files import ENDINGS, Tables
 
 if TYPE_CHECKING:
-    from dezero_cli.rowwise import Request
+    from dezero_cli.tables.step import Request
 
 HELP = """Evaluate EXPR and its derivatives for every row of a table.
 
@@ -88,7 +89,7 @@ def command(
     text, names, constants = _sorted(words)
     found = tables.found(names, source)
     tables.require("polars", "tables")
-    from dezero_cli.rowwise import Request
+    from dezero_cli.tables.step import Request
 
     request = Request(text, constants, wrt, _pairs(sigma), no_grad, only, prefix)
     if scheduler:
@@ -99,8 +100,8 @@ def command(
 
 def _alone(found: Tables, request: Request, form: str | None, output: str | None) -> None:
     """Do all rows in this process, and show how far it is."""
-    from dezero_cli import mapping
     from dezero_cli.progress import Progress
+    from dezero_cli.tables import mapping
 
     target_format = tables.target_format(output, form)
     if target_format not in tables.TEXT and output in {None, "-"} and sys.stdout.isatty():
@@ -123,7 +124,7 @@ def _spread(
     """Do the tables on a cluster."""
     if folder is None or folder == "-":
         raise click.UsageError("--scheduler writes a folder of parts: give -o FOLDER")
-    from dezero_cli import cluster
+    from dezero_cli.tables import cluster
 
     target_format = ENDINGS[form] if form else found.format
     cluster.mapped(found, request, target_format, folder, scheduler, resume)

@@ -10,11 +10,13 @@ from pathlib import Path
 import click
 import numpy as np
 
-from dezero_cli import plotting, report, symbolic, values
+from dezero_cli import report
 from dezero_cli.arguments import ExpressionCommand, expression_and_values
-from dezero_cli.diagnosis import did_you_mean, missing_value
-from dezero_cli.expression import Expression, parse
-from dezero_cli.target import opened
+from dezero_cli.language import symbolic, values
+from dezero_cli.language.diagnosis import did_you_mean, missing_value
+from dezero_cli.language.expression import Expression, parse
+from dezero_cli.output import opened
+from dezero_cli.pictures import plot as plotting
 
 HELP = """Draw EXPR and its derivatives over a range, or its contours and gradient over two.
 

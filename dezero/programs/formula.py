@@ -1,0 +1,213 @@
+"""Program -> text that a person or another tool can read.
+
+A printer writes a program's terms as a formula of the tool's own language, as LaTeX, or as code,
+with as few parentheses as Python needs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+from dezero.programs.terms import Term, Terms, children, reachable
+from dezero.programs.trace import Program
+
+# ------------------------------------------------------------------------------------------ ropes
+Rope = Any
+"""Text in pieces: a str, or a tuple of ropes; a formula of n terms is joined once."""
+
+
+def join(rope: Rope) -> str:
+    """The text of a rope, without recursion."""
+    pieces: list[str] = []
+    pending = [rope]
+    while pending:
+        piece = pending.pop()
+        if isinstance(piece, str):
+            pieces.append(piece)
+        else:
+            pending.extend(reversed(piece))
+    return "".join(pieces)
+
+
+# Precedence, from what binds least to what binds most.
+COMPARISON, SUM, PRODUCT, SIGN, POWER, ATOM = range(6)
+
+
+class FormulaError(ValueError):
+    """A program that has no text in the form asked for; the message says why."""
+
+
+class Printer:
+    """Writes terms as a formula of the tool's own language; subclasses write other forms."""
+
+    longest = 200_000
+
+    def __init__(self, terms: Terms) -> None:
+        self.terms = terms.terms
+        self.outputs = terms.outputs
+        self.written: dict[int, tuple[Rope, int]] = {}
+        self.named: set[int] = set()  # terms that have a name of their own in the text
+
+    def formulas(self) -> list[str]:
+        """The text of each output."""
+        for number in self.needed():
+            self.written[number] = self.write(self.terms[number])
+        return [join(self.written[number][0]) for number in self.outputs]
+
+    def needed(self) -> list[int]:
+        """The terms that the outputs are made of, parts before wholes."""
+        sizes = [1] * len(self.terms)
+        for number, term in enumerate(self.terms):
+            sizes[number] += sum(sizes[part] for part in children(term))
+        size = sum(sizes[number] for number in self.outputs)
+        if size > self.longest:
+            raise FormulaError(
+                f"the formula would have {size} parts; as code, with --to c, it shares them"
+            )
+        return reachable(self.terms, self.outputs)
+
+    def write(self, term: Term) -> tuple[Rope, int]:
+        """The rope of a term whose parts are written, and how tightly it binds."""
+        writers: dict[str, Callable[[Term], tuple[Rope, int]]] = {
+            "number": self.number,
+            "name": lambda term: (self.name(term.value), ATOM),
+            "sum": self.sum,
+            "product": self.product,
+            "power": lambda term: self.power(self.part(term.parts[0], ATOM), term.parts[1]),
+            "compare": self.compare,
+            "call": self.call,
+        }
+        return writers[term.kind](term)
+
+    def part(self, number: int, least: int) -> Rope:
+        """A part, in parentheses where it binds less than `least`."""
+        rope, precedence = self.written[number]
+        return rope if precedence >= least else ("(", rope, ")")
+
+    def number(self, term: Term) -> tuple[Rope, int]:
+        """A constant."""
+        text = self.number_text(term.value)
+        if "/" in text:
+            return text, PRODUCT if not text.startswith("-") else SIGN - 1
+        return text, ATOM if not text.startswith("-") else SIGN
+
+    def number_text(self, value: Fraction | float) -> str:
+        """A constant as a person writes it: 3, 0.5, 1/3, pi."""
+        if isinstance(value, float):
+            return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
+        if float(value) in _NAMED:
+            return _NAMED[float(value)]
+        if value.denominator == 1 and abs(value) < 10**15:
+            return str(value.numerator)
+        if _terminates(value) or value.denominator > 1000:
+            return repr(float(value))
+        return f"{value.numerator}/{value.denominator}"
+
+    def name(self, name: str) -> str:
+        """An input."""
+        return name
+
+    def sum(self, term: Term) -> tuple[Rope, int]:
+        """a + b, or a - b where b has a minus sign."""
+        left, right = term.parts
+        other = self.terms[right]
+        if not isinstance(other.value, Fraction) or other.value >= 0 or right in self.named:
+            return (self.part(left, SUM), " + ", self.part(right, SUM)), SUM
+        if other.value == -1 and len(other.parts) == 1 and other.parts[0][1] == 1:
+            return (self.part(left, SUM), " - ", self.part(other.parts[0][0], PRODUCT)), SUM
+        magnitude = self.write(other._replace(value=-other.value))[0]
+        return (self.part(left, SUM), " - ", magnitude), SUM
+
+    def product(self, term: Term) -> tuple[Rope, int]:
+        """Coefficient and factors over those with negative exponents."""
+        coefficient: Fraction = term.value
+        above = [(base, e) for base, e in term.parts if not (isinstance(e, int) and e < 0)]
+        below = [(base, -e) for base, e in term.parts if isinstance(e, int) and e < 0]
+        top, bottom = self.coefficient(abs(coefficient))
+        numerator = self.factor_list(top, above)
+        alone = bottom is None and len(below) == 1
+        denominator = self.factor_list(bottom, below, SIGN if alone else PRODUCT)
+        rope = self.quotient(numerator, denominator)
+        if coefficient < 0:
+            return ("-", rope), SIGN - 1
+        return rope, POWER if coefficient == 1 and len(above) == 1 and not below else PRODUCT
+
+    def coefficient(self, value: Fraction) -> tuple[str | None, str | None]:
+        """The texts of a positive coefficient above and below the line; None is 1."""
+        if (_terminates(value) and not _is_dyadic(value)) or value.denominator > 1000:
+            return self.number_text(value), None
+        top = None if value.numerator == 1 else self.number_text(Fraction(value.numerator))
+        bottom = None if value.denominator == 1 else self.number_text(Fraction(value.denominator))
+        return top, bottom
+
+    def factor_list(
+        self, number: str | None, factors: list[tuple[int, Any]], least: int = PRODUCT
+    ) -> list[Rope]:
+        """The ropes of a number and powers, to be multiplied."""
+        ropes: list[Rope] = [] if number is None else [number]
+        for base, exponent in factors:
+            if exponent == 1:
+                ropes.append(self.part(base, least))
+            else:
+                ropes.append(self.literal_power(self.part(base, ATOM), exponent))
+        return ropes
+
+    def literal_power(self, base: Rope, exponent: Any) -> Rope:
+        """base**exponent for a number."""
+        text = self.number_text(Fraction(exponent))
+        return (base, "**", f"({text})" if "/" in text else text)
+
+    def power(self, base: Rope, exponent: int) -> tuple[Rope, int]:
+        """base**exponent for a term."""
+        return (base, "**", self.part(exponent, SIGN)), POWER
+
+    def quotient(self, above: list[Rope], below: list[Rope]) -> Rope:
+        """above/below."""
+        top = interleave(above, "*") if above else "1"
+        if not below:
+            return top
+        bottom = interleave(below, "*")
+        return (top, "/", ("(", bottom, ")") if len(below) > 1 else bottom)
+
+    def compare(self, term: Term) -> tuple[Rope, int]:
+        """a < b."""
+        left, right = (self.part(number, SUM) for number in term.parts)
+        return (left, f" {term.value} ", right), COMPARISON
+
+    def call(self, term: Term) -> tuple[Rope, int]:
+        """f(a, b)."""
+        name = "abs" if term.value == "absolute" else term.value
+        arguments = interleave([self.written[number][0] for number in term.parts], ", ")
+        return (name, "(", arguments, ")"), ATOM
+
+
+_NAMED = {math.pi: "pi", math.e: "e"}
+
+
+def _terminates(value: Fraction) -> bool:
+    """Whether a number has a decimal form of reasonable length."""
+    rest = value.denominator
+    for prime in (2, 5):
+        while rest % prime == 0:
+            rest //= prime
+    return rest == 1 and value.denominator < 10**17
+
+
+def _is_dyadic(value: Fraction) -> bool:
+    return value.denominator in {1, 2, 4, 8, 16, 32, 64}
+
+
+def interleave(ropes: list[Rope], separator: str) -> Rope:
+    """The ropes with a separator between."""
+    return tuple(piece for rope in ropes for piece in (separator, rope))[1:]
+
+
+def formulas(program: Program) -> list[str]:
+    """A formula for each output of a program, in the tool's own language.
+
+    Raises FormulaError where writing every shared part out would take too long a text.
+    """
+    return Printer(Terms(program)).formulas()

@@ -1,0 +1,437 @@
+"""A Program as the text of an LLVM module: a loop over rows, a vector of them at a time.
+
+The arithmetic is IEEE's, operation by operation: no fast-math, no fused multiply-add, so its bits
+are NumPy's.  Elementary functions are calls, of a vector function where there is one, else of
+libm's, lane by lane.  A long program is cut into segments, each a loop of its own over a tile of
+rows, and the values that pass between segments wait in scratch memory: compilation then takes
+time in proportion to the program, and the loop that runs stays in the instruction cache.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dezero.programs.trace import Program
+
+SEGMENT = 256
+"""Operations in a segment; the time to allocate registers grows faster than their number."""
+
+TILE = 256
+"""Rows, at most, that a segment works on before the next one has its turn."""
+
+SCRATCH = 1 << 16
+"""Numbers that scratch memory holds at most, tiles permitting, so that it stays in a cache."""
+
+ARITHMETIC = {np.add: "fadd", np.subtract: "fsub", np.multiply: "fmul", np.divide: "fdiv"}
+COMPARISONS = {
+    np.less: "olt",
+    np.less_equal: "ole",
+    np.greater: "ogt",
+    np.greater_equal: "oge",
+    np.equal: "oeq",
+    np.not_equal: "une",
+}
+INTRINSICS = {np.absolute: "fabs", np.sqrt: "sqrt", np.floor: "floor", np.ceil: "ceil"}
+ELEMENTARY = {
+    np.cbrt: "cbrt",
+    np.exp: "exp",
+    np.exp2: "exp2",
+    np.expm1: "expm1",
+    np.log: "log",
+    np.log2: "log2",
+    np.log10: "log10",
+    np.log1p: "log1p",
+    np.sin: "sin",
+    np.cos: "cos",
+    np.tan: "tan",
+    np.arcsin: "asin",
+    np.arccos: "acos",
+    np.arctan: "atan",
+    np.arctan2: "atan2",
+    np.hypot: "hypot",
+    np.sinh: "sinh",
+    np.cosh: "cosh",
+    np.tanh: "tanh",
+    np.arcsinh: "asinh",
+    np.arccosh: "acosh",
+    np.arctanh: "atanh",
+    np.power: "pow",
+}
+"""The functions that are calls, and C's names for them."""
+
+
+with np.errstate(invalid="ignore"):
+    _TAKES_ROOTS = bool(np.isnan(np.power(-np.inf, 0.5)))
+    """Whether this NumPy takes a square root for the exponent 0.5, where C's pow gives inf."""
+
+
+class UnsupportedError(Exception):
+    """An operation that cannot be compiled; the message names it."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What code is made for.
+
+    `lanes` is how many numbers a vector holds; `prefix` with "v" for each argument begins the
+    names of the vector functions (the x86-64 vector function ABI); `vector` and `scalar` are the
+    C functions that there are in vector form and at all.
+    """
+
+    lanes: int
+    prefix: str
+    vector: frozenset[str]
+    scalar: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Module:
+    """The text of a module, whose function is
+
+        void kernel(double **inputs, int64_t *steps, double **outputs, void *scratch, int64_t bytes)
+
+    A step is -1 for a column, 0 for a number (a whole vector of it); `bytes` is the length of a
+    column, a positive multiple of the vector's.  At `scratch` there is room for that many numbers.
+    Code that streams writes past the caches; its outputs must begin at a multiple of the vector's.
+    `calls` says whether there is any function that is called.
+    """
+
+    text: str
+    scratch: int
+    calls: bool
+
+
+STREAMED = "!0 = !{i32 1}"
+"""What marks a store that is to go past the caches."""
+
+TABLES = "ptr %inputs, ptr %steps, ptr %outputs, ptr %scratch"
+
+
+def module(program: Program, target: Target, streams: bool = False) -> Module:
+    """The module of a program.  Raises UnsupportedError for an operation without machine code."""
+    layout = _Layout(program, target, streams)
+    declarations: dict[str, str] = {}
+    bodies = [_Segment(layout, declarations, span) for span in layout.spans]
+    if len(bodies) == 1:
+        functions = [bodies[0].text(f"void @kernel({TABLES}, i64 %end)", "0")]
+    else:
+        functions = [
+            body.text(f"internal void @segment{number}({TABLES}, i64 %start, i64 %end)", "%start")
+            for number, body in enumerate(bodies)
+        ]
+        functions.append(_kernel(len(bodies), layout.tile))
+    text = "\n".join([*declarations.values(), *functions, STREAMED])
+    calls = any(not name.startswith("llvm.") for name in declarations)
+    return Module(text, layout.slots * layout.tile // 8, calls)
+
+
+def _kernel(segments: int, tile: int) -> str:
+    """The function that gives each segment its turn on each tile."""
+    calls = "\n".join(
+        f"  call void @segment{number}({TABLES}, i64 %start, i64 %end)"
+        for number in range(segments)
+    )
+    return f"""define void @kernel({TABLES}, i64 %bytes) {{
+entry:
+  br label %tile
+tile:
+  %start = phi i64 [ 0, %entry ], [ %end, %tile ]
+  %left = sub i64 %bytes, %start
+  %short = icmp ult i64 %left, {tile}
+  %size = select i1 %short, i64 %left, i64 {tile}
+  %end = add i64 %start, %size
+{calls}
+  %more = icmp ult i64 %end, %bytes
+  br i1 %more, label %tile, label %exit
+exit:
+  ret void
+}}"""
+
+
+class _Layout:
+    """Where a program's values are: spans of operations, and slots of scratch memory.
+
+    `slot` gives the place of each value that a later segment reads; a slot holds the `tile` bytes
+    of a tile's rows, and serves again once the last segment that reads it is over.
+    """
+
+    def __init__(self, program: Program, target: Target, streams: bool) -> None:
+        self.program = program
+        self.target = target
+        self.streams = streams
+        count = len(program.operations)
+        self.spans = [range(i, min(i + SEGMENT, count)) for i in range(0, max(count, 1), SEGMENT)]
+        self.slot: dict[int, int] = {}
+        self.slots = 0
+        self._assign_slots()
+        vector = 8 * target.lanes
+        rows = min(TILE, SCRATCH // max(self.slots, 1))
+        self.tile = max(8 * rows // vector, 1) * vector
+
+    def _assign_slots(self) -> None:
+        last = {
+            number: position // SEGMENT
+            for position, (_, operands) in enumerate(self.program.operations)
+            for number in operands
+        }
+        free: list[int] = []
+        dying: dict[int, list[int]] = {}
+        for position in range(len(self.program.operations)):
+            segment, first = divmod(position, SEGMENT)
+            if first == 0:
+                free += dying.pop(segment - 1, [])
+            number = self.program.first + position
+            end = last.get(number, segment)
+            if end > segment:
+                if not free:
+                    free.append(self.slots)
+                    self.slots += 1
+                self.slot[number] = free.pop()
+                dying.setdefault(end, []).append(self.slot[number])
+
+
+class _Segment:
+    """The text of one segment: straight-line code for a vector of rows, in a loop."""
+
+    def __init__(self, layout: _Layout, declarations: dict[str, str], span: range) -> None:
+        self.layout = layout
+        self.program = layout.program
+        self.target = layout.target
+        self.declarations = declarations
+        self.span = span
+        self.vector = f"<{self.target.lanes} x double>"
+        self.entry: list[str] = []
+        self.body: list[str] = []
+        self.values: dict[int, str] = {}
+        self.masks: dict[int, str] = {}
+        self.names = 0
+
+    def text(self, header: str, start: str) -> str:
+        """The segment as an LLVM function, for the bytes of the columns from `start` to %end."""
+        for position in self.span:
+            self._compute(position)
+        for place, output in enumerate(self.program.outputs):
+            made = max(output - self.program.first, 0)  # inputs and constants: by the first
+            if made in self.span or not self.program.operations:
+                self._store(place, output)
+        entry, body = "\n".join(self.entry), "\n".join(self.body)
+        return f"""define {header} {{
+entry:
+{entry}
+  br label %rows
+rows:
+  %at = phi i64 [ {start}, %entry ], [ %next, %rows ]
+  %row = sub i64 %at, {start}
+{body}
+  %next = add i64 %at, {8 * self.target.lanes}
+  %more = icmp ult i64 %next, %end
+  br i1 %more, label %rows, label %exit
+exit:
+  {"fence seq_cst" if self.layout.streams else ""}
+  ret void
+}}"""
+
+    def _compute(self, position: int) -> None:
+        function, operands = self.program.operations[position]
+        number = self.program.first + position
+        self.values[number] = self._operation(number, function, operands)
+        slot = self.layout.slot.get(number)
+        if slot is not None:
+            self._put(self._scratch(slot), self.values[number])
+
+    def _store(self, place: int, number: int) -> None:
+        column, value = self._pointer("outputs", place), self._value(number)
+        address = self._emit(f"getelementptr i8, ptr {column}, i64 %at")
+        if self.layout.streams:
+            self._put(address, value, f"{8 * self.target.lanes}, !nontemporal !0")
+        else:
+            self._put(address, value)
+
+    # ------------------------------------------------------------------------------ lines of text
+    def _emit(self, instruction: str) -> str:
+        name = f"%v{self.names}"
+        self.names += 1
+        self.body.append(f"  {name} = {instruction}")
+        return name
+
+    def _put(self, address: str, value: str, align: str = "8") -> None:
+        self.body.append(f"  store {self.vector} {value}, ptr {address}, align {align}")
+
+    def _get(self, address: str) -> str:
+        return self._emit(f"load {self.vector}, ptr {address}, align 8")
+
+    def _scratch(self, slot: int) -> str:
+        base = f"%slot{slot}_{self.names}"
+        self.entry.append(
+            f"  {base} = getelementptr i8, ptr %scratch, i64 {slot * self.layout.tile}"
+        )
+        return self._emit(f"getelementptr i8, ptr {base}, i64 %row")
+
+    def _pointer(self, table: str, place: int, kind: str = "ptr") -> str:
+        """An element of `inputs`, `steps` or `outputs`, read before the loop."""
+        name = f"%{table}{place}"
+        self.entry += [
+            f"  {name}p = getelementptr {kind}, ptr %{table}, i64 {place}",
+            f"  {name} = load {kind}, ptr {name}p",
+        ]
+        return name
+
+    # --------------------------------------------------------------------------------- operands
+    def _value(self, number: int) -> str:
+        """The name of a value, read first where it comes from outside this segment."""
+        known = self.values.get(number)
+        if known is None:
+            known = self.values[number] = self._read(number)
+        return known
+
+    def _read(self, number: int) -> str:
+        inputs = len(self.program.inputs)
+        if number >= self.program.first:
+            return self._get(self._scratch(self.layout.slot[number]))
+        if number >= inputs:
+            return self._constant(self.program.constants[number - inputs])
+        column = self._pointer("inputs", number)
+        offset = self._emit(f"and i64 %at, {self._pointer('steps', number, 'i64')}")
+        return self._get(self._emit(f"getelementptr i8, ptr {column}, i64 {offset}"))
+
+    def _constant(self, number: float) -> str:
+        lane = f"double 0x{struct.pack('>d', number).hex()}"
+        return f"<{', '.join([lane] * self.target.lanes)}>"
+
+    def _literal(self, number: int) -> float | None:
+        """The constant that a value is, else None."""
+        place = number - len(self.program.inputs)
+        return self.program.constants[place] if 0 <= place < len(self.program.constants) else None
+
+    # ------------------------------------------------------------------------------- operations
+    def _operation(self, number: int, function: Callable[..., Any], numbers: Sequence[int]) -> str:
+        xs = [self._value(i) for i in numbers]
+        if function in ARITHMETIC:
+            return self._emit(f"{ARITHMETIC[function]} {self.vector} {xs[0]}, {xs[1]}")
+        if function in COMPARISONS:
+            self.masks[number] = self._compare(COMPARISONS[function], *xs)
+            return self._select(self.masks[number], self._constant(1.0), self._constant(0.0))
+        if function is np.where:
+            mask = self.masks.get(numbers[0]) or self._compare("une", xs[0], self._constant(0.0))
+            return self._select(mask, xs[1], xs[2])
+        if function in INTRINSICS:
+            return self._intrinsic(INTRINSICS[function], xs[0])
+        if function is np.power:
+            return self._power(xs[0], xs[1], self._literal(numbers[1]))
+        if function in ELEMENTARY:
+            return self._call(ELEMENTARY[function], xs)
+        special = _SPECIAL.get(function)
+        if special is None:
+            raise UnsupportedError(getattr(function, "__name__", repr(function)))
+        return special(self, *xs)
+
+    def _compare(self, condition: str, x0: str, x1: str) -> str:
+        return self._emit(f"fcmp {condition} {self.vector} {x0}, {x1}")
+
+    def _select(self, mask: str, x0: str, x1: str) -> str:
+        kind = f"<{self.target.lanes} x i1>"
+        return self._emit(f"select {kind} {mask}, {self.vector} {x0}, {self.vector} {x1}")
+
+    def _multiply(self, x0: str, x1: str) -> str:
+        return self._emit(f"fmul {self.vector} {x0}, {x1}")
+
+    def _divide(self, x0: str, x1: str) -> str:
+        return self._emit(f"fdiv {self.vector} {x0}, {x1}")
+
+    def _intrinsic(self, operation: str, x: str) -> str:
+        name = f"llvm.{operation}.v{self.target.lanes}f64"
+        self.declarations[name] = f"declare {self.vector} @{name}({self.vector})"
+        return self._emit(f"call {self.vector} @{name}({self.vector} {x})")
+
+    def _negative(self, x: str) -> str:
+        return self._emit(f"fneg {self.vector} {x}")
+
+    def _minimum(self, x0: str, x1: str) -> str:
+        return self._extreme("olt", x0, x1)
+
+    def _maximum(self, x0: str, x1: str) -> str:
+        return self._extreme("ogt", x0, x1)
+
+    def _extreme(self, condition: str, x0: str, x1: str) -> str:
+        """As NumPy has it: the second of two equals (0.0 and -0.0), and nan where either is."""
+        chosen = self._select(self._compare(condition, x0, x1), x0, x1)
+        return self._select(self._compare("uno", x0, x0), x0, chosen)
+
+    def _sign(self, x: str) -> str:
+        """-1, 0 or 1; the sign of nan is nan, that of -0.0 is 0.0."""
+        zero, one, minus = map(self._constant, (0.0, 1.0, -1.0))
+        flat = self._select(self._compare("oeq", x, zero), zero, x)
+        below = self._select(self._compare("olt", x, zero), minus, flat)
+        return self._select(self._compare("ogt", x, zero), one, below)
+
+    def _power(self, x: str, exponent: str, literal: float | None) -> str:
+        """x**exponent; NumPy takes the square root where an exponent is 0.5, for -inf too."""
+        if literal in (3.0, 4.0):  # within 2 ulp, and no product overflows before the power does
+            square = self._multiply(x, x)
+            return self._multiply(square, x if literal == 3 else square)
+        if literal is not None and literal in _SHORTCUTS:
+            return _SHORTCUTS[literal](self, x)
+        power = self._call("pow", [x, exponent])
+        if literal is not None or not _TAKES_ROOTS:
+            return power
+        half = self._compare("oeq", exponent, self._constant(0.5))
+        return self._select(half, self._intrinsic("sqrt", x), power)
+
+    # ------------------------------------------------------------------- elementary functions
+    def _call(self, function: str, xs: Sequence[str]) -> str:
+        arguments = ", ".join(f"{self.vector} {x}" for x in xs)
+        return self._emit(f"call {self.vector} @{self._callee(function, len(xs))}({arguments})")
+
+    def _callee(self, function: str, arity: int) -> str:
+        """The name of a function of vectors, declared or defined in the module."""
+        if function in self.target.vector:
+            name = f"{self.target.prefix}{'v' * arity}_{function}"
+            kinds = ", ".join([self.vector] * arity)
+            self.declarations[name] = f"declare {self.vector} @{name}({kinds})"
+        elif function in self.target.scalar:
+            name = f"lanes_{function}"
+            self.declarations[name] = self._lane_by_lane(name, function, arity)
+        else:
+            raise UnsupportedError(function)
+        return name
+
+    def _lane_by_lane(self, name: str, function: str, arity: int) -> str:
+        kind = self.vector
+        lines = []
+        for lane in range(self.target.lanes):
+            xs = [f"%x{i}_{lane}" for i in range(arity)]
+            lines += [f"  {x} = extractelement {kind} %x{i}, i32 {lane}" for i, x in enumerate(xs)]
+            arguments = ", ".join(f"double {x}" for x in xs)
+            before = "undef" if lane == 0 else f"%y{lane - 1}"
+            lines += [
+                f"  %r{lane} = call double @{function}({arguments})",
+                f"  %y{lane} = insertelement {kind} {before}, double %r{lane}, i32 {lane}",
+            ]
+        parameters = ", ".join(f"{kind} %x{i}" for i in range(arity))
+        declaration = f"declare double @{function}({', '.join(['double'] * arity)})"
+        body = "\n".join(lines)
+        return (
+            f"{declaration}\ndefine internal {kind} @{name}({parameters}) noinline {{\n{body}\n"
+            f"  ret {kind} %y{self.target.lanes - 1}\n}}"
+        )
+
+
+_SPECIAL: dict[Callable[..., Any], Callable[..., str]] = {
+    np.negative: _Segment._negative,
+    np.minimum: _Segment._minimum,
+    np.maximum: _Segment._maximum,
+    np.sign: _Segment._sign,
+}
+
+_SHORTCUTS: dict[float, Callable[[_Segment, str], str]] = {
+    -1.0: lambda segment, x: segment._divide(segment._constant(1.0), x),
+    0.0: lambda segment, x: segment._constant(1.0),
+    0.5: lambda segment, x: segment._intrinsic("sqrt", x),
+    1.0: lambda segment, x: x,
+    2.0: lambda segment, x: segment._multiply(x, x),
+}

@@ -1,0 +1,1 @@
+"""Lines in, JSON out: what `dezero batch` does."""

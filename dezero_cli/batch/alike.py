@@ -1,0 +1,133 @@
+"""Lines that differ in their numbers alone, read in one call of the JSON parser.
+
+The first line of a chunk is the template: its numbers (and an "id") are slots, the rest is the
+same text in every line.  That text becomes marks between the slots, and the chunk one JSON list
+``[slot, mark, slot, mark, ...]``.  The marks are numbers that nobody can guess, so where all stand
+in their places, each line is the template filled in; where they do not, the lines are not alike.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+
+from dezero_cli.batch.lines import Chunk, requests
+
+_MARK = int.from_bytes(os.urandom(5), "big") << 8
+_JSON = re.compile(rb'("[^"\\]*(?:\\.[^"\\]*)*")(\s*:)?|-?\d[\d.eE+-]*|true|false|null')
+_PLAIN = re.compile(rb"=\s*(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)(?=\s|$)")
+_NEGATIVE_ZERO = re.compile(rb"-0(?![.\deE])")
+
+
+@dataclass(slots=True)
+class Alike:
+    """Lines of one expression: a column of JSON numbers for each name, and each line's "id"."""
+
+    expr: str
+    columns: dict[str, list[Any]]
+    identities: list[tuple[Any, ...]] | None
+
+
+@dataclass(slots=True)
+class _Template:
+    """A line cut at its slots, and the slot of each name and of the "id"."""
+
+    pieces: list[bytes]
+    expr: str
+    names: dict[str, int]
+    identity: int | None
+
+
+def alike(chunk: Chunk, longest: int) -> Alike | None:
+    """The lines of a chunk as columns; None where they are not all alike."""
+    data = chunk.data
+    if chunk.count < 2 or (len(data) > longest and max(map(len, data.split(b"\n"))) > longest):
+        return None
+    template = _template(data[: data.index(b"\n")])
+    if template is None:
+        return None
+    flat = _flat(data, template.pieces, chunk.count)
+    if flat is None:
+        return None
+    step = 2 * len(template.pieces) - 2
+    columns = {name: flat[2 * slot :: step] for name, slot in template.names.items()}
+    if template.identity is None:
+        return Alike(template.expr, columns, None)
+    identities = flat[2 * template.identity :: step]
+    if not set(map(type, identities)) <= {int, str, bool, type(None)}:
+        return None
+    return Alike(template.expr, columns, [(identity,) for identity in identities])
+
+
+def _flat(data: bytes, pieces: list[bytes], count: int) -> list[Any] | None:
+    """Slots and marks in turn, as all the lines hold them; None where a line is not alike."""
+    first, *between, last = pieces
+    if not data.startswith(first) or not data.endswith(last):
+        return None
+    if first[:1] != b"{" and _NEGATIVE_ZERO.search(data):  # in JSON an integer, without a sign
+        return None
+    marks = [*range(_MARK + 1, _MARK + len(pieces) - 1), _MARK]
+    body = data[len(first) : len(data) - len(last)].replace(last + b"\n" + first, b",%d," % _MARK)
+    for piece, mark in zip(between, marks, strict=False):
+        body = body.replace(piece, b",%d," % mark)
+    try:
+        flat: list[Any] = orjson.loads(b"[" + body + b"]")
+    except orjson.JSONDecodeError:
+        return None
+    return flat if flat[1::2] == (marks * count)[:-1] and len(flat) % 2 else None
+
+
+def _template(line: bytes) -> _Template | None:
+    """The template that a line makes; None where its numbers do not stand for single values."""
+    in_json = line.startswith(b"{")
+    pieces = [b""]
+    place = 0
+    for start, end in _json_slots(line) if in_json else _plain_slots(line):
+        pieces[-1] = line[place:start]
+        pieces.append(b"")
+        place = end
+    pieces[-1] = line[place:]
+    name_before = b'"' if in_json else b"="
+    if len(pieces) < 2 or any(name_before not in piece for piece in pieces[1:-1]):
+        return None
+    probe = b"".join(b"%b%d" % (piece, _MARK + slot) for slot, piece in enumerate(pieces[:-1]))
+    asked = requests(Chunk("", 1, probe + pieces[-1], 1, 0), sys.maxsize)
+    if len(asked) != 1 or asked[0].fault is not None:
+        return None
+    slots = {name: _slot(value) for name, value in asked[0].values.items()}
+    identity = _slot(asked[0].identity[0]) if asked[0].identity else None
+    if not {*slots.values(), identity} <= {None, *range(len(pieces) - 1)}:
+        return None
+    return _Template(pieces, asked[0].expr, slots, identity)
+
+
+def _slot(value: Any) -> int:
+    """The slot that a value of the template stands for, -1 for none; in a plain line an array."""
+    if isinstance(value, np.ndarray) and value.ndim == 0 and np.isfinite(value):
+        value = int(value)
+    return value - _MARK if type(value) is int else -1
+
+
+def _json_slots(line: bytes) -> Iterator[tuple[int, int]]:
+    """Where the numbers, words and texts of a JSON object are, but for its keys and its "expr"."""
+    key = b""
+    for match in _JSON.finditer(line):
+        if match[2]:
+            key = match[1]
+        elif key != b'"expr"':
+            yield match.span()
+
+
+def _plain_slots(line: bytes) -> Iterator[tuple[int, int]]:
+    """Where the values are in ``EXPR ; a=3 b=2`` that are numbers in JSON too."""
+    start = line.find(b";")
+    if start >= 0:
+        for match in _PLAIN.finditer(line, start):
+            yield match.span(1)

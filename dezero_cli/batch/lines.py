@@ -1,0 +1,253 @@
+"""Bytes -> lines -> requests: what `dezero batch` reads."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import select
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+
+from dezero_cli.language import values
+from dezero_cli.language.diagnosis import ExpressionError
+from dezero_cli.language.values import ValuesError
+
+CHUNK = 128 * 1024
+"""Bytes that are read at once: enough lines to group, little memory."""
+
+_BOM = b"\xef\xbb\xbf"
+_NEXT_VALUE = re.compile(r"\s+(?=[^\W\d]\w*\s*=(?!=))")
+
+
+@dataclass(slots=True)
+class Fault:
+    """Why a line has no answer."""
+
+    kind: str
+    message: str
+    column: int = 1
+
+
+@dataclass(slots=True)
+class Request:
+    """One line: an expression with values by name, as JSON gave them or as arrays; or a fault.
+
+    `identity` holds the "id" of the line, if it has one; `offset` is where in the line the
+    expression begins.
+    """
+
+    line: int
+    expr: str
+    values: Mapping[str, Any]
+    identity: tuple[Any, ...] = ()
+    offset: int = 0
+    fault: Fault | None = None
+
+
+@dataclass(slots=True)
+class Chunk:
+    """Whole lines that arrived together: `count` of them, with ``\\n`` between.
+
+    `source` is the file as the user named it, `first` the number of the first line, `size` the
+    bytes of input since the chunk before.
+    """
+
+    source: str
+    first: int
+    data: bytes
+    count: int
+    size: int
+
+
+class Reader:
+    """The lines of files, one file after another, as they arrive; ``-`` is standard input.
+
+    `size` is how many bytes are read at once; what is kept of a line is little more than `longest`
+    of them, by which it can be told as too long.  A Reader can be waited for as a file can (it has
+    a `fileno`).
+    """
+
+    def __init__(self, names: Sequence[str], longest: int, size: int = CHUNK) -> None:
+        self.ended = not names
+        self.size = size
+        self._names = list(names)
+        self._most = longest + 1 + len(_BOM)
+        self._descriptor = -1
+        self._rest = bytearray()
+        self._number = 1
+        self._unreported = 0
+
+    def fileno(self) -> int:
+        """The descriptor that the next lines come from; a file is opened when its turn comes."""
+        if self._descriptor < 0:
+            name = self._names[0]
+            self._descriptor = 0 if name == "-" else os.open(name, os.O_RDONLY)
+            self._number = 1
+        return self._descriptor
+
+    def read(self) -> Chunk | None:
+        """The lines that one read of the input completes; None where it completes none.
+
+        Raises OSError, with the name of the file, where reading fails.
+        """
+        descriptor = self.fileno()
+        try:
+            data = os.read(descriptor, self.size)
+        except BlockingIOError:  # another program has set the terminal or the pipe so
+            select.select([descriptor], [], [])
+            return None
+        except OSError as error:
+            name = "standard input" if self._names[0] == "-" else self._names[0]
+            raise OSError(error.errno, error.strerror, name) from None
+        self._unreported += len(data)
+        if not data:
+            return self._end()
+        whole, newline, rest = data.rpartition(b"\n")
+        if not newline:
+            self._keep(data)
+            return None
+        block = b"".join((self._rest, whole))
+        self._rest.clear()
+        self._keep(rest)
+        return self._chunk(block)
+
+    def close(self) -> None:
+        """Close the file that is open."""
+        if self._descriptor > 0:
+            os.close(self._descriptor)
+        self._descriptor = -1
+
+    def _keep(self, data: bytes) -> None:
+        """Add to the line that is not complete yet."""
+        self._rest += data[: max(0, self._most - len(self._rest))]
+
+    def _end(self) -> Chunk | None:
+        """The last line of a file, where no newline ends it."""
+        last = self._chunk(bytes(self._rest)) if self._rest else None
+        self._rest.clear()
+        self.close()
+        del self._names[0]
+        self.ended = not self._names
+        return last
+
+    def _chunk(self, block: bytes) -> Chunk:
+        if self._number == 1:
+            block = block.removeprefix(_BOM)
+        count = block.count(b"\n") + 1
+        chunk = Chunk(self._names[0], self._number, block, count, self._unreported)
+        self._number += count
+        self._unreported = 0
+        return chunk
+
+
+# --------------------------------------------------------------------------------------- requests
+def requests(chunk: Chunk, longest: int) -> list[Request]:
+    """The requests of the lines of a chunk, in order; blank lines and comments are none."""
+    found = []
+    for number, line in enumerate(chunk.data.split(b"\n"), chunk.first):
+        if line.startswith(b"{") and len(line) <= longest:
+            with contextlib.suppress(orjson.JSONDecodeError):
+                found.append(_from_object(number, orjson.loads(line), line))
+                continue
+        bare = line.strip()
+        if bare and not bare.startswith(b"#"):
+            found.append(_request(number, line.removesuffix(b"\r"), longest))
+    return found
+
+
+def _request(number: int, line: bytes, longest: int) -> Request:
+    """The request of one line."""
+    if len(line) > longest:
+        fault = Fault("line", f"the line is longer than {longest} bytes", longest + 1)
+        return Request(number, "", {}, fault=fault)
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        shown = line.decode("utf-8", "replace")
+        column = len(line[: error.start].decode("utf-8", "replace")) + 1
+        return Request(number, shown, {}, fault=Fault("encoding", "not UTF-8", column))
+    if text.lstrip().startswith("{"):
+        return _from_json(number, text)
+    return _from_plain(number, text)
+
+
+def _from_json(number: int, text: str) -> Request:
+    try:
+        data = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        message = f"not JSON: {error.msg}"
+        if "infinity" in error.msg:
+            message = "a number is larger than a float64 can hold"
+        return Request(number, text, {}, fault=Fault("json", message, error.colno))
+    return _from_object(number, data, text)
+
+
+def _from_object(number: int, data: dict[str, Any], line: bytes | str) -> Request:
+    """The request of a JSON object, which `line` holds."""
+    expr, given = data.get("expr"), data.get("vars")
+    request = Request(number, expr if type(expr) is str else "", given or {})
+    if type(expr) is not str:
+        what = "must be text" if "expr" in data else "is missing"
+        request.fault = Fault("json", f'"expr" {what}')
+    elif given is not None and type(given) is not dict:
+        request.fault, request.values = Fault("json", '"vars" must be an object'), {}
+    if "id" in data:
+        try:
+            request.identity = (_exact(data["id"], line),)
+        except orjson.JSONEncodeError:
+            request.fault = Fault("json", '"id" is nested too deeply')
+    return request
+
+
+def _exact(identity: Any, line: bytes | str) -> Any:
+    """An "id" with the integers that are in the line, where orjson made floats of them.
+
+    Raises orjson.JSONEncodeError for one that is nested deeper than orjson writes.
+    """
+    if type(identity) not in {float, list, dict}:
+        return identity
+    encoded = orjson.dumps(identity)
+    pending = [identity]
+    while pending:
+        item = pending.pop()
+        if type(item) is float and abs(item) >= 2**63:
+            import json
+
+            whole = json.dumps(json.loads(line)["id"], ensure_ascii=False, separators=(",", ":"))
+            return orjson.Fragment(whole)
+        pending += item.values() if type(item) is dict else item if type(item) is list else ()
+    return orjson.Fragment(encoded)
+
+
+def _from_plain(number: int, text: str) -> Request:
+    """The request of ``EXPR ; a=3 b=2``."""
+    expr, _, rest = text.partition(";")
+    offset = len(expr) - len(expr.lstrip())
+    request = Request(number, expr.strip(), {}, offset=offset)
+    words = [word.strip() for word in _NEXT_VALUE.split(" " + rest) if word.strip()]
+    try:
+        request.values = values.assignments(words, files=False)
+    except (ValuesError, ExpressionError) as error:
+        request.fault = Fault("values", str(error), text.find(";") + 2)
+    return request
+
+
+def arrays(given: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The values of a request as arrays."""
+    return {
+        name: item if isinstance(item, np.ndarray) else _array(name, item)
+        for name, item in given.items()
+    }
+
+
+def _array(name: str, item: Any) -> np.ndarray:
+    if not name.isidentifier():
+        raise ValuesError(f"{name!r} is not a name")
+    if isinstance(item, str) and item.startswith("@"):
+        raise ValuesError(values.NO_FILES.format(name=name))
+    return values.from_json(name, item)

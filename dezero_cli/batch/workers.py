@@ -1,0 +1,222 @@
+"""Chunks of lines spread over processes; the answers come back in order.
+
+The parent only moves bytes: it reads a chunk as soon as there is room for it, gives it to a
+process that is idle, and hands on the answers in the order of the input.  Nothing waits for more
+input, and what is in memory at one time is a few chunks a process and their answers.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import struct
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+
+import orjson
+
+from dezero_cli import report
+from dezero_cli.batch.answers import Answer, Settings, answer, record
+from dezero_cli.batch.lines import Chunk, Reader, requests
+
+SIZES = range(16 * 1024, 256 * 1024 + 1)
+"""Bytes that are read at once: few where lines take long, so that the processes end together."""
+
+QUICK, SLOW = 0.01, 0.04
+"""Seconds a chunk: below, the next ones are larger, and above, smaller."""
+
+AHEAD = 4
+"""Chunks a process that are read before the first of them is answered."""
+
+_FIRST = struct.Struct(">QQ")
+_LENGTH = struct.Struct(">Q")
+
+
+@dataclass(slots=True, eq=False)
+class _Task:
+    """A chunk, when it was given to a process, its answer, and the seconds that took."""
+
+    chunk: Chunk
+    given: float = 0.0
+    answer: Answer | None = None
+    seconds: float = 0.0
+
+
+def answers(reader: Reader, settings: Settings, jobs: int) -> Iterator[tuple[Chunk, Answer]]:
+    """Every chunk with its answer, in the order of the input.
+
+    The lines of a process that dies are run again, each by itself in a new process; a line that
+    kills its process twice becomes an error record.
+    """
+    pool = _Pool(settings, jobs)
+    reader.size = SIZES.start
+    unfinished: deque[_Task] = deque()
+    try:
+        while unfinished or not reader.ended:
+            pool.give()
+            while unfinished and (done := unfinished[0].answer) is not None:
+                task = unfinished.popleft()
+                reader.size = _size(reader.size, task.seconds)
+                yield task.chunk, done
+            room = not reader.ended and len(unfinished) < AHEAD * jobs
+            if pool.collect(reader if room else None):
+                chunk = reader.read()
+                if chunk is not None:
+                    unfinished.append(_Task(chunk))
+                    pool.todo.append(unfinished[-1])
+    finally:
+        pool.stop()
+
+
+def _size(size: int, seconds: float) -> int:
+    """How many bytes to read at once, where the last chunk took some seconds."""
+    if seconds < QUICK:
+        return min(2 * size, SIZES[-1])
+    return max(size // 2, SIZES[0]) if seconds > SLOW else size
+
+
+class _Pool:
+    """Processes, and the tasks that wait for one."""
+
+    def __init__(self, settings: Settings, jobs: int) -> None:
+        self.settings = settings
+        self.todo: deque[_Task] = deque()
+        self.workers = [_Worker(settings) for _ in range(jobs)]
+        self.tasks: list[_Task | None] = [None] * jobs
+
+    def give(self) -> None:
+        """Give the next tasks to the workers that have none."""
+        for i, worker in enumerate(self.workers):
+            if self.tasks[i] is None and self.todo:
+                self.tasks[i] = task = self.todo.popleft()
+                task.given = time.monotonic()
+                if not worker.send(task.chunk):
+                    self.replace(i)
+
+    def collect(self, reader: Reader | None) -> bool:
+        """Wait for answers and take them; whether `reader` has something to read, too."""
+        busy = {self.workers[i].connection: i for i, task in enumerate(self.tasks) if task}
+        if not busy and reader is None:
+            return False
+        descriptors = [reader.fileno()] if reader else []
+        ready = wait([*busy, *descriptors])
+        for connection, i in busy.items():
+            task = self.tasks[i]
+            if connection in ready and task is not None:
+                task.answer = self.workers[i].receive()
+                task.seconds = time.monotonic() - task.given
+                if task.answer is None:
+                    self.replace(i)
+                self.tasks[i] = None
+        return any(descriptor in ready for descriptor in descriptors)
+
+    def replace(self, i: int) -> None:
+        """Put a new process in the place of one that died, and run its lines again."""
+        task, self.tasks[i] = self.tasks[i], None
+        assert task is not None
+        chunk = task.chunk
+        last = chunk.first + chunk.count - 1
+        lines = f"lines {chunk.first} to {last}" if chunk.count > 1 else f"line {last}"
+        report.warn(f"note: a worker process died; running again {lines} of {chunk.source}")
+        self.workers[i].stop()
+        self.workers[i] = _Worker(self.settings)
+        task.answer = _again(chunk, self.settings)
+
+    def stop(self) -> None:
+        """End all processes."""
+        for worker in self.workers:
+            worker.stop()
+
+
+class _Worker:
+    """A process that answers one chunk at a time."""
+
+    def __init__(self, settings: Settings) -> None:
+        context = multiprocessing.get_context("fork")
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(
+            target=_work, args=(theirs, self.connection, settings), daemon=True
+        )
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self.process.start()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, "a worker process") from None
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            theirs.close()
+
+    def send(self, chunk: Chunk) -> bool:
+        """Send a chunk; whether the process was there to take it."""
+        try:
+            self.connection.send_bytes(_FIRST.pack(chunk.first, chunk.count) + chunk.data)
+        except OSError:
+            return False
+        return True
+
+    def receive(self) -> Answer | None:
+        """Wait for an answer; None from a process that has died."""
+        try:
+            data = self.connection.recv_bytes()
+        except (EOFError, OSError):
+            return None
+        end = _LENGTH.size + _LENGTH.unpack_from(data)[0]
+        return Answer(data[_LENGTH.size : end], orjson.loads(data[end:]))
+
+    def stop(self) -> None:
+        """End the process."""
+        self.connection.close()
+        self.process.kill()
+        self.process.join()
+        self.process.close()
+
+
+def _work(connection: Connection, parent: Connection, settings: Settings) -> None:
+    """What a process does: answer chunks until the parent is gone."""
+    parent.close()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    while True:
+        try:
+            data = connection.recv_bytes()
+            first, count = _FIRST.unpack_from(data)
+            done = answer(Chunk("", first, data[_FIRST.size :], count, 0), settings)
+            length = _LENGTH.pack(len(done.out))
+            connection.send_bytes(length + done.out + orjson.dumps(done.faults))
+        except Exception:  # noqa: BLE001, the parent is gone, or it sees that this process is
+            return
+
+
+def _again(chunk: Chunk, settings: Settings) -> Answer:
+    """The answer to the lines of a chunk, each by itself in a process that may die of it."""
+    worker = _Worker(settings)
+    both = Answer(b"")
+    for number, line in enumerate(chunk.data.split(b"\n"), chunk.first):
+        alone = Chunk(chunk.source, number, line, 1, 0)
+        done = worker.receive() if worker.send(alone) else None
+        if done is None:
+            worker.stop()
+            worker = _Worker(settings)
+            done = _lost(alone)
+        both.out += done.out
+        both.faults += done.faults
+        if settings.fail_fast and both.faults:
+            break
+    worker.stop()
+    return both
+
+
+def _lost(line: Chunk) -> Answer:
+    """The error record of a line whose process died twice; no value of it is looked at again."""
+    if line.data.startswith(b"{"):
+        begun = record(requests(line, sys.maxsize)[0])
+    else:
+        text = line.data.decode("utf-8", "replace")
+        begun = {"line": line.first, "expr": text.partition(";")[0].strip()}
+    message = "the process that worked on this line died twice"
+    error = {"type": "worker", "message": message, "column": 1}
+    return Answer(report.json_line(begun | {"error": error}), [(line.first, 1, message)])

@@ -1,0 +1,77 @@
+"""Why a result is not finite: the first operation that made it so."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from dezero import Variable
+from dezero_cli.language.expression import Expression, Operation, parse, tokens
+from dezero_cli.report import number_text
+
+
+def explanation(expression: Expression, values: Mapping[str, np.ndarray]) -> str | None:
+    """The note on a value or a gradient that is not finite; None where all are finite."""
+    kept: list[tuple[Operation, Variable]] = []
+    inputs = {name: Variable(np.array(array)) for name, array in values.items()}
+    y = expression.evaluate(inputs, keep=kept)
+    for name in expression.names:
+        if name in values and not np.isfinite(values[name]).all():
+            return f"note: {name} is {_first(values[name])}"
+    for kind, number, place in tokens(expression.text):
+        if kind == "NUMBER" and math.isinf(float(number)):
+            return f"note: {number} is larger than a float64 can hold (column {place + 1})"
+    for operation, result in kept:
+        if not np.isfinite(result.data).all() and _operands_finite(result):
+            subject = expression.text[operation.start : operation.end]
+            return _note(subject, result.data, expression, operation, values)
+    y.backward(retain_grad=True)
+    for operation, result in reversed(kept):
+        if result.grad is None or not np.isfinite(result.grad).all() or result.creator is None:
+            continue
+        for operand in result.creator.inputs:
+            if operand.grad is not None and not np.isfinite(operand.grad).all():
+                subject = f"the derivative of {expression.text[operation.start : operation.end]}"
+                return _note(subject, operand.grad, expression, operation, values)
+    return None
+
+
+def _operands_finite(result: Variable) -> bool:
+    """Whether some element is not finite although the operands are finite there."""
+    if result.creator is None:
+        return True
+    finite: Any = True
+    for operand in result.creator.inputs:
+        mask = np.isfinite(operand.data)
+        fits = np.broadcast_shapes(mask.shape, result.shape) == result.shape
+        finite = finite & (mask if fits else mask.all())
+    return bool((finite & ~np.isfinite(result.data)).any())
+
+
+def _first(array: np.ndarray) -> str:
+    flat = np.ravel(array)
+    return number_text(flat[~np.isfinite(flat)][0])
+
+
+def _note(
+    subject: str,
+    array: np.ndarray,
+    expression: Expression,
+    operation: Operation,
+    values: Mapping[str, np.ndarray],
+) -> str:
+    """``note: SUBJECT is -inf at x = 0.0 (column 5)``."""
+    index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0]) if np.ndim(array) else ()
+    where = []
+    for name in parse(expression.text[operation.start : operation.end]).names:
+        if name in values:
+            value = values[name]
+            at = value[index] if value.shape == np.shape(array) else value
+            shown = "[" + ", ".join(map(str, index)) + "]" if np.ndim(value) else ""
+            if np.ndim(at) == 0:
+                where.append(f"{name}{shown} = {number_text(float(at))}")
+    place = f" at {', '.join(where)}" if where else ""
+    return f"note: {subject} is {_first(array)}{place} (column {operation.start + 1})"

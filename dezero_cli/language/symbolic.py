@@ -1,0 +1,94 @@
+"""An expression -> its derivatives as programs and formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dezero import Variable
+from dezero.functions import CONSTANTS
+from dezero.programs.formula import FormulaError, formulas
+from dezero.programs.trace import Program, TraceError, differentiate, merge, trace
+from dezero_cli.language.diagnosis import ExpressionError, did_you_mean
+from dezero_cli.language.expression import Expression
+
+
+def inputs(expression: Expression, wrt: Sequence[str] = ()) -> list[str]:
+    """The free names of an expression; a constant's name is one only where `wrt` asks for it."""
+    return [name for name in expression.names if name not in CONSTANTS or name in wrt]
+
+
+def program(expression: Expression, names: Sequence[str], wrt: Sequence[str]) -> Program:
+    """The program of the value and the gradient for the names in `wrt`.
+
+    Raises ExpressionError for an operation that needs a whole array, as `sum` does.
+    """
+    reduction = expression.reduction
+    if reduction is not None:
+        called = expression.text[reduction.start : reduction.end].partition("(")[0]
+        subject = called if called.isidentifier() else "@"
+        fault = f"{subject} works on whole arrays, and every input is one number here"
+        raise ExpressionError(fault, expression.text, reduction.place, reduction.place + 1)
+
+    def function(*variables: Variable) -> Variable:
+        return expression.evaluate(dict(zip(names, variables, strict=True)))
+
+    try:
+        return trace(function, names, wrt)
+    except TraceError as fault:
+        raise ExpressionError(str(fault), expression.text, 0) from None
+
+
+def derivatives(
+    expression: Expression, names: Sequence[str], wrt: Sequence[str], order: int = 1
+) -> tuple[list[tuple[str, ...]], Program]:
+    """The partial derivatives of one order: what each is for, and a program of value and all.
+
+    Mixed derivatives do not depend on the order of the names, so each is given once.
+    """
+    base = program(expression, names, wrt)
+    level: dict[tuple[str, ...], tuple[Program, int]]
+    level = {(name,): (base, i) for i, name in enumerate(wrt, 1)}
+    for _ in range(order - 1):
+        following = {}
+        for done, (part, i) in level.items():
+            rest = wrt[wrt.index(done[-1]) :]
+            gradient = differentiate(part, i, rest)
+            for j, name in enumerate(rest):
+                following[(*done, name)] = (merge([(gradient, j)]), 0)
+        level = following
+    return list(level), merge([(base, 0), *level.values()])
+
+
+def texts(part: Program, text: str) -> list[str]:
+    """The outputs of a program as formulas in this language."""
+    try:
+        return formulas(part)
+    except FormulaError as fault:
+        raise ExpressionError(str(fault), text, 0) from None
+
+
+def code(form: str, part: Program, wrt: Sequence[tuple[str, ...]], text: str) -> str:
+    """The outputs of a program, each derived for some names, as a function in another language."""
+    from dezero.programs.dialects import FORMS
+
+    try:
+        return FORMS[form](part, wrt, text)
+    except FormulaError as fault:
+        raise ExpressionError(str(fault), text, 0) from None
+
+
+def gradient(expression: Expression) -> dict[str, str]:
+    """Each partial derivative of an expression as a formula."""
+    names = inputs(expression)
+    part = program(expression, names, names)
+    return dict(zip(names, texts(part, expression.text)[1:], strict=True))
+
+
+def checked(expression: Expression, wrt: Sequence[str]) -> list[str]:
+    """The names to derive for: `wrt`, or all inputs; an unknown name is a fault."""
+    names = inputs(expression, wrt)
+    for name in wrt:
+        if name not in names:
+            hint = did_you_mean(name, names)
+            raise ExpressionError(f"no {name} in the expression", expression.text, 0, hint=hint)
+    return list(dict.fromkeys(wrt)) or names

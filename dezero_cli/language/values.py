@@ -1,0 +1,296 @@
+"""A user's text -> arrays: ``a=3``, ``theta=pi/4``, ``x=[1,2]``, ``x=@data.npy``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dezero.functions import CONSTANTS
+from dezero_cli.language.diagnosis import ExpressionError
+from dezero_cli.language.expression import parse
+
+ASSIGNMENT = re.compile(r"\s*([^\W\d]\w*)\s*=(?!=)")
+"""What tells NAME=VALUE from an expression: ``a==b`` is none."""
+
+_SEPARATOR = re.compile(r"([^,;\[\]()]*)[,;]\s*([^\W\d]\w*)\s*=(?!=)")
+"""What a value looks like that another one follows, without a space between."""
+
+NO_FILES = "a line may come from anyone and names no file: give {name}=@FILE on the command line"
+"""Why a line of a batch gets no file read."""
+
+_WORDS = {"nan": np.nan, "inf": np.inf, "-inf": -np.inf}
+
+
+class ValuesError(ValueError):
+    """A value that is no array of numbers; the message says which and why."""
+
+
+def is_assignment(text: str) -> bool:
+    """Whether a word of the command line is NAME=VALUE."""
+    return ASSIGNMENT.match(text) is not None
+
+
+def assignments(words: Iterable[str], files: bool = True) -> dict[str, np.ndarray]:
+    """The arrays that words of the form NAME=VALUE give.
+
+    With `files` a VALUE may be ``@FILE``.  Raises ValuesError, or ExpressionError where VALUE is
+    an expression of constants with a fault.
+    """
+    values: dict[str, np.ndarray] = {}
+    for word in words:
+        name, text = split(word)
+        if name in values:
+            raise ValuesError(f"{name} is given twice")
+        values[name] = value(name, text, files)
+    return values
+
+
+def split(word: str) -> tuple[str, str]:
+    """The name and the text of the value in NAME=VALUE."""
+    match = ASSIGNMENT.match(word)
+    if match is None or not match[1].isidentifier():
+        raise ValuesError(f"expected NAME=VALUE, got {word!r}")
+    return match[1], word[match.end() :].strip()
+
+
+def uncertainties(words: Iterable[str]) -> dict[str, np.ndarray | str]:
+    """The NAME=S words of ``--sigma``: an array, or the name of another value, for each name."""
+    found: dict[str, np.ndarray | str] = {}
+    for word in words:
+        name, text = split(word)
+        if name in found:
+            raise ValuesError(f"--sigma {name} is given twice")
+        named = text.isidentifier() and text not in CONSTANTS
+        found[name] = text if named else value(name, text)
+    return found
+
+
+def value(name: str, text: str, files: bool = True) -> np.ndarray:
+    """The array that the text of one VALUE stands for."""
+    try:
+        return np.array(float(text))
+    except ValueError:
+        pass
+    if not text:
+        raise ValuesError(f"{name}= has no value")
+    if text.startswith("@"):
+        if not files:
+            raise ValuesError(NO_FILES.format(name=name))
+        if text == "@":
+            raise ValuesError(f"{name}=@ names no file")
+        return from_file(name, Path(text[1:]))
+    if text.startswith(("[", "{", '"')):
+        return from_json(name, _json(f"{name}={text}", text))
+    if joined := _SEPARATOR.match(text):
+        shown = f"{name}={joined[1].strip()} {joined[2]}=..."
+        raise ValuesError(f"values are separated by spaces: write {shown}")
+    return _constant(name, text)
+
+
+def _constant(name: str, text: str) -> np.ndarray:
+    expression = parse(text)
+    for free, place in expression.places.items():
+        if free not in CONSTANTS:
+            raise ExpressionError(
+                f"the value of {name} may use constants only, not {free}",
+                text,
+                place,
+                place + len(free),
+            )
+    return np.array(expression.evaluate({}).data)
+
+
+def _json(what: str, text: str | bytes) -> Any:
+    import orjson
+
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise ValuesError(f"{what} is not JSON: {error}") from None
+
+
+def from_json(name: str, data: Any) -> np.ndarray:
+    """The float64 array of a JSON number or (nested) list; "nan", "inf", "-inf" are numbers."""
+    try:
+        if type(data) is float or type(data) is int:
+            return np.array(float(data))
+        if isinstance(data, str) and data in _WORDS:
+            return np.array(_WORDS[data])
+        if not isinstance(data, list):
+            raise ValuesError(f"{name} must be a number or a list of numbers, not {_kind(data)}")
+        return np.array(data, dtype=np.float64) if _numeric(data) else _array(name, data)
+    except OverflowError:
+        raise ValuesError(f"{name} is larger than a float64 can hold") from None
+
+
+def column(data: Sequence[Any]) -> np.ndarray | None:
+    """The float64 column of JSON numbers or of 0-d arrays; None where something else is there."""
+    kinds = set(map(type, data))
+    if str in kinds:
+        data = [_WORDS.get(item, item) if type(item) is str else item for item in data]
+        kinds = set(map(type, data))
+    if kinds <= {float, int} or (kinds == {np.ndarray} and not any(item.ndim for item in data)):
+        return np.array(data, dtype=np.float64)
+    return None
+
+
+def _numeric(data: list[Any]) -> bool:
+    return all(type(item) is float or type(item) is int for item in data)
+
+
+def _array(name: str, data: list[Any]) -> np.ndarray:
+    """A nested list, its words for numbers replaced; level by level, without recursion."""
+    shape: tuple[int, ...] = ()
+    level: list[Any] = [data]
+    while level and all(isinstance(item, list) for item in level):
+        length = len(level[0])
+        if any(len(item) != length for item in level):
+            raise ValuesError(f"{name} has rows of unlike length")
+        shape += (length,)
+        level = [item for row in level for item in row]
+    if len(shape) > 64:
+        raise ValuesError(f"{name} has {len(shape)} axes, and an array has at most 64")
+    numbers = []
+    for item in level:
+        if isinstance(item, str) and item in _WORDS:
+            numbers.append(_WORDS[item])
+        elif type(item) is float or type(item) is int:
+            numbers.append(float(item))
+        else:
+            raise ValuesError(f"{name} must hold numbers only, not {_kind(item)}")
+    return np.array(numbers, dtype=np.float64).reshape(shape)
+
+
+def _kind(data: Any) -> str:
+    if isinstance(data, str):
+        return f"the text {data[:20]!r}"
+    return {bool: "true or false", dict: "an object", list: "a list", type(None): "null"}.get(
+        type(data), type(data).__name__
+    )
+
+
+def from_object(what: str, data: Any) -> dict[str, np.ndarray]:
+    """The arrays of a JSON object {NAME: number or list}."""
+    if not isinstance(data, dict):
+        raise ValuesError(f"{what} must be an object of values by name, not {_kind(data)}")
+    for name in data:
+        if not name.isidentifier():
+            raise ValuesError(f"{what}: {name!r} is not a name")
+    return {name: from_json(name, item) for name, item in data.items()}
+
+
+def variables_file(path: str) -> dict[str, np.ndarray]:
+    """The arrays of ``--vars FILE``, a JSON object; ``-`` is standard input."""
+    if path == "-":
+        import sys
+
+        content, what = sys.stdin.buffer.read(), "standard input"
+    else:
+        content, what = _read(Path(path)), path
+    return from_object(what, _json(what, content))
+
+
+def from_file(name: str, path: Path) -> np.ndarray:
+    """The array in a .npy, .json, .csv or .txt file (the last two: one number a line)."""
+    kind = path.suffix.lower()
+    if kind == ".npy":
+        return _npy(path)
+    if kind == ".json":
+        return from_json(name, _json(str(path), _read(path)))
+    if kind in {".csv", ".txt"}:
+        return _lines(path)
+    raise ValuesError(f"{path}: expected a file that ends in .npy, .json, .csv or .txt")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ValuesError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+
+
+def _npy(path: Path) -> np.ndarray:
+    import io
+
+    content = _read(path)
+    try:
+        array = np.load(io.BytesIO(content), allow_pickle=False)
+    except (ValueError, EOFError, SyntaxError) as error:
+        pickled = "Object arrays" in str(error) or content[:1] == b"\x80"
+        reason = "pickled data is refused" if pickled else "not a NumPy array file"
+        raise ValuesError(f"{path}: {reason}") from None
+    if array.dtype.kind not in "biuf":
+        raise ValuesError(f"{path}: holds {array.dtype}, not real numbers")
+    return np.asarray(array, dtype=np.float64)
+
+
+def _lines(path: Path) -> np.ndarray:
+    try:
+        text = _read(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValuesError(f"{path}: not UTF-8 at byte {error.start}") from None
+    numbers = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            numbers.append(float(line))
+        except ValueError:
+            raise ValuesError(f"{path}:{number}: {line.strip()[:40]!r} is no number") from None
+    return np.array(numbers, dtype=np.float64)
+
+
+def merged(*sources: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The values of several sources; a later one wins."""
+    return {name: array for source in sources for name, array in source.items()}
+
+
+@dataclass(frozen=True)
+class Range:
+    """Where a name runs: from `start` to `stop`, both finite, with `count` samples if given."""
+
+    name: str
+    start: float
+    stop: float
+    count: int | None
+
+    def places(self, count: int) -> np.ndarray:
+        """Evenly spaced samples, ends included; `count` of them unless the user said how many."""
+        return np.linspace(self.start, self.stop, self.count or count)
+
+
+def is_range(word: str) -> bool:
+    """Whether NAME=VALUE is NAME=START:STOP and no list or file."""
+    text = word[word.index("=") + 1 :].lstrip()
+    return ":" in text and not text.startswith(("@", "[", "{", '"'))
+
+
+def span(word: str) -> Range:
+    """The range that NAME=START:STOP or NAME=START:STOP:COUNT means.
+
+    Raises ValuesError for a range that is empty, not finite or finer than a float64.
+    """
+    name, text = split(word)
+    parts = [part.strip() for part in text.split(":")]
+    if not 2 <= len(parts) <= 3 or not all(parts):
+        raise ValuesError(f"{name}={text}: a range is START:STOP or START:STOP:COUNT, as in -3:3")
+    numbers = [value(name, part, files=False) for part in parts]
+    if any(number.ndim for number in numbers):
+        raise ValuesError(f"{name}={text}: the ends of a range are numbers")
+    start, stop, *counts = (float(number) for number in numbers)
+    width, size = stop - start, max(abs(start), abs(stop))
+    if not size <= 1e100:
+        raise ValuesError(f"{name}={text}: the ends of a range are finite, at most 1e100 in size")
+    if width <= 0:
+        hint = f": write {name}={parts[1]}:{parts[0]}" if width < 0 else ""
+        raise ValuesError(f"{name}={text}: the range is empty{hint}")
+    if width < max(1e-9 * size, 1e-100):
+        raise ValuesError(f"{name}={text}: the range is too narrow to draw")
+    if counts and not (counts[0].is_integer() and 2 <= counts[0] <= 1_000_000):
+        raise ValuesError(f"{name}={text}: COUNT is a whole number of samples, 2 to 1_000_000")
+    return Range(name, start, stop, int(counts[0]) if counts else None)

@@ -1,0 +1,129 @@
+"""Where a table is written to: beside its target and renamed when whole, or a stream."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any, BinaryIO
+
+from dezero_cli.language.values import ValuesError
+
+SUFFIX = ".part"
+"""What the name of a file ends in that is not whole."""
+
+
+class Target:
+    """An open file, pipe or device; `output` is its name to the user, None for standard output."""
+
+    def __init__(self, output: str | None, descriptor: int) -> None:
+        self.output = output
+        self._descriptor = descriptor
+        self._writing = self._interrupted = False
+
+    def sink(self) -> BinaryIO:
+        """What others are to write to.
+
+        No path: a thread that is late would make the file again once it has been taken away.
+        """
+        return open(self._descriptor, "wb", closefd=False)
+
+    def write(self, data: bytes) -> None:
+        """Write lines; where Ctrl-C comes meanwhile, only the rest of one that is begun."""
+        view, place, end = memoryview(data), 0, len(data)
+        self._writing = True
+        try:
+            while place < end:
+                try:
+                    place += os.write(self._descriptor, view[place:end])
+                except BlockingIOError:  # another program has set the pipe so
+                    select.select([], [self._descriptor], [])
+                if self._interrupted:
+                    end = data.find(b"\n", place - 1) + 1 if place else 0
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, self.output) from None
+        finally:
+            self._writing = False
+        if self._interrupted:
+            raise KeyboardInterrupt
+
+    def interrupt(self, *_: object) -> None:
+        """Ctrl-C: at once, unless a line is being written; twice: at once."""
+        if self._writing and not self._interrupted:
+            self._interrupted = True
+        else:
+            raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def opened(output: str | None) -> Iterator[Target]:
+    """The target that `output` names; ``-`` and None are standard output.
+
+    A regular file is there, or changes, only when the block has ended without an exception; a
+    signal that asks the program to end is one.  Raises ValuesError for a directory or in none.
+    """
+    if output is None or output == "-":
+        sys.stdout.flush()
+        target = Target(None, sys.stdout.fileno())
+        with signals(target.interrupt):
+            yield target
+    elif os.path.exists(output) and not os.path.isfile(output):
+        if os.path.isdir(output):
+            raise ValuesError(f"{output}: is a directory")
+        descriptor = os.open(output, os.O_WRONLY)
+        with signals(), os.fdopen(descriptor, "wb"):
+            yield Target(output, descriptor)
+    else:
+        with signals(), _beside(output) as descriptor:
+            yield Target(output, descriptor)
+
+
+@contextlib.contextmanager
+def _beside(output: str) -> Iterator[int]:
+    """A new file in the folder of `output`, renamed to it at the end if all is well."""
+    final = os.path.realpath(output)
+    folder, name = os.path.split(final)
+    if not os.path.isdir(folder):
+        raise ValuesError(f"{output}: no such directory")
+    path = os.path.join(folder, f".{name[:200]}.{os.urandom(4).hex()}{SUFFIX}")
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        with os.fdopen(descriptor, "wb"):
+            with contextlib.suppress(OSError):  # there is none before, or it is another's
+                os.fchmod(descriptor, stat.S_IMODE(os.stat(final).st_mode))
+            yield descriptor
+        os.replace(path, final)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+@contextlib.contextmanager
+def signals(interrupt: Callable[..., Any] | None = None) -> Iterator[None]:
+    """Within this a signal that asks the program to end is the exception SystemExit.
+
+    `interrupt` is what Ctrl-C calls.  In a thread that is not the main one nothing changes.
+    """
+    wanted: dict[signal.Signals, Callable[..., Any]] = {signal.SIGTERM: _end, signal.SIGHUP: _end}
+    if interrupt:
+        wanted[signal.SIGINT] = interrupt
+    before: dict[signal.Signals, Any] = {}
+    with contextlib.suppress(ValueError):  # only the main thread may
+        for number, handler in wanted.items():
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    """Leave with the status of a program that this signal has ended, but clean up before."""
+    raise SystemExit(128 + number)

@@ -1,0 +1,1 @@
+"""Pictures: curves, contours and computational graphs."""

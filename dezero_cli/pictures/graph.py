@@ -1,0 +1,130 @@
+"""The computational graph of an expression as Graphviz DOT or Mermaid."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+import numpy as np
+
+from dezero import Variable
+from dezero_cli.language.expression import Expression, Operation
+from dezero_cli.output import opened
+from dezero_cli.report import array_text, cells
+
+LONGEST = 40
+"""Cells of a label's line; a longer source text is cut."""
+
+
+@dataclass
+class Node:
+    """An input, a literal or an operation, with the nodes that it is computed from."""
+
+    kind: str
+    lines: list[str]
+    operands: list[int] = field(default_factory=list)
+
+
+def nodes(expression: Expression, values: Mapping[str, np.ndarray]) -> list[Node]:
+    """The graph in the order of evaluation; with values, results and gradients are labels too."""
+    kept: list[tuple[Operation, Variable]] = []
+    variables = {name: Variable(np.array(array)) for name, array in values.items()}
+    if values:
+        expression.evaluate(variables, kept).backward(retain_grad=True)
+    graph: list[Node] = []
+    inputs: dict[str, int] = {}
+    stack: list[int] = []
+    results = iter(kept)
+    for step in expression.program:
+        if isinstance(step, tuple):
+            operation = Operation(*step)
+            node = Node("operation", [clip(expression.text[operation.start : operation.end])])
+            node.operands = stack[-operation.arity :]
+            del stack[-operation.arity :]
+            node.lines += figures(next(results)[1]) if kept else []
+        elif isinstance(step, str):
+            if step in inputs:
+                stack.append(inputs[step])
+                continue
+            inputs[step] = len(graph)
+            node = Node("input", [step, *(figures(variables[step]) if step in variables else [])])
+        else:
+            number = float(step.data if isinstance(step, Variable) else step)
+            node = Node("literal", [f"{number:.17g}"])
+        stack.append(len(graph))
+        graph.append(node)
+    return graph
+
+
+def figures(variable: Variable) -> list[str]:
+    """The lines of a label that give a value and its gradient."""
+    lines = [f"= {clip(array_text(variable.data, 6, 0))}"]
+    if variable.grad is not None:
+        lines.append(f"gradient {clip(array_text(variable.grad, 6, 0))}")
+    return lines
+
+
+def clip(text: str) -> str:
+    """A text on one line, its end cut off where it is long."""
+    text = " ".join(text.split())
+    return text if cells(text) <= LONGEST else text[: LONGEST - 3] + "..."
+
+
+def dot(graph: list[Node]) -> str:
+    """The graph for Graphviz, inputs on the left."""
+    shapes = {
+        "input": 'shape=ellipse, fillcolor="#dbeafe"',
+        "literal": 'shape=plaintext, fillcolor="#ffffff"',
+        "operation": 'shape=box, fillcolor="#fef3c7"',
+    }
+    lines = [
+        "digraph expression {",
+        "  rankdir=LR;",
+        '  node [style="filled,rounded", fontname="Helvetica", fontsize=12];',
+    ]
+    for number, node in enumerate(graph):
+        label = "\\n".join(_escape(line, '"\\') for line in node.lines)
+        lines.append(f'  n{number} [label="{label}", {shapes[node.kind]}];')
+    lines += [f"  n{a} -> n{b};" for b, node in enumerate(graph) for a in node.operands]
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def mermaid(graph: list[Node]) -> str:
+    """The graph for Mermaid, which Markdown pages show."""
+    brackets = {"input": ("([", "])"), "literal": ("(", ")"), "operation": ("[", "]")}
+    lines = ["flowchart LR"]
+    for number, node in enumerate(graph):
+        opening, closing = brackets[node.kind]
+        label = "<br/>".join(
+            line.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+            for line in node.lines
+        )
+        lines.append(f'  n{number}{opening}"{label}"{closing}')
+    lines += [f"  n{a} --> n{b}" for b, node in enumerate(graph) for a in node.operands]
+    return "\n".join(lines) + "\n"
+
+
+def _escape(text: str, characters: str) -> str:
+    return "".join("\\" + c if c in characters else c for c in text)
+
+
+def picture(source: str, path: Path) -> None:
+    """Have Graphviz draw DOT into a .svg, .png or .pdf file, whole or not at all."""
+    kind = path.suffix.lower().lstrip(".")
+    if kind not in {"svg", "png", "pdf"}:
+        raise click.UsageError(f"{path}: expected a file that ends in .svg, .png or .pdf")
+    program = shutil.which("dot")
+    if program is None:
+        raise click.ClickException("drawing needs Graphviz, whose program 'dot' is not installed")
+    arguments = [program, f"-T{kind}"]
+    try:
+        done = subprocess.run(arguments, input=source.encode(), check=True, capture_output=True)
+    except subprocess.CalledProcessError as fault:
+        reason = fault.stderr.decode(errors="replace").strip()
+        raise click.ClickException(f"dot failed: {reason}") from None
+    with opened(str(path)) as target:
+        target.write(done.stdout)

@@ -1,0 +1,277 @@
+"""Tables of columns, scanned and written by Polars batch by batch: Parquet and Arrow at one end.
+
+A table of text that becomes columns is read twice: its types are those that all rows agree on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import re
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+from polars.io.plugins import register_io_source
+
+from dezero_cli.output import Target
+from dezero_cli.progress import Progress
+from dezero_cli.tables import background, encode
+from dezero_cli.tables.files import SEPARATORS, TEXT, TableError, Tables, streams
+from dezero_cli.tables.inference import Types
+from dezero_cli.tables.step import Request, Step
+from dezero_cli.tables.streams import Source, opened
+
+ROW_GROUP = 1 << 17
+"""Rows of a row group of Parquet."""
+
+BATCH = 1 << 15
+"""Rows of a batch; several for each thread are in memory at once."""
+
+os.environ.setdefault("POLARS_ROW_GROUP_PREFETCH_SIZE", "1")
+"""Row groups of Parquet that Polars reads ahead: more take memory, and no time is won by them."""
+
+Schema = dict[str, Any]
+
+
+def mapped(
+    tables: Tables,
+    request: Request,
+    form: str,
+    target: Target,
+    progress: Progress,
+    types: Types | None = None,
+) -> int:
+    """Write a table with its results to `target`; the number of rows.
+
+    `types` are those of text, where they are known already.  Raises TableError for a fault in the
+    data and OSError where writing fails.
+    """
+    with _at_rest(tables) as resting:
+        return background.run(
+            lambda until: _mapped(resting, request, form, target, progress, types, until),
+            progress.show,
+        )
+
+
+def _mapped(
+    tables: Tables,
+    request: Request,
+    form: str,
+    target: Target,
+    progress: Progress,
+    types: Types | None,
+    until: background.Until,
+) -> int:
+    """Do what `mapped` says for tables that can be read twice."""
+    if tables.format in TEXT:
+        frame, step, rows = _read_text(tables, request, types, until)
+    else:
+        frame, step, rows = _scanned(tables, request)
+    schema = _schema_of(frame, tables.names[0], tables.format)
+    given: Schema = {} if request.only else schema
+    _refuse_nested(given, form)
+    progress.total = rows
+    batch = _Batch(step, request.only, progress, until)
+    kept = frame.select(step.columns) if request.only and step.columns else frame
+    wanted = given | dict.fromkeys(step.results, pl.Float64())
+    with pl.Config(streaming_chunk_size=BATCH):
+        try:
+            until.check()
+            _sink(kept, batch, wanted, form, target)
+        except BaseException as fault:  # noqa: BLE001, a panic of Polars is not an Exception
+            raise _in_words(fault, target.output) from None
+    return batch.rows
+
+
+@contextlib.contextmanager
+def _at_rest(tables: Tables) -> Iterator[Tables]:
+    """The tables as files that can be read twice; what streams is laid down for the time."""
+    passing = {name for name in tables.names if streams(name)}
+    if not passing:
+        yield tables
+        return
+    with tempfile.TemporaryDirectory(prefix="dezero-") as folder:
+        laid = {name: os.path.join(folder, str(i)) for i, name in enumerate(passing)}
+        for name, path in laid.items():
+            descriptor = 0 if name == "-" else os.open(name, os.O_RDONLY)
+            with open(descriptor, "rb", closefd=name != "-") as source, open(path, "wb") as copy:
+                shutil.copyfileobj(source, copy, 1 << 20)
+        names = tuple(laid.get(name, name) for name in tables.names)
+        try:
+            yield Tables(names, tables.format, tables.rows)
+        except TableError as fault:
+            original = {path: name for name, path in laid.items()}
+            source_name = original.get(fault.source or "", fault.source)
+            raise TableError(fault.message, source_name, fault.row, fault.column) from None
+
+
+# ---------------------------------------------------------------------------------------- sources
+def check(tables: Tables, request: Request) -> None:
+    """Raise TableError for files that do not go together, and what Step raises."""
+    background.run(lambda _: _scanned(tables, request))
+
+
+def _scanned(tables: Tables, request: Request) -> tuple[pl.LazyFrame, Step, int]:
+    """A table of columns, what is done with it, and how many rows it has."""
+    first, *others = tables.names
+    schema = _schema(first, tables.format)
+    for name in others:
+        _refuse_mixed(schema, first, _schema(name, tables.format), name)
+    frame = _scan(tables.names, tables.format)
+    if tables.rows:
+        start, end = tables.rows
+        frame = frame.slice(start, end - start)
+    step = Step(request, list(schema))
+    for column in step.columns:
+        if not _numeric(schema[column]):
+            raise TableError(f"holds {schema[column]}, not numbers", first, column=column)
+    return frame, step, frame.select(pl.len()).collect().item()
+
+
+def _scan(names: tuple[str, ...], form: str) -> pl.LazyFrame:
+    files = list(map(glob.escape, names))
+    if form == "jsonl":
+        return pl.scan_ndjson(files, infer_schema_length=None)
+    scan = pl.scan_parquet if form == "parquet" else pl.scan_ipc
+    return scan(files, hive_partitioning=False)
+
+
+def _schema(name: str, form: str) -> Schema:
+    if os.path.getsize(name) == 0:
+        raise TableError("empty", name)
+    return _schema_of(_scan((name,), form), name, form)
+
+
+def _schema_of(frame: pl.LazyFrame, name: str, form: str) -> Schema:
+    """The columns of a table and their types.  Raises TableError where Polars finds none."""
+    try:
+        return dict(frame.collect_schema())
+    except (pl.exceptions.PolarsError, OSError) as fault:
+        reason = encode.first_line(fault).rpartition("out of specification: ")[2]
+        raise TableError(f"cannot be read as {form}: {reason}", name) from None
+
+
+def row_count(tables: Tables) -> int:
+    """The rows of a table of columns."""
+    scan = _scan(tables.names, tables.format).select(pl.len())
+    return int(background.run(lambda _: scan.collect().item()))
+
+
+def _refuse_mixed(schema: Schema, first: str, other: Schema, name: str) -> None:
+    """Refuse a file whose columns or their types are not those of the first."""
+    for column, kind in schema.items():
+        if column not in other:
+            raise TableError(f"no such column, which {first} has", name, column=column)
+        if other[column] != kind:
+            raise TableError(f"{other[column]}, and {kind} in {first}", name, column=column)
+    for column in other:
+        if column not in schema:
+            raise TableError(f"a column that {first} has not", name, column=column)
+    if list(other) != list(schema):
+        raise TableError(f"its columns are in another order than those of {first}", name)
+
+
+def _numeric(kind: Any) -> bool:
+    return bool(kind.is_numeric() or kind in (pl.Boolean, pl.Null))
+
+
+def _refuse_nested(schema: Schema, form: str) -> None:
+    """Refuse, for a target of text cells, columns that no cell can hold."""
+    for column, kind in schema.items():
+        if form in SEPARATORS and (kind.is_nested() or kind in (pl.Binary, pl.Object)):
+            raise TableError(f"{kind} has no place in a cell of {form}", column=column)
+
+
+def learnt(
+    tables: Tables, request: Request, until: background.Until | None = None
+) -> tuple[Types, int]:
+    """The types of the columns of a table of text and its rows, all of which are checked."""
+    source, step = opened(tables, request)
+    types = Types(step.columns)
+    rows = 0
+    for piece in source.pieces(step.columns):
+        if until:
+            until.check()
+        rows += piece.rows
+        if tables.format in SEPARATORS:
+            types.learn(piece.frame)
+    return types, rows
+
+
+def _read_text(
+    tables: Tables, request: Request, known: Types | None, until: background.Until
+) -> tuple[pl.LazyFrame, Step, int]:
+    """A table of text as columns: one reading checks it and finds the types, another is it."""
+    source, step = opened(tables, request)
+    types, rows = (known, 0) if known else learnt(tables, request, until)
+    if tables.format == "jsonl":
+        return _scan(tables.names, "jsonl"), step, rows
+    schema = types.schema(source.columns)
+
+    def frames(
+        columns: list[str] | None, _predicate: Any, _rows: int | None, _size: int | None
+    ) -> Iterator[pl.DataFrame]:
+        for piece in Source(tables).pieces(()):
+            frame = types.applied(piece.frame)
+            yield frame.select(columns) if columns else frame
+
+    return register_io_source(frames, schema=schema), step, rows
+
+
+# ------------------------------------------------------------------------------------ the pipeline
+class _Batch:
+    """The step between source and sink, on one batch of rows; threads call it."""
+
+    def __init__(self, step: Step, only: bool, progress: Progress, until: background.Until) -> None:
+        self.step = step
+        self.only = only
+        self.progress = progress
+        self._until = until
+        self.rows = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The batch with its result columns."""
+        self._until.check()
+        columns = self.step.columns
+        arrays = {name: frame[name].cast(pl.Float64).to_numpy() for name in columns}
+        added = encode.results_frame(self.step.results, self.step.run(arrays, frame.height))
+        with self._lock:
+            self.rows += frame.height
+            self.progress.add(frame.height, frame.height)
+        return added if self.only else frame.hstack(added)
+
+    def lines(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The batch with its results as JSON, a row a line."""
+        return pl.DataFrame({"": encode.table_objects(self(frame))}, schema={"": pl.String})
+
+
+def _sink(frame: pl.LazyFrame, batch: _Batch, schema: Schema, form: str, target: Target) -> None:
+    """Read, compute and write."""
+    if form == "jsonl":
+        lines = frame.map_batches(batch.lines, schema={"": pl.String}, streamable=True)
+        lines.sink_csv(target.sink(), include_header=False, quote_style="never")
+        return
+    stream = frame.map_batches(batch, schema=schema, streamable=True)
+    if form == "parquet":
+        stream.sink_parquet(target.sink(), row_group_size=ROW_GROUP)
+    elif form == "arrow":
+        stream.sink_ipc(target.sink())
+    else:
+        stream.sink_csv(target.sink(), separator=SEPARATORS[form])
+
+
+def _in_words(fault: BaseException, output: str | None) -> BaseException:
+    """A fault of Polars as one of this package's, or of the operating system's."""
+    if isinstance(fault, TableError | MemoryError | background.Ended):
+        return fault
+    number = re.search(r"\(os error (\d+)\)|\[Errno (\d+)\]", str(fault))
+    if number:
+        code = int(number[1] or number[2])
+        return OSError(code, os.strerror(code), output)
+    return TableError(encode.first_line(fault))

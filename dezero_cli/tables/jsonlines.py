@@ -1,0 +1,106 @@
+"""JSON Lines: bytes -> an object a line -> numbers where wanted; the lines stay as they came."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+import polars as pl
+
+from dezero_cli.language import values
+from dezero_cli.tables.files import TableError
+
+
+class JsonLines:
+    """The reader of JSON Lines; its columns are the keys of the objects that come first."""
+
+    def cut(self, data: bytes) -> int:
+        """Where the last whole line of `data` ends; 0 if there is none."""
+        return data.rfind(b"\n") + 1
+
+    def columns(self, data: bytes, source: str) -> tuple[list[str], int]:
+        """All keys of the objects in `data`, in order of appearance, and where the rows begin."""
+        try:
+            objects = self.piece(data, ()).objects
+        except TableError as fault:
+            raise fault.below(source, 0) from None
+        if not objects:
+            raise TableError("empty, without even a row", source)
+        return list(dict.fromkeys(key for each in objects for key in each)), 0
+
+    def piece(self, data: bytes, columns: Sequence[str]) -> Objects:
+        """The rows of `data`.  Raises TableError, its rows counted from the start of `data`."""
+        lines = [line for line in map(bytes.strip, data.split(b"\n")) if line]
+        objects = []
+        for row, line in enumerate(lines, 1):
+            try:
+                each = orjson.loads(line)
+            except orjson.JSONDecodeError as fault:
+                infinite = "infinity" in fault.msg
+                message = "a number is larger than a float64 can hold" if infinite else fault.msg
+                raise TableError(f"not JSON: {message}", row=row) from None
+            if type(each) is not dict:
+                raise TableError("not a JSON object", row=row)
+            objects.append(each)
+        return Objects(lines, objects, columns)
+
+
+class Objects:
+    """Rows that are JSON objects."""
+
+    def __init__(
+        self, lines: list[bytes], objects: list[dict[str, Any]], columns: Sequence[str]
+    ) -> None:
+        self._lines = lines
+        self.objects = objects
+        self.columns = columns
+        self.rows = len(objects)
+
+    def numbers(self, column: str) -> np.ndarray:
+        """A column as float64; nan for null and where there is none, and for the text "nan"."""
+        cells = [np.nan if cell is None else cell for cell in (o.get(column) for o in self.objects)]
+        numbers = values.column(cells)
+        if numbers is not None:
+            return numbers
+        for row, cell in enumerate(cells, 1):
+            if values.column([cell]) is None:
+                shown = orjson.dumps(cell).decode()
+                shown = shown if len(shown) <= 40 else shown[:37] + "..."
+                raise TableError(f"{shown} is no number", row=row, column=column)
+        raise AssertionError(column)
+
+    def lines(self, taken: frozenset[str]) -> list[bytes]:
+        """The objects as they came.  Raises TableError for one with a key that is `taken`."""
+        for name in taken & self.keys():
+            row = next(i for i, each in enumerate(self.objects, 1) if name in each)
+            raise TableError("a key that is wanted for a result", row=row, column=name)
+        return self._lines
+
+    def keys(self) -> set[str]:
+        """The keys of all objects."""
+        return set().union(*self.objects)
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """The cells as text, lists and objects as JSON.  Raises TableError for an unknown key."""
+        unknown = self.keys().difference(self.columns)
+        if unknown:
+            name = min(unknown)
+            row = next(i for i, each in enumerate(self.objects, 1) if name in each)
+            raise TableError("a key that no row at the beginning has", row=row, column=name)
+        return pl.DataFrame(
+            {name: [_text(each.get(name)) for each in self.objects] for name in self.columns},
+            schema=dict.fromkeys(self.columns, pl.String),
+        )
+
+
+def _text(cell: Any) -> str | None:
+    """A JSON value as the text of a cell."""
+    if cell is None or type(cell) is str:
+        return cell
+    try:
+        return repr(cell) if type(cell) is float else orjson.dumps(cell).decode()
+    except orjson.JSONEncodeError:
+        raise TableError("an object is nested too deeply") from None

@@ -1,0 +1,42 @@
+"""A table through an expression: text that stays text is streamed, columns go through Polars."""
+
+from __future__ import annotations
+
+from dezero_cli.output import opened
+from dezero_cli.progress import Progress
+from dezero_cli.tables import columnar, streams
+from dezero_cli.tables.files import TEXT, Tables
+from dezero_cli.tables.inference import Types
+from dezero_cli.tables.step import Request
+
+
+def mapped(
+    tables: Tables,
+    request: Request,
+    form: str,
+    output: str | None,
+    progress: Progress | None = None,
+    types: Types | None = None,
+) -> int:
+    """Write `tables` with the results of `request` as `form` to `output`; the number of rows.
+
+    `output` is a file, which is there only once it is whole; None is standard output.  `types`
+    are those of text that becomes columns, where they are known.  Raises TableError, ValuesError
+    or ExpressionError, and OSError where reading or writing fails.
+    """
+    progress = progress or Progress(0)
+    with opened(output) as target:
+        if tables.format in TEXT and form in TEXT:
+            return streams.mapped(tables, request, form, target, progress)
+        return columnar.mapped(tables, request, form, target, progress, types)
+
+
+def check(tables: Tables, request: Request) -> None:
+    """Raise what `mapped` would for columns that do not fit, without reading all rows."""
+    (streams.opened if tables.format in TEXT else columnar.check)(tables, request)
+
+
+def row_count(tables: Tables) -> int:
+    """The rows of tables, which are read or, for columns, looked up."""
+    count = streams.row_count if tables.format in TEXT else columnar.row_count
+    return count(tables)

@@ -1,0 +1,154 @@
+"""What SECURITY.md promises about expressions from strangers, where no other test shows it."""
+
+import difflib
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from dezero_cli.language import differentiate
+from dezero_cli.language.diagnosis import LONGEST_NAME, MOST_KNOWN, ExpressionError, nearest
+from dezero_cli.language.expression import parse
+
+SHAPES = {
+    "a long sum": lambda n: "+".join(["x"] * n),
+    "a long product": lambda n: "*".join(["x"] * n),
+    "a tower of powers": lambda n: "**".join(["x"] * n),
+    "parentheses": lambda n: "(" * n + "x" + ")" * n,
+    "signs": lambda n: "-" * n + "x",
+    "calls": lambda n: "sin(" * n + "x" + ")" * n,
+    "calls of two": lambda n: "max(x," * n + "1" + ")" * n,
+    "branches": lambda n: "where(x < 1,x," * n + "1" + ")" * n,
+    "names": lambda n: "+".join(f"a{i}" for i in range(n)),
+    "a sum that is never closed": lambda n: "(x+" * n,
+    "two values side by side": lambda n: "(" * n + "x x" + ")" * n,
+}
+
+
+def calls(function):
+    """How many calls of Python and C functions a function makes."""
+    count = 0
+
+    def profile(frame, event, argument):
+        nonlocal count
+        count += event in {"call", "c_call"}
+
+    sys.setprofile(profile)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def differentiated(text):
+    try:
+        expression = parse.__wrapped__(text)
+        values = {name: np.array(0.5) for name in expression.names}
+        differentiate.value_and_gradient(expression, values, expression.names)
+    except ExpressionError as fault:
+        assert fault.message
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_twice_the_text_is_twice_the_work(shape):
+    short, long = SHAPES[shape](2000), SHAPES[shape](4000)
+    differentiated(short)
+    assert calls(lambda: differentiated(long)) < 2.2 * calls(lambda: differentiated(short)) + 1000
+
+
+class Counted(str):
+    """A name that counts how often it is compared."""
+
+    comparisons = 0
+    __hash__ = str.__hash__
+
+    def __eq__(self, other):
+        Counted.comparisons += 1
+        return str.__eq__(self, other)
+
+
+def test_values_by_any_number_of_names():
+    values = {Counted(f"a{i}"): np.array(1.0) for i in range(5000)}
+    Counted.comparisons = 0
+    value, gradients = differentiate.value_and_gradient(parse("1"), values, list(values))
+    assert value == 1.0 and len(gradients) == 5000
+    assert Counted.comparisons < 10 * 5000
+
+
+def test_few_and_short_names_are_compared_letter_by_letter(monkeypatch):
+    compared = []
+    matches = difflib.get_close_matches
+
+    def recorded(name, known, **options):
+        known = list(known)
+        compared.append(known)
+        return matches(name, known, **options)
+
+    monkeypatch.setattr(difflib, "get_close_matches", recorded)
+    names = ["b" * 10_000, "length", *(f"a{i}" for i in range(60_000))]
+    assert nearest("lenght", names) == "length"
+    assert len(compared[0]) == MOST_KNOWN and max(map(len, compared[0])) <= LONGEST_NAME
+    assert nearest("b" * 9_999, names) is None and len(compared) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x.__class__",
+        "().__class__.__bases__",
+        "x.real",
+        "__import__('os')",
+        "open(x)",
+        "eval(x)",
+        "getattr(x, x)",
+        "x[0]",
+        "'text'",
+        "lambda: x",
+        "[x for x in x]",
+        "x := 1",
+        "x if x else x",
+        "x; x",
+        "`x`",
+        "$(x)",
+        "@x",
+        "{x}",
+        "x\nx",
+    ],
+)
+def test_what_python_or_a_shell_would_run_is_no_expression(text):
+    with pytest.raises(ExpressionError):
+        parse(text)
+
+
+def test_no_name_gives_commands_to_the_terminal(dezero, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.csv").write_text("a\x1b[31m,x\n1,2\n")
+    for words in (
+        ["map", "q", "t.csv"],
+        ["batch", "no\x1b[31mfile"],
+        ["eval", "a\x1b[31m"],
+        ["eval", "x", "x=@\x1b[31m.csv"],
+        ["eval", "x", "--\x1b[31m"],
+    ):
+        outcome = dezero(*words)
+        assert outcome.status and outcome.err and "\x1b" not in outcome.err
+
+
+def test_what_needs_too_much_memory_is_said(tmp_path):
+    size = 20_000
+    line = json.dumps(
+        {"expr": "x + y", "vars": {"x": [0] * size, "y": [[0]] * size}}, separators=(",", ":")
+    )
+    (tmp_path / "lines.jsonl").write_text(line + "\n1 + 1\n")
+    command = f"ulimit -v 2000000; {sys.executable} -m dezero_cli batch lines.jsonl"
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, check=False)
+    first, second = map(json.loads, done.stdout.splitlines())
+    assert first["error"] == {"type": "memory", "message": "not enough memory", "column": 1}
+    assert second["value"] == 2.0 and done.returncode == 1
+    (tmp_path / "vars.json").write_text(json.dumps(json.loads(line)["vars"]))
+    command = f"ulimit -v 2000000; {sys.executable} -m dezero_cli eval x+y --vars vars.json"
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (1, b"error: not enough memory\n")

@@ -1,0 +1,379 @@
+"""`dezero plot`: what the pictures show."""
+
+import click
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from dezero_cli.language import values
+from dezero_cli.language.expression import parse
+from dezero_cli.pictures import plot as plotting
+from dezero_cli.pictures import sampling
+
+pytest.importorskip("matplotlib", reason="pictures need the extra 'plot'")
+ROSENBROCK = "(1 - x)**2 + 100*(y - x**2)**2"
+
+
+def figure(text, *words, order=1):
+    """The axes that a command line draws, and the axes of the colour bar if there is one."""
+    ranges = [values.span(word) for word in words if values.is_range(word)]
+    fixed = values.assignments(word for word in words if not values.is_range(word))
+    numbers = {name: float(array) for name, array in fixed.items()}
+    subject = plotting.Subject(parse(text), ranges, numbers, order)
+    with plotting.style():
+        draw = plotting.curves if len(ranges) == 1 else plotting.contours
+        return draw(subject).axes
+
+
+def curves(text, *words, order=1):
+    """The lines of the function and of its derivatives, as (x, y)."""
+    (axes,) = figure(text, *words, order=order)
+    labels = axes.get_legend_handles_labels()[1]
+    lines = {line.get_label(): line.get_data() for line in axes.lines}
+    return [lines[label] for label in reversed(labels)]
+
+
+def crosses(line, place):
+    """Whether a line is drawn over a place from one side to the other."""
+    x, y = line
+    joined = np.isfinite(y[:-1]) & np.isfinite(y[1:])
+    return bool((joined & (x[:-1] < place) & (x[1:] > place)).any())
+
+
+# ---------------------------------------------------------------------------------------- curves
+def test_the_lines_are_the_function_and_its_exact_derivatives():
+    drawn = curves("sin(a*x)*exp(-x/5)", "x=0:20", "a=2", order=3)
+    x = drawn[0][0]
+    root = 2j - 0.2  # the function is the imaginary part of exp(root*x)
+    assert len(drawn) == 4
+    for n, (places, y) in enumerate(drawn):
+        assert np.array_equal(places, x) and (x[0], x[-1], len(x)) == (0, 20, 1001)
+        np.testing.assert_allclose(y, (root**n * np.exp(root * x)).imag, rtol=0, atol=1e-12)
+
+
+def test_the_samples_are_taken_in_one_pass(monkeypatch):
+    passes = []
+    original = plotting.Subject.run
+    monkeypatch.setattr(
+        plotting.Subject,
+        "run",
+        lambda self, program, *places: (
+            passes.append(len(places[0])) or original(self, program, *places)
+        ),
+    )
+    figure("x**3 + x", "x=-2:2:77")
+    figure("exp(x - y)", "x=-2:2:50", "y=-2:2:40")
+    assert passes == [77, 2000]
+    passes.clear()
+    figure("1/x", "x=-2:2:200", order=0)  # a second look at few intervals, not at the samples
+    assert passes[0] == 200 and max(passes[1:]) < 20
+
+
+def test_a_count_is_obeyed_and_order_0_is_the_function_alone():
+    (line,) = curves("x**2", "x=-3:3:7", order=0)
+    assert line[0].tolist() == [-3, -2, -1, 0, 1, 2, 3] and line[1].tolist() == [
+        9, 4, 1, 0, 1, 4, 9,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "extent", "poles"),
+    [
+        ("1/x", "x=-3:3", [0]),
+        ("1/x", "x=-3:3:1000", [0]),
+        ("1/x**2", "x=-3:3:1000", [0]),
+        ("1/(x - 0.3)", "x=-3:3", [0.3]),
+        ("x/(x**2 - 1)", "x=-3:3", [-1, 1]),
+        ("tan(x)", "x=-2*pi:2*pi", [-1.5 * np.pi, -0.5 * np.pi, 0.5 * np.pi, 1.5 * np.pi]),
+        ("log(abs(x - 1))", "x=0:3:1000", [1]),
+        ("1000 + log(abs(x))", "x=-1:2", [0]),
+        ("1/sin(3*x)", "x=-1:3", [0, np.pi / 3, 2 * np.pi / 3]),
+        ("exp(1/x)", "x=-3:3", [0]),
+        ("(x - 1e6)**-2", "x=1e6-3:1e6+3:1000", [1e6]),
+    ],
+)
+def test_poles_are_gaps_and_nothing_joins_their_sides(text, extent, poles):
+    (x, y), derivative = curves(text, extent)
+    holes = x[np.isnan(y)]
+    width = x[-1] - x[0]
+    for pole in poles:
+        assert not crosses((x, y), pole) and not crosses(derivative, pole)
+        assert np.abs(holes - pole).min() < 1e-5 * width
+    assert all(np.abs(np.array(poles) - hole).min() < 2e-3 * width for hole in holes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "abs(x)",
+        "cbrt(x)",
+        "sqrt(abs(x))",
+        "sin(x)/x",
+        "tanh(1e6*x)",
+        "sin(1000*x)",
+        "1/(x**2 + 1e-8)",
+        "exp(x**2)",
+        "sin(x)**2 + cos(x)**2",
+        "x**9*1e30",
+        "maximum(x, 0)",
+        "2 + 0*x",
+    ],
+)
+def test_what_is_continuous_has_no_gap(text):
+    x, y = curves(text, "x=-3:3")[0]
+    assert np.isfinite(y).all() and len(x) >= 1000
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats(-2.9, 2.9), st.sampled_from([1, 2, 3, -1]), st.integers(50, 1001))
+def test_a_pole_anywhere_is_a_gap_and_a_root_is_none(place, power, count):
+    x = np.linspace(-3, 3, count)
+
+    def function(x, _=None):
+        with np.errstate(all="ignore"):
+            distance = x - place
+            return np.stack([distance**-power, -power * distance ** (-power - 1)])
+
+    drawn = sampling.curve(function, x, *function(x))
+    assert crosses((drawn.x, drawn.y), place) == (power == -1) or place in x
+    assert (drawn.down or drawn.up) == (power > 0)
+
+
+def test_jumps_are_open_and_reach_their_place():
+    assert not crosses(curves("arctan(1/x)", "x=-3:3:500")[0], 0)
+    (x, y), _ = curves("floor(x) + where(x > 0.25, 0.5, 0)", "x=-2:2")
+    for place in (-1, 0, 0.25, 1):
+        assert not crosses((x, y), place)
+        finite = x[np.isfinite(y)]
+        assert place - finite[finite < place].max() < 1e-5
+    steps = np.diff(y)
+    assert np.nanmax(np.abs(steps)) == 0
+
+
+def test_undefined_stretches_are_blank_up_to_their_ends():
+    (x, y), _ = curves("sqrt(1 - x**2)", "x=-1.7:2")
+    inside = x[np.isfinite(y)]
+    assert -1 <= inside.min() < -1 + 1e-5 and 1 - 1e-5 < inside.max() <= 1
+    assert np.isnan(y[(x < -1.01) | (x > 1.01)]).all()
+    _, (x, y) = curves("log(x)", "x=-2:2")
+    assert np.isfinite(y[x > 1e-5]).all() and np.isnan(y[x <= 0]).all()  # though 1/x goes on
+
+
+def test_limits_show_all_but_poles():
+    def limits(text, extent="x=-3:3", order=1):
+        return figure(text, extent, order=order)[0].get_ylim()
+
+    low, high = limits("1/x")
+    assert -20 < low < -2 and 2 < high < 20
+    low, high = limits("tan(x)", "x=-6:6")
+    assert -20 < low < -2 and 5 < high < 30
+    low, high = limits("log(x)", "x=-1:5")
+    assert -6 < low < -2 and 1.6 < high < 4
+    low, high = limits("exp(x)", "x=0:20")
+    assert high > np.exp(20) and low < 0  # no pole, so nothing is cut
+    low, high = limits("sin(1/x)", "x=-1:1")
+    assert high - low < 100  # its derivative goes to 1e5
+    low, high = limits("x*0 + 5")
+    assert low < 0 < 5 < high
+    assert limits("2 + 0*x", order=0) == pytest.approx((1.8, 2.2))
+    low, high = limits("sin(x)**2 + cos(x)**2 + 1e6", order=0)
+    assert high - low > 1e3  # rounding errors are not blown up
+
+
+def test_curves_are_told_apart_without_colour_and_the_legend_is_above():
+    (axes,) = figure("x**3/2 - x", "x=-2:2", order=2)
+    lines = [line for line in axes.lines if not line.get_label().startswith("_")]
+    assert len({str(line._unscaled_dash_pattern) for line in lines}) == 3
+    assert len({line.get_color() for line in lines}) == 3
+    with plotting.style():
+        axes.figure.draw_without_rendering()
+        legend = axes.get_legend().get_window_extent()
+        assert legend.y0 >= axes.get_window_extent().y1
+        assert axes.figure.bbox.x1 >= legend.x1 and axes.figure.bbox.y1 >= legend.y1
+
+
+def test_the_legend_is_above_a_power_of_ten():
+    (axes,) = figure("1e6*x**3", "x=-70:70")
+    with plotting.style():
+        axes.figure.draw_without_rendering()
+        offset = axes.yaxis.get_offset_text()
+        assert offset.get_text() == "1e11"
+        legend = axes.get_legend().get_window_extent()
+        assert legend.y0 >= offset.get_window_extent().y1
+        assert axes.figure.bbox.y1 >= legend.y1
+
+
+@pytest.mark.parametrize("text", ["1e305*x", "sqrt(-x**2)"])
+def test_a_point_is_no_curve(text):
+    with pytest.raises(click.ClickException, match="no stretch of finite values"):
+        figure(text, "x=-1:1")
+
+
+# ---------------------------------------------------------------------------------------- fields
+def field(text, *words):
+    ranges = [values.span(word) for word in words]
+    subject = plotting.Subject(parse(text), ranges, {})
+    program = subject.program()
+    places = [each.places(plotting.FIELD_SAMPLES) for each in ranges]
+    return sampling.field(lambda x, y: subject.run(program, x, y), *places)
+
+
+def test_levels_show_the_valley_of_a_field_that_spans_decades():
+    drawn = field(ROSENBROCK, "x=-2:2", "y=-1:3")
+    levels = sampling.levels(drawn)
+    assert levels.bounds[0] == 0 and not levels.below and not levels.above
+    assert sum(levels.bounds < 10) >= 4 and levels.bounds[-1] > drawn.samples.max() > 2000
+    assert {1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0} <= set(levels.bounds)
+    raised = sampling.levels(field(ROSENBROCK + " + 5000", "x=-2:2", "y=-1:3"))
+    assert {5001.0, 5010.0, 5100.0, 6000.0} <= set(raised.bounds)
+    hill = sampling.levels(field(f"-({ROSENBROCK})", "x=-2:2", "y=-1:3"))
+    np.testing.assert_array_equal(hill.bounds, -levels.bounds[::-1])
+
+
+def test_levels_are_even_where_that_shows_more():
+    for text in ("x*y", "sin(x)*cos(y)", "x**2 + y**2", "exp(-x**2 - y**2)"):
+        drawn = field(text, "x=-3:3", "y=-3:3")
+        bounds = sampling.levels(drawn).bounds
+        assert 6 <= len(bounds) <= 13
+        np.testing.assert_allclose(np.diff(bounds), bounds[1] - bounds[0], rtol=1e-9)
+        assert bounds[0] <= drawn.samples.min() and bounds[-1] >= drawn.samples.max()
+    both = sampling.levels(field("x**3*y", "x=-3:3", "y=-3:3")).bounds
+    np.testing.assert_array_equal(both, -both[::-1])
+    assert {-10.0, 0.0, 10.0} <= set(both)
+
+
+NUMBERS = st.floats(-1e300, 1e300).map(lambda number: number if abs(number) > 1e-300 else 0.0)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    arrays(float, (3, 4), elements=NUMBERS | st.floats(1, 1 + 1e-12)),
+    st.booleans(),
+)
+def test_levels_rise_and_tell_what_lies_beyond(z, diverges):
+    levels = sampling.levels(
+        sampling.Field(np.arange(4), np.arange(3), z, np.zeros((2, 3, 4)), diverges)
+    )
+    assert len(levels.bounds) >= 2 and (np.diff(levels.bounds) > 0).all()
+    assert np.isfinite(levels.bounds).all()
+    assert levels.below == (z.min() < levels.bounds[0])
+    assert levels.above == (z.max() > levels.bounds[-1])
+    room = 1e-9 * np.abs(z).max()
+    if not diverges:
+        assert levels.bounds[0] <= z.min() + room and z.max() - room <= levels.bounds[-1]
+
+
+def test_fields_are_blank_at_poles_and_where_undefined():
+    drawn = field("1/(x - y)", "x=-3:3:120", "y=-1:1:90")
+    x, y = np.meshgrid(drawn.x, drawn.y)
+    assert drawn.diverges
+    assert np.isnan(drawn.z[np.abs(x - y) < 0.01]).all()
+    assert np.isfinite(drawn.z[np.abs(x - y) > 0.1]).all()
+    shown = sampling.levels(drawn)
+    assert shown.below and shown.above and np.abs(shown.bounds).max() < 20
+    disc = field("sqrt(1 - x**2 - y**2)", "x=-2:2", "y=-2:2")
+    x, y = np.meshgrid(disc.x, disc.y)
+    assert np.array_equal(np.isfinite(disc.z), 1 - x**2 - y**2 >= 0) and not disc.diverges
+    peak = sampling.levels(field("1/(x**2 + y**2)", "x=-3:3", "y=-3:3"))
+    assert peak.above and {0.1, 1.0, 10.0} <= set(peak.bounds)
+    smooth = field("tanh(50*(x - y))*floor(x)", "x=-3:3", "y=-3:3")
+    assert np.isfinite(smooth.z).all()
+
+
+def test_arrows_point_along_the_exact_gradient():
+    axes, bar = figure(ROSENBROCK, "x=-2:2", "y=-1:3")
+    arrows = next(each for each in axes.collections if hasattr(each, "U"))
+    x, y = arrows.X, arrows.Y
+    gradient = np.stack([-2 * (1 - x) - 400 * x * (y - x**2), 200 * (y - x**2)])
+    size = np.hypot(*gradient)
+    length = np.hypot(arrows.U, arrows.V)
+    np.testing.assert_allclose(np.stack([arrows.U, arrows.V]) / length, gradient / size, atol=1e-9)
+    order = np.argsort(size)
+    assert len(x) == plotting.ARROWS**2 and (np.diff(length[order]) >= -1e-12).all()
+    assert any("nabla" in text.get_text() for text in axes.texts)
+    shown = [label.get_text() for label in bar.get_yticklabels()]
+    assert shown[0] == "0" and "100" in shown
+
+
+# ---------------------------------------------------------------------------------------- labels
+def labels(text, *words, order=1):
+    (axes,) = figure(text, *words, order=order)
+    return axes.get_legend_handles_labels()[1][::-1], axes.get_xlabel()
+
+
+def test_labels_are_formulas_with_what_is_fixed():
+    entries, name = labels("A*cos(omega*t)", "t=0:1", "A=1.5", "omega=pi")
+    assert name == "$t$"
+    assert entries[0] == (
+        r"$f(t) = A \, \cos\left(\omega \, t\right),\quad A = 1.5,\quad \omega = 3.14159$"
+    )
+    assert entries[1].startswith("$df/dt = -") and r"\sin" in entries[1]
+    assert labels("x**3", "x=0:1", order=2)[0][2] == r"$d^2f/dx^2 = 6 \, x$"
+    assert labels("θ**2", "θ=0:1")[1] == r"$\theta$"
+    assert labels("theta_1**2", "theta_1=0:1")[1] == r"$\theta_{1}$"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "where(x > 0, x, -x)",  # Matplotlib knows no cases
+        "sqrt(" * 20 + "x" + ")" * 20,  # nor formulas as deep as these
+        "+".join(f"sin({n}*x)" for n in range(2, 60)),
+    ],
+)
+def test_a_formula_that_does_not_fit_is_the_text_that_was_typed(text):
+    entries, _ = labels(text, "x=0:1")
+    assert "$" not in entries[0] and entries[0].startswith("f(x) = ")
+    assert entries[0].replace("\n", " ").startswith(f"f(x) = {text}"[:40])
+    assert len(entries[0].split("\n")) <= 3 and entries[1].startswith("$df/dx")
+    with plotting.style():
+        assert all(plotting.width_of(line, math=False) <= 400 for line in entries[0].split("\n"))
+
+
+def test_odd_names_are_drawn(dezero, tmp_path):
+    for name in ("_", "__x", "frac", "Δx_ё", "x_1_2", "n" * 300):
+        (axes,) = figure(f"sin({name})", f"{name}=0:1")
+        with plotting.style():
+            axes.figure.draw_without_rendering()
+    target = tmp_path / "name.png"
+    status, _, err = dezero("plot", "变*2", "变=0:1", "-o", str(target))
+    assert status == 0
+    assert err == "note: the picture has boxes for letters that its font lacks: 变\n"
+
+
+def test_levels_are_written_as_people_do():
+    assert [plotting.level_label(level) for level in (0, -2.5, 30000, 1e5, -3e6, 1e-7)] == [
+        "0",
+        "\N{MINUS SIGN}2.5",
+        "30000",
+        "$10^{5}$",
+        r"$-3\times 10^{6}$",
+        "$10^{-7}$",
+    ]
+
+
+def test_names_of_constants_and_files_in_ranges(dezero, tmp_path):
+    (_, y), _ = curves("e*x", "e=0:2:3", "x=2")
+    assert y.tolist() == [0, 2, 4]
+    (tmp_path / "a:b.json").write_text("2")
+    target = str(tmp_path / "picture.pdf")
+    words = ["k*x", "x=-tau:2*pi", f"k=@{tmp_path / 'a:b.json'}", "-o", target]
+    assert dezero("plot", *words) == (0, "", "")
+
+
+@pytest.mark.parametrize("extent", [(-1e100, 1e100), (0, 1e-99), (1e9, 1e9 + 2)])
+@pytest.mark.parametrize("text", ["x", "x**40", "exp(x)", "x*1e300", "1e-310*x", "1/(x*1e308)"])
+def test_extreme_numbers_are_drawn_or_refused_in_one_line(text, extent):
+    reach, unit = values.Range("x", *extent, 300), values.Range("y", 0, 1, 30)
+    subjects = (
+        plotting.Subject(parse(text), [reach], {}, 2),
+        plotting.Subject(parse(text + " + y"), [reach, unit], {}),
+    )
+    for subject, draw in zip(subjects, (plotting.curves, plotting.contours), strict=True):
+        with plotting.style():
+            try:
+                draw(subject).draw_without_rendering()
+            except click.ClickException as fault:
+                assert "nothing to draw" in fault.message

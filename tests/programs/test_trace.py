@@ -1,0 +1,323 @@
+"""Programs: a replay gives the engine's own bits, and what cannot be traced says so."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+from dezero import Function, Variable, neg
+from dezero import functions as F
+from dezero.functions import ELEMENTWISE, FUNCTIONS
+from dezero.programs.trace import BLOCK, Program, TraceError, differentiate, merge, trace
+from dezero_cli.language.expression import parse
+from tests.conftest import cases
+from tests.programs.rows import EDGES, ROWS, columns, differences, engine, same
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    """NumPy warns of overflow and of nan; here they are what is tested."""
+    with np.errstate(all="ignore"):
+        yield
+
+
+def arity(name: str) -> int:
+    """The operands of a function of the language."""
+    return len(inspect.signature(FUNCTIONS[name]).parameters)
+
+
+def names(count: int) -> list[str]:
+    return [f"x{i}" for i in range(count)]
+
+
+def replayed(function, arrays) -> list[np.ndarray]:
+    """The value and each gradient as a program gives them."""
+    program = trace(function, names(len(arrays)))
+    return program.run(dict(zip(program.inputs, arrays, strict=True)))
+
+
+def functions(program: Program) -> list[str]:
+    return [function.__name__ for function, _ in program.operations]
+
+
+# -------------------------------------------------------------------- a replay gives the same bits
+@pytest.mark.parametrize("name", sorted(ELEMENTWISE))
+def test_a_replay_of_each_function_has_the_engines_bits(name):
+    arrays = columns(arity(name))
+    expected = engine(FUNCTIONS[name], arrays)
+    assert differences(replayed(FUNCTIONS[name], arrays), expected) == []
+
+
+@pytest.mark.parametrize("name", ["less", "less_equal", "greater", "greater_equal", "equal"])
+def test_a_replay_of_each_comparison(name):
+    def function(a, b):
+        return getattr(F, name)(a, b) * a + F.not_equal(a, b)
+
+    arrays = columns(2)
+    assert differences(replayed(function, arrays), engine(function, arrays)) == []
+
+
+@pytest.mark.parametrize("c", [-2, -1, -0.5, 0, 0.1, 0.5, 1, 1.5, 2, 3, 4, 10, np.inf, np.nan])
+def test_a_replay_of_each_literal_power(c):
+    def function(x):
+        return x**c
+
+    arrays = columns(1)
+    assert differences(replayed(function, arrays), engine(function, arrays)) == []
+
+
+@pytest.mark.parametrize("name", sorted(ELEMENTWISE))
+def test_a_replay_of_second_derivatives(name):
+    count = arity(name)
+    arrays = columns(count, 500)
+    variables = [Variable(array) for array in arrays]
+    y = FUNCTIONS[name](*variables)
+    y.backward(create_graph=True)
+    first = variables[-1].grad
+    for x in variables:
+        x.cleargrad()
+    if first is not None:
+        first.backward()
+    expected = [np.zeros(1) if x.grad is None else np.asarray(x.grad) for x in variables]
+    program = trace(FUNCTIONS[name], names(count))
+    second = differentiate(program, count, program.inputs)
+    got = second.run(dict(zip(program.inputs, arrays, strict=True)))
+    close = [
+        np.isclose(a, b, rtol=1e-12, atol=1e-300, equal_nan=True)
+        for a, b in zip(got, expected, strict=True)
+    ]
+    ordinary = np.all([(np.abs(x) > 1e-3) & (np.abs(x) < 300) for x in arrays], axis=0)
+    assert ordinary.sum() > 100 and all(part[ordinary].all() for part in close)
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_a_replay_of_each_case_has_the_engines_bits(part):
+    texts = sorted({case["expr"] for case in cases()})
+    assert len(texts) > 2000
+    wrong = []
+    for text in texts[part::4]:
+        expression = parse(text)
+        free = [name for name in expression.names if name not in F.CONSTANTS] or ["unused"]
+
+        def function(*xs, expression=expression, free=free):
+            return expression.evaluate(dict(zip(free, xs, strict=True)))
+
+        arrays = columns(len(free), ROWS // 20, seed=part)
+        wrong += [
+            (text, fault)
+            for fault in differences(replayed(function, arrays), engine(function, arrays))
+        ]
+    assert wrong == []
+
+
+def test_a_replay_of_more_rows_than_a_block():
+    def function(x, y):
+        return F.sin(x * y) * F.exp(-(x**2)) + F.pow(x, y)
+
+    arrays = columns(2, 3 * BLOCK + 17)
+    assert differences(replayed(function, arrays), engine(function, arrays)) == []
+
+
+# ------------------------------------------------------------------------------- what is recorded
+def test_the_same_operation_on_the_same_operands_is_recorded_once():
+    program = trace(lambda x, y: F.sin(x * y) + F.sin(y * x) * F.sin(x * y), ["x", "y"], [])
+    assert functions(program) == ["multiply", "sin", "multiply", "add"]
+
+
+def test_what_no_output_needs_is_dropped():
+    def function(x, y):
+        F.exp(y)
+        return x + 1.0
+
+    program = trace(function, ["x", "y"])
+    assert functions(program) == ["add"] and program.constants == (1.0, 0.0)
+    assert [part.tolist() for part in program.run({"x": 2.0, "y": 1.0})] == [[3.0], [1.0], [0.0]]
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (lambda x: x * 1.0, []),
+        (lambda x: 1.0 * x, []),
+        (lambda x: x / 1.0, []),
+        (lambda x: x**1, []),
+        (lambda x: x - 0.0, []),
+        (lambda x: neg(neg(x)), []),
+        (lambda x: +x, []),
+        (lambda x: x**2, ["multiply"]),
+        (lambda x: x * -1.0, ["negative"]),
+        (lambda x: x + (-x), ["subtract"]),
+        (lambda x: x - (-x), ["add"]),
+        (lambda x: x + 0.0, ["add"]),
+        (lambda x: x * 0.0, ["multiply"]),
+        (lambda x: F.where(x > 0, F.where(x > 0, x, 1.0), F.where(x > 0, 1.0, x)), []),
+        (lambda x: x * (F.exp(F.Variable(np.array(0.0))) + 1.0), ["multiply"]),
+    ],
+)
+def test_rewrites_are_exact(function, expected):
+    """x + 0 and x * 0 stay: the first changes -0.0, the second is nan for inf."""
+    program = trace(function, ["x"], [])
+    assert [f for f in functions(program) if f != "greater"] == expected
+    x = EDGES.copy()
+    assert differences(program.run({"x": x}), engine(function, [x])[:1]) == []
+
+
+def test_constants_are_folded_and_told_apart_by_their_bits():
+    program = trace(lambda x: x * (2.0 * np.sqrt(2.0)), ["x"], [])
+    assert program.constants == (2.0 * np.sqrt(2.0),)
+    keys = {trace(lambda x, c=c: x + c, ["x"], []).key for c in (0.0, -0.0, np.nan, np.nan)}
+    assert len(keys) == 3
+
+
+def test_merged_programs_share_their_operations():
+    first = trace(lambda x: F.sin(x) * 2, ["x"], [])
+    second = trace(lambda x: F.sin(x) * 3, ["x"], [])
+    both = merge([(first, 0), (second, 0)])
+    assert functions(both) == ["sin", "multiply", "multiply"]
+
+
+class Swish(Function):
+    """Written as the notes write a Function."""
+
+    def forward(self, x):
+        return x / (1 + np.exp(-x))
+
+    def backward(self, gy):
+        x = self.inputs[0].data
+        s = 1 / (1 + np.exp(-x))
+        return gy * (s + x * s * (1 - s))
+
+
+class TwoOutputs(Function):
+    def forward(self, x, y):
+        return x * y, np.hypot(x, y)
+
+    def backward(self, ga, gb):
+        x, y = self.inputs[0].data, self.inputs[1].data
+        r = np.hypot(x, y)
+        return ga * y + gb * x / r, ga * x + gb * y / r
+
+
+def test_functions_that_users_wrote_are_traced_unchanged():
+    arrays = columns(1)
+    assert differences(replayed(Swish(), arrays), engine(Swish(), arrays)) == []
+
+    def function(x, y):
+        a, b = TwoOutputs()(x, y)
+        return a * b
+
+    arrays = columns(2)
+    assert differences(replayed(function, arrays), engine(function, arrays)) == []
+
+
+# -------------------------------------------------------------------------- what cannot be traced
+class Branch(Function):
+    def forward(self, x):
+        return x if x > 0 else -x
+
+    def backward(self, gy):
+        return gy
+
+
+class Counted(Function):
+    def forward(self, x):
+        return x * len(x)
+
+    def backward(self, gy):
+        return gy
+
+
+REFUSED = {
+    "a branch on a value": Branch(),
+    "a branch on a value cannot": lambda x: x if x > 0 else -x,
+    "numpy.sum": F.sum,
+    "numpy.max": F.max,
+    "numpy.dot": lambda x: F.dot(x, x),
+    "numpy.transpose": F.transpose,
+    "numpy.modf": lambda x: Variable(np.modf(x._data)[0]),
+    "numpy.add": lambda x: Variable(np.add.reduce(x._data)),
+    "numpy.matmul": lambda x: Variable(np.matmul(x._data, x._data)),
+    "numpy.cumsum": lambda x: Variable(np.cumsum(x._data)),
+    "index": lambda x: Variable(x._data[0]),
+    "length": Counted(),
+    "value while": lambda x: x * float(x._data),
+    "value while it": lambda x: x * int(x._data),
+    "has no value": lambda x: x * np.array([x._data, x._data]),
+    "an array inside a function": lambda x: x * np.ones(3),
+    "the result is an array": lambda x: Variable(np.ones(3)),
+}
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_what_has_no_place_in_a_program_is_named(message):
+    with pytest.raises(TraceError, match=message):
+        trace(REFUSED[message], ["x"])
+
+
+@pytest.mark.parametrize("name", sorted(set(FUNCTIONS) - ELEMENTWISE))
+def test_no_reduction_is_traced(name):
+    with pytest.raises(TraceError, match=r"numpy\.\w+ has no place in a program of columns"):
+        trace(FUNCTIONS[name], names(2 if name == "dot" else 1))
+
+
+def test_two_traces_cannot_share_a_column():
+    kept = []
+    trace(lambda x: kept.append(x) or x * 2, ["x"])
+    with pytest.raises(TraceError, match="two traces"):
+        trace(lambda x: x + kept[0], ["x"])
+
+
+# ---------------------------------------------------------------------------------------- columns
+PROGRAM = trace(lambda x, y: F.exp(x) * y, ["x", "y"])
+
+
+def test_a_missing_column_is_a_key_error():
+    with pytest.raises(KeyError, match="y"):
+        PROGRAM.run({"x": np.ones(3)})
+
+
+def test_columns_of_different_lengths_are_a_value_error():
+    with pytest.raises(ValueError, match="shape"):
+        PROGRAM.run({"x": np.ones(3), "y": np.ones(4)})
+
+
+@pytest.mark.parametrize("number", [2.0, 2, np.float32(2), np.array(2), np.array([2.0])])
+def test_a_number_serves_all_rows(number):
+    x = np.linspace(-1, 1, 5)
+    expected = PROGRAM.run({"x": x, "y": np.full(5, 2.0)})
+    assert differences(PROGRAM.run({"x": x, "y": number}), expected) == []
+
+
+def test_numbers_alone_are_one_row():
+    assert [part.tolist() for part in PROGRAM.run({"x": 0.0, "y": 3.0})] == [[3.0], [3.0], [1.0]]
+
+
+def test_a_number_as_exponent_has_the_bits_of_a_column_of_it():
+    program = trace(F.pow, ["x", "y"])
+    x = columns(1)[0]
+    for exponent in (-1.0, 0.0, 0.5, 1.0, 2.0, 3.0, 0.3):
+        every = program.run({"x": x, "y": np.full_like(x, exponent)})
+        assert differences(program.run({"x": x, "y": exponent}), every) == []
+        assert differences(engine(F.pow, [x, np.full_like(x, exponent)]), every) == []
+
+
+def test_no_rows_are_no_rows():
+    assert [part.shape for part in PROGRAM.run({"x": np.empty(0), "y": 1.0})] == [(0,)] * 3
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.int8, np.float32, ">f8", bool])
+def test_columns_of_other_types_are_converted(kind):
+    x = np.array([0, 1, 1, 0, 1]).astype(kind)
+    expected = PROGRAM.run({"x": x.astype(float), "y": 2.0})
+    assert differences(PROGRAM.run({"x": x, "y": 2.0}), expected) == []
+    wide = np.zeros(10, x.dtype)
+    wide[::2] = x
+    assert differences(PROGRAM.run({"x": wide[::2], "y": 2.0}), expected) == []
+
+
+def test_inputs_and_constants_are_outputs_too():
+    program = Program(("x",), (-0.0, np.nan), (), (0, 1, 2, 0))
+    x = EDGES.copy()
+    got = program.run({"x": x})
+    assert all(same(part, x).all() for part in (got[0], got[3]))
+    assert np.signbit(got[1]).all() and np.isnan(got[2]).all()

@@ -1,0 +1,197 @@
+"""`dezero map --scheduler`: a cluster of two processes writes what one process writes."""
+
+import json
+import logging
+import os
+import signal
+import threading
+import time
+
+import polars as pl
+import pytest
+from distributed import LocalCluster
+
+from dezero_cli.tables import cluster
+from tests.tables.test_map import numbers, read_back, write
+
+EXPRESSION = "exp(-x**2)*sin(3*y) + arctan2(x, y)*log1p(x*x)"
+
+
+@pytest.fixture(scope="module")
+def workers(tmp_path_factory):
+    """A cluster of two worker processes."""
+    with LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        memory_limit=0,
+        dashboard_address=":0",
+        silence_logs=logging.CRITICAL,
+        local_directory=str(tmp_path_factory.mktemp("dask")),
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A folder of five tables."""
+    monkeypatch.chdir(tmp_path)
+    for i in range(5):
+        numbers(2000 + i, seed=i).with_columns(n=i, s=pl.lit('a,"b')).write_csv(f"t{i}.csv")
+    return tmp_path
+
+
+def manifest(folder):
+    """What the manifest says, all of it true of the folder."""
+    found = json.loads((folder / "manifest.json").read_text())
+    assert sorted(os.listdir(folder)) == sorted(
+        ["manifest.json", *(each["part"] for each in found["parts"])]
+    )
+    assert found["rows"] == sum(each["rows"] for each in found["parts"])
+    return found
+
+
+def test_two_workers_write_what_one_process_writes(dezero, here, workers):
+    for form in ("csv", "jsonl", "parquet"):
+        words = ["map", EXPRESSION, "t*.csv", "--to", form]
+        outcome = dezero(*words, "-o", form, "--scheduler", workers.scheduler_address)
+        assert outcome == (0, "", "")
+        found = manifest(here / form)
+        assert [each["rows"] for each in found["parts"]] == [2000, 2001, 2002, 2003, 2004]
+        assert found["command"]["expr"] == EXPRESSION
+        for i, each in enumerate(found["parts"]):
+            assert each["table"] == str(here / f"t{i}.csv")
+            assert dezero("map", EXPRESSION, f"t{i}.csv", "-o", f"alone.{form}").status == 0
+            assert (here / form / each["part"]).read_bytes() == (
+                here / f"alone.{form}"
+            ).read_bytes()
+
+
+def test_a_large_file_is_several_tasks(dezero, here, workers, monkeypatch):
+    monkeypatch.setattr(cluster, "LARGE", 1000)
+    monkeypatch.setattr(cluster, "ROWS", 700)
+    frame = numbers(3000).with_columns(n=pl.int_range(3000))
+    frame.write_parquet("big.parquet", row_group_size=512)
+    words = ["map", EXPRESSION, "big.parquet"]
+    assert dezero(*words, "-o", "out", "--scheduler", workers.scheduler_address).status == 0
+    found = manifest(here / "out")
+    assert [(each["from"], each["to"], each["rows"]) for each in found["parts"]] == [
+        (0, 700, 700), (700, 1400, 700), (1400, 2100, 700), (2100, 2800, 700), (2800, 3000, 200),
+    ]  # fmt: skip
+    assert dezero(*words, "-o", "alone.parquet").status == 0
+    together = pl.concat([read_back(here / "out" / each["part"]) for each in found["parts"]])
+    assert together.equals(read_back(here / "alone.parquet"))
+    assert sorted(each["part"] for each in found["parts"]) == [e["part"] for e in found["parts"]]
+
+
+def test_a_killed_worker_changes_nothing(dezero, here, workers):
+    """SIGKILL to the worker that is writing; both workers have work left, and the rest is done."""
+    for i in range(6):
+        numbers(400_000, seed=i).write_parquet(f"l{i}.parquet")
+    killed, ended = [], threading.Event()
+
+    def kill():
+        folder = here / "out"
+        while not killed and not ended.is_set():
+            done = list(folder.glob("*.csv"))
+            pids = [pid for pid in worker_pids(workers) if writing(pid, folder)]
+            if done and pids:
+                killed.append(min(pids))
+                os.kill(killed[0], signal.SIGKILL)
+            time.sleep(0.002)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    words = ["map", EXPRESSION, "l*.parquet", "--to", "csv"]
+    outcome = dezero(*words, "-o", "out", "--scheduler", workers.scheduler_address)
+    ended.set()
+    killer.join()
+    assert outcome == (0, "", "") and killed
+    found = manifest(here / "out")
+    assert [each["rows"] for each in found["parts"]] == [400_000] * 6
+    for i, each in enumerate(found["parts"]):
+        assert dezero("map", EXPRESSION, f"l{i}.parquet", "-o", "alone.csv").status == 0
+        assert (here / "out" / each["part"]).read_bytes() == (here / "alone.csv").read_bytes()
+
+
+def worker_pids(workers):
+    """The processes of a cluster."""
+    return [worker.pid for worker in workers.workers.values() if worker.pid]
+
+
+def writing(pid, folder):
+    """Whether a process has an unfinished part open."""
+    try:
+        descriptors = os.listdir(f"/proc/{pid}/fd")
+        links = [os.readlink(f"/proc/{pid}/fd/{each}") for each in descriptors]
+    except OSError:  # it has just gone, or closed one
+        return False
+    return any(link.startswith(f"{folder}/.") and link.endswith(".part") for link in links)
+
+
+def test_resume(dezero, here, workers):
+    words = ["map", EXPRESSION, "t*.csv", "-o", "out", "--scheduler", workers.scheduler_address]
+    write(here, "t9.csv", "x,y,n,s\n1,2,3,4\n1,two,3,4\n")
+    outcome = dezero(*words)
+    assert (outcome.status, outcome.out) == (1, "")
+    assert outcome.err == f"error: {here}/t9.csv: row 2, column y: 'two' is no number\n"
+    assert not (here / "out" / "manifest.json").exists()
+    assert dezero(*words).err == "error: out: the folder is not empty: --resume goes on with it\n"
+    wrong = dezero(*words[:1], "x", *words[2:], "--resume")
+    assert wrong == (2, "", "error: out: its parts come from another command\n")
+
+    write(here, "t9.csv", "x,y,n,s\n1,2,3,4\n1,2.5,3,4\n")
+    before = {path.name: path.stat().st_mtime_ns for path in (here / "out").glob("*.csv")}
+    assert dezero(*words, "--resume") == (0, "", "")
+    found = manifest(here / "out")
+    assert [each["rows"] for each in found["parts"]] == [2000, 2001, 2002, 2003, 2004, 2]
+    after = {path.name: path.stat().st_mtime_ns for path in (here / "out").glob("*.csv")}
+    assert before and before.items() <= after.items()  # whole parts are not written again
+
+    write(here, "t9.csv", "x,y,n,s\n1,2,3,4\n")  # it has changed since: its part goes
+    (here / "out" / ".t0.csv.0123abcd.part").write_text("what a killed worker leaves")
+    assert dezero(*words, "--resume").status == 0
+    assert manifest(here / "out")["parts"][-1]["rows"] == 1
+
+
+def test_columns_have_one_type_in_all_parts(dezero, here, workers):
+    write(here, "a.csv", "x,k\n1,007\n2,\n")
+    write(here, "b.csv", "x,k\n1.5,7\n")
+    write(here, "c.csv", "x,k\n,7\n")
+    words = ["map", "x", "[abc].csv", "--to", "parquet", "-o", "out"]
+    assert dezero(*words, "--scheduler", workers.scheduler_address).status == 0
+    parts = [here / "out" / each["part"] for each in manifest(here / "out")["parts"]]
+    assert {tuple(pl.read_parquet_schema(part).values())[:2] for part in parts} == {
+        (pl.Float64(), pl.String())
+    }
+    assert pl.read_parquet(parts)["k"].to_list() == ["007", None, "7", "7"]
+
+
+def test_a_cluster_of_this_machine(dezero, here):
+    words = ["map", "x*y", "t0.csv", "t1.csv", "-o", "deep/out", "--scheduler", "local"]
+    assert dezero(*words) == (0, "", "")
+    assert manifest(here / "deep" / "out")["rows"] == 4001
+    assert dezero(*words, "--resume") == (0, "", "")  # nothing is left to do
+
+
+def test_what_does_not_go(dezero, here, monkeypatch):
+    monkeypatch.setattr(cluster, "TIMEOUT", 0.2)
+    words = ["-o", "out", "--scheduler", "tcp://127.0.0.1:9"]
+    outcome = dezero("map", "x", "t0.csv", *words)
+    assert outcome.status == 1 and outcome.err.startswith(
+        "error: no scheduler at tcp://127.0.0.1:9"
+    )
+    piped = dezero("map", "x", "-", *words)
+    assert piped == (2, "", "error: --scheduler reads files, not standard input or pipes\n")
+    assert dezero("map", "x*z", "t0.csv", *words).err.startswith("error: no column z")
+    write(here, "bad.csv", "a,b\n1,2\n")
+    assert "its columns are a, b" in dezero("map", "x", "t0.csv", "bad.csv", *words).err
+    assert "t0.csv is given twice" in dezero("map", "x", "t0.csv", "t0.csv", *words).err
+    assert not (here / "out").exists()
+    write(here, "file", "as it was")
+    outcome = dezero("map", "x", "t0.csv", "--scheduler", "local", "-o", "file")
+    assert "file: is no folder" in outcome.err and (here / "file").read_text() == "as it was"
+    (here / "full").mkdir()
+    write(here / "full", "mine.txt", "")
+    words[1] = "full"
+    outcome = dezero("map", "x", "t0.csv", "-o", "full", "--scheduler", "local", "--resume")
+    assert outcome == (2, "", "error: full: the folder is not empty: choose a new one\n")
