@@ -20,7 +20,7 @@ docs: # the page of commands, from their help
 	python docs/write_commands.py
 
 tables: # the parser's tables, from grammar.lark
-	python -m dezero_cli.language.expression
+	python -m dezero_cli.language.grammar
 
 bench: # half an hour, on a machine that does nothing else
 	python -m bench --write docs/performance.md

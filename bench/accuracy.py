@@ -13,7 +13,7 @@ import numpy as np
 from bench.timing import Row
 from dezero import Variable
 from dezero.functions import ALIASES, CONSTANTS, FUNCTIONS
-from dezero_cli.language.expression import parse
+from dezero_cli.language.parser import parse
 
 DATA = Path(__file__).parent.parent / "tests" / "data"
 Result = tuple[float, dict[str, float]]

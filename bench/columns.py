@@ -14,7 +14,7 @@ from bench.scalars import GOLDSTEIN_PRICE
 from bench.timing import Row, in_turn, ratio
 from dezero.programs.native import compiled
 from dezero.programs.trace import Program, trace
-from dezero_cli.language.expression import parse
+from dezero_cli.language.parser import parse
 
 ROWS = 4_000_000
 THREADS = 2

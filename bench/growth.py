@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.timing import Row, exponent, ratio
 from dezero import Variable
-from dezero_cli.language.expression import parse
+from dezero_cli.language.parser import parse
 
 
 def differentiate(text: str) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.timing import Row, in_turn, ratio
 from dezero import Variable
-from dezero_cli.language.expression import parse
+from dezero_cli.language.parser import parse
 
 GOLDSTEIN_PRICE = (
     "(1+(x+y+1)**2*(19-14*x+3*x**2-14*y+6*x*y+3*y**2))"

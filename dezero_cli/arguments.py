@@ -1,4 +1,4 @@
-"""Words of the command line: expressions that begin with a minus sign, values by name."""
+"""Options of the command line, and words that begin with a minus sign."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import re
 from typing import TYPE_CHECKING
 
 import click
-
-from dezero_cli.language import values
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -56,26 +54,18 @@ def file_names(
     return [CompletionItem(incomplete, type="file")]
 
 
-def expression_and_values(words: tuple[str, ...]) -> tuple[str, list[str]]:
-    """The expression and the NAME=VALUE words, in whatever order they were typed."""
-    expressions = [word for word in words if not values.is_assignment(word)]
-    assignments = [word for word in words if values.is_assignment(word)]
-    if not expressions and assignments:  # nothing but 'x = 1': the language says what is wrong
-        expressions, assignments = assignments[:1], assignments[1:]
-    if not expressions:
-        raise click.UsageError("missing EXPR, the expression; for example: 'a*b+c' a=3 b=2 c=1")
-    if len(expressions) > 1:
-        stray = expressions[1]
-        hint = (
-            "write NAME=VALUE without spaces"
-            if "=" in expressions
-            else ("quote the whole expression, and give values as NAME=VALUE")
-        )
-        raise click.UsageError(f"unexpected {stray!r} after the expression: {hint}")
-    return expressions[0], assignments
-
-
 # ------------------------------------------------------------------- options of several commands
+wrt_option = click.option(
+    "--wrt", multiple=True, metavar="NAME", help="Gradient for NAME only (repeatable)."
+)
+no_grad_option = click.option("--no-grad", is_flag=True, help="The value alone.")
+sigma_option = click.option(
+    "--sigma",
+    multiple=True,
+    metavar="NAME=S",
+    help="Propagate the standard uncertainty S of NAME: a number, or another value's name "
+    "(repeatable).",
+)
 vars_option = click.option(
     "--vars", "vars_file", metavar="FILE", help="Read values from a JSON object; - is stdin."
 )

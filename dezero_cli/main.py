@@ -12,8 +12,7 @@ from collections.abc import Sequence
 import click
 
 from dezero_cli import report
-from dezero_cli.language.diagnosis import ExpressionError
-from dezero_cli.language.values import ValuesError
+from dezero_cli.faults import CommandError, nearest
 
 COMMANDS = ("eval", "batch", "map", "derive", "check", "graph", "plot", "functions")
 """The commands, in the order of the help; each is a module of `dezero_cli.commands`."""
@@ -76,8 +75,6 @@ class CommandGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find a command; for an unknown one name the nearest."""
         if args[0] not in COMMANDS and not args[0].startswith("-"):
-            from dezero_cli.language.diagnosis import nearest
-
             near = nearest(args[0], COMMANDS)
             hint = f"did you mean {near}?" if near else f"known are {', '.join(COMMANDS)}"
             raise click.UsageError(f"no command {args[0]!r}: {hint}")
@@ -123,8 +120,8 @@ def run(args: Sequence[str] | None = None) -> int:
         return status if isinstance(status, int) else 0
     except click.exceptions.Exit as ended:
         return ended.exit_code
-    except (ExpressionError, ValuesError) as fault:
-        return _fail(report.fault_text(fault), getattr(fault, "status", 2))
+    except CommandError as fault:
+        return _fail(report.fault_text(fault), fault.status)
     except click.UsageError as fault:
         if isinstance(fault, click.exceptions.NoArgsIsHelpError):
             click.echo(fault.ctx.get_help() if fault.ctx else "", err=True)

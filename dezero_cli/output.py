@@ -1,4 +1,4 @@
-"""Where a table is written to: beside its target and renamed when whole, or a stream."""
+"""Where results are written to: a file that is renamed when it is whole, or a stream."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, BinaryIO
 
-from dezero_cli.language.values import ValuesError
+from dezero_cli.faults import FileError
 
 SUFFIX = ".part"
 """What the name of a file ends in that is not whole."""
@@ -61,11 +61,11 @@ class Target:
 
 
 @contextlib.contextmanager
-def opened(output: str | None) -> Iterator[Target]:
+def open_target(output: str | None) -> Iterator[Target]:
     """The target that `output` names; ``-`` and None are standard output.
 
     A regular file is there, or changes, only when the block has ended without an exception; a
-    signal that asks the program to end is one.  Raises ValuesError for a directory or in none.
+    signal that asks the program to end is one.  Raises FileError for a directory or in none.
     """
     if output is None or output == "-":
         sys.stdout.flush()
@@ -74,7 +74,7 @@ def opened(output: str | None) -> Iterator[Target]:
             yield target
     elif os.path.exists(output) and not os.path.isfile(output):
         if os.path.isdir(output):
-            raise ValuesError(f"{output}: is a directory")
+            raise FileError(output, "is a directory")
         descriptor = os.open(output, os.O_WRONLY)
         with signals(), os.fdopen(descriptor, "wb"):
             yield Target(output, descriptor)
@@ -89,7 +89,7 @@ def _beside(output: str) -> Iterator[int]:
     final = os.path.realpath(output)
     folder, name = os.path.split(final)
     if not os.path.isdir(folder):
-        raise ValuesError(f"{output}: no such directory")
+        raise FileError(output, "no such directory")
     path = os.path.join(folder, f".{name[:200]}.{os.urandom(4).hex()}{SUFFIX}")
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)

@@ -7,24 +7,27 @@ import time
 
 
 class Progress:
-    """A line on standard error, written over again and again: share, rows done, rate.
+    """A line on standard error, written over again and again: share, how many are done, rate.
 
-    `total` counts what `add` is given as `amount`, bytes or rows; where it is 0 nothing is shown.
+    `label` names the command, `what` what it counts (rows, lines); `total` counts what `add` is
+    given as `amount`, such as bytes.  Where `total` is 0 nothing is shown.
     """
 
     INTERVAL = 0.2
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, label: str = "map", what: str = "rows") -> None:
         self.total = total
-        self.rows = self._amount = 0
+        self.label = label
+        self.what = what
+        self.count = self._amount = 0
         self.begun = False
         self._start = self._shown = time.monotonic()
         self._wanted = total > 0 and sys.stderr.isatty()
 
-    def add(self, rows: int, amount: int) -> None:
+    def add(self, count: int, amount: int) -> None:
         """More has been done."""
         self.begun = True
-        self.rows += rows
+        self.count += count
         self._amount += amount
 
     def show(self) -> None:
@@ -34,12 +37,16 @@ class Progress:
             return
         self._shown = now
         share = min(self._amount / self.total, 1.0) if self.total else 0.0
-        rate = self.rows / (now - self._start)
-        sys.stderr.write(f"\r\033[Kmap {share:4.0%}  {self.rows:,} rows  {rate:,.0f} rows/s")
+        rate = self.count / (now - self._start)
+        sys.stderr.write(
+            f"\r\033[K{self.label} {share:4.0%}  {self.count:,} {self.what}  "
+            f"{rate:,.0f} {self.what}/s"
+        )
         sys.stderr.flush()
 
     def clear(self) -> None:
         """Take the line away."""
         if self._wanted and self._shown != self._start:
+            self._shown = self._start
             sys.stderr.write("\r\033[K")
             sys.stderr.flush()

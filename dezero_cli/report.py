@@ -10,14 +10,18 @@ import math
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations_with_replacement
 from typing import IO, Any
 
 import numpy as np
 
-from dezero_cli.language.diagnosis import ExpressionError
+from dezero_cli.faults import ExpressionError
 
 WIDTH = 100
 """Cells of a line of text."""
+
+NONFINITE = "nonfinite"
+"""The key beside numbers that are not finite."""
 
 
 # ------------------------------------------------------------------------------------------- JSON
@@ -33,7 +37,7 @@ def json_line(result: Mapping[str, Any]) -> bytes:
     if b"null" in line:  # perhaps a number that is not finite
         numbers = {key: item for key, item in plain.items() if key not in {"id", "line"}}
         if nonfinite := dict(_nonfinite(numbers)):
-            line = orjson.dumps(plain | {"nonfinite": nonfinite}, option=orjson.OPT_APPEND_NEWLINE)
+            line = orjson.dumps(plain | {NONFINITE: nonfinite}, option=orjson.OPT_APPEND_NEWLINE)
     return line
 
 
@@ -83,6 +87,24 @@ def text_lines(rows: Iterable[tuple[str, Any]], precision: int | None = None) ->
     return "".join(lines)
 
 
+def result_rows(result: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The label and the array of each row of a result's text."""
+    yield "value", result["value"]
+    for name, gradient in result.get("grad", {}).items():
+        yield f"d/d{name}", gradient
+    for name, block in result.get("jacobian", {}).items():
+        yield f"jacobian {name}", block
+    for pair in combinations_with_replacement(result.get("hessian", {}), 2):
+        yield derivative_label(pair), result["hessian"][pair[0]][pair[1]]
+    if "sigma" in result:
+        yield "sigma", result["sigma"]
+        for name, share in result["share"].items():
+            yield f"share of {name}", share
+    for intermediate in result.get("intermediates", []):
+        yield intermediate["expr"], intermediate["value"]
+        yield f"  d/d({intermediate['expr']})", intermediate["grad"]
+
+
 def derivative_label(names: Iterable[str]) -> str:
     """d/dx, d2/dx2, d3/dx2dy."""
     counts: dict[str, int] = {}
@@ -92,6 +114,11 @@ def derivative_label(names: Iterable[str]) -> str:
     order = "" if total == 1 else str(total)
     parts: list[Any] = [f"d{name}{count if count > 1 else ''}" for name, count in counts.items()]
     return f"d{order}/{''.join(parts)}"
+
+
+def element_label(name: str, index: tuple[int, ...]) -> str:
+    """d/dx, d/dx[1, 2]: the derivative for an element of an input."""
+    return f"d/d{name}" + (f"[{', '.join(map(str, index))}]" if index else "")
 
 
 def array_text(array: Any, precision: int | None, indent: int) -> str:
@@ -205,6 +232,11 @@ def columns(rows: Iterable[tuple[str, ...]]) -> str:
     return "".join(line.rstrip() + "\n" for line in lines)
 
 
+# ------------------------------------------------------------------------------ JSON, row by row
+Piece = bytes | Sequence[bytes]
+"""A part of every line: the same bytes in all of them, or the bytes of each."""
+
+
 def json_table(
     numbers: Sequence[int],
     identities: Sequence[tuple[Any, ...]] | None,
@@ -214,39 +246,61 @@ def json_table(
     """A line of JSON for each row of the columns of `result`, as `json_line` writes it.
 
     `numbers` are those of the lines of input, `identities` their "id", empty where there is none.
-    All numbers are written by one call; the text between them is the same in every row.
     """
     import orjson
 
+    counted = orjson.dumps(list(numbers))[1:-1].split(b",")
+    known = b',"expr":' + orjson.dumps(expr) + b","
+    opening: Piece = known if identities is None else _identified(identities, known)
+    return json_rows([b'{"line":', counted, opening], result, len(numbers))
+
+
+def json_rows(opening: Sequence[Piece], result: Mapping[str, Any], rows: int) -> bytes:
+    """A line of JSON for each row of the columns of `result`, after an object that is `opening`.
+
+    Writing each row by itself would take ten times as long.  So the objects are written once, with
+    a mark in the place of each number; cut at the marks, that is the text between the numbers, the
+    same in every row.  All numbers are written by one call, and cut at the commas.  The lines are
+    then the pieces in turn.
+    """
+    import orjson
+
+    if not rows:
+        return b""
     leaves = list(_leaves(result))
-    table = np.empty((len(numbers), len(leaves)))
+    table = np.empty((rows, len(leaves)))
     for i, (_, column) in enumerate(leaves):
         table[:, i] = column
     figures = orjson.dumps(table.ravel(), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
-    first, *rest = orjson.dumps(_holes(result)).split(_HOLE)
-    known = b',"expr":' + orjson.dumps(expr) + b"," + first[1:]
-    row = [b'{"line":', b"", known, *(part for piece in rest for part in (b"", piece))]
-    row[-1] += b"\n"
-    parts = row * len(numbers)
-    parts[1 :: len(row)] = orjson.dumps(list(numbers))[1:-1].split(b",")
-    if identities is not None:
-        parts[2 :: len(row)] = _identified(identities, known)
-    for i in range(len(leaves)):
-        parts[3 + 2 * i :: len(row)] = figures[i :: len(leaves)]
-    if not np.isfinite(table).all():
-        for i, odd in _odd(table, [path for path, _ in leaves]):
-            ending = rest[-1].removesuffix(b"}") + b',"nonfinite":' + orjson.dumps(odd) + b"}\n"
-            parts[(i + 1) * len(row) - 1] = ending
-    return b"".join(parts)
+    first, *between, last = orjson.dumps(_marked(result)).split(_MARK)
+    pieces: list[Piece] = [*opening, first.removeprefix(b"{")]
+    for i, text in enumerate([*between, b""]):
+        pieces += [figures[i :: len(leaves)], text]
+    pieces.append(_endings(table, [path for path, _ in leaves], last))
+    return b"".join(_spliced(pieces, rows))
 
 
-_HOLE = b'"\\u0000"'
+def _spliced(pieces: Sequence[Piece], rows: int) -> list[bytes]:
+    """The pieces of all rows in turn."""
+    merged: list[Piece] = []
+    for piece in pieces:
+        if isinstance(piece, bytes) and merged and isinstance(merged[-1], bytes):
+            merged[-1] += piece
+        else:
+            merged.append(piece)
+    parts = [b""] * (len(merged) * rows)
+    for i, piece in enumerate(merged):
+        parts[i :: len(merged)] = [piece] * rows if isinstance(piece, bytes) else piece
+    return parts
 
 
-def _holes(item: Any) -> Any:
+_MARK = b'"\\u0000"'
+
+
+def _marked(item: Any) -> Any:
     """The same mappings with a mark for each column; no name has such a letter."""
     if isinstance(item, Mapping):
-        return {key: _holes(value) for key, value in item.items()}
+        return {key: _marked(value) for key, value in item.items()}
     return "\0"
 
 
@@ -259,11 +313,23 @@ def _leaves(item: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, item
 
 
-def _odd(table: np.ndarray, names: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a table with numbers that are not finite, and what "nonfinite" says of them."""
-    for i in np.flatnonzero(~np.isfinite(table).all(axis=1)).tolist():
-        row = zip(names, table[i].tolist(), strict=True)
-        yield i, {name: number_text(number) for name, number in row if not math.isfinite(number)}
+def _endings(table: np.ndarray, names: Sequence[str], last: bytes) -> Piece:
+    """How each line ends: with `last`; where a number of its row is not finite, with which."""
+    odd = np.flatnonzero(~np.isfinite(table).all(axis=1)).tolist()
+    if not odd:
+        return last + b"\n"
+    endings = [last + b"\n"] * len(table)
+    for i in odd:
+        endings[i] = last.removesuffix(b"}") + nonfinite_ending(names, table[i].tolist()) + b"\n"
+    return endings
+
+
+def nonfinite_ending(names: Sequence[str], numbers: Sequence[float]) -> bytes:
+    """The end of an object some of whose numbers are not finite: says which they are."""
+    import orjson
+
+    odd = {n: number_text(x) for n, x in zip(names, numbers, strict=True) if not math.isfinite(x)}
+    return b"," + orjson.dumps(NONFINITE) + b":" + orjson.dumps(odd) + b"}"
 
 
 def _identified(identities: Sequence[tuple[Any, ...]], known: bytes) -> list[bytes]:

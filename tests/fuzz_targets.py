@@ -8,9 +8,9 @@ import orjson
 from dezero_cli import report
 from dezero_cli.batch.answers import Settings, answer
 from dezero_cli.batch.lines import Chunk
-from dezero_cli.language import differentiate, symbolic
-from dezero_cli.language.diagnosis import ExpressionError
-from dezero_cli.language.expression import parse
+from dezero_cli.faults import ExpressionError
+from dezero_cli.language import derivatives, symbolic
+from dezero_cli.language.parser import parse
 
 CORPUS = Path(__file__).parent / "data" / "corpus"
 MOST = 20
@@ -23,7 +23,7 @@ def expressions(data: bytes) -> None:
     try:
         expression = parse(text)
         values = {name: np.array(0.5) for name in expression.names}
-        value, gradients = differentiate.value_and_gradient(expression, values, expression.names)
+        value, gradients = derivatives.value_and_gradient(expression, values, expression.names)
         assert value.shape == () and len(gradients) == len(values)
         if len(expression.program) <= MOST and expression.elementwise:
             symbolic.gradient(expression)

@@ -1,9 +1,17 @@
 """Lines that differ in their numbers alone, read in one call of the JSON parser.
 
-The first line of a chunk is the template: its numbers (and an "id") are slots, the rest is the
-same text in every line.  That text becomes marks between the slots, and the chunk one JSON list
-``[slot, mark, slot, mark, ...]``.  The marks are numbers that nobody can guess, so where all stand
-in their places, each line is the template filled in; where they do not, the lines are not alike.
+A million lines such as ``{"expr":"a*b","vars":{"a":1,"b":2}}`` take most of their time in a call
+of the parser for each, and in the objects that it makes of keys which are the same every time.
+So the first line of a block is the template: its numbers (and an "id") are slots, and the text
+between them is the same in every line.  That text is replaced by marks, for the whole block at
+once, and what is left is one JSON list::
+
+    [1,MARK1,2,MARK0,3,MARK1,4]     from     {"expr":"a*b","vars":{"a":1,"b":2}}
+                                             {"expr":"a*b","vars":{"a":3,"b":4}}
+
+The marks are numbers that nobody can guess.  Where all of them stand in their places, each line
+is the template with other numbers; where one does not, the lines are not alike, and they are read
+one by one.
 """
 
 from __future__ import annotations
@@ -18,7 +26,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from dezero_cli.batch.lines import Chunk, requests
+from dezero_cli.batch.lines import LineBlock, lines_of
 
 _MARK = int.from_bytes(os.urandom(5), "big") << 8
 _JSON = re.compile(rb'("[^"\\]*(?:\\.[^"\\]*)*")(\s*:)?|-?\d[\d.eE+-]*|true|false|null')
@@ -45,15 +53,15 @@ class _Template:
     identity: int | None
 
 
-def alike(chunk: Chunk, longest: int) -> Alike | None:
-    """The lines of a chunk as columns; None where they are not all alike."""
-    data = chunk.data
-    if chunk.count < 2 or (len(data) > longest and max(map(len, data.split(b"\n"))) > longest):
+def alike(block: LineBlock, longest: int) -> Alike | None:
+    """The lines of a block as columns; None where they are not all alike."""
+    data = block.data
+    if block.count < 2 or (len(data) > longest and max(map(len, data.split(b"\n"))) > longest):
         return None
     template = _template(data[: data.index(b"\n")])
     if template is None:
         return None
-    flat = _flat(data, template.pieces, chunk.count)
+    flat = _flat(data, template.pieces, block.count)
     if flat is None:
         return None
     step = 2 * len(template.pieces) - 2
@@ -98,7 +106,7 @@ def _template(line: bytes) -> _Template | None:
     if len(pieces) < 2 or any(name_before not in piece for piece in pieces[1:-1]):
         return None
     probe = b"".join(b"%b%d" % (piece, _MARK + slot) for slot, piece in enumerate(pieces[:-1]))
-    asked = requests(Chunk("", 1, probe + pieces[-1], 1, 0), sys.maxsize)
+    asked = lines_of(LineBlock("", 1, probe + pieces[-1], 1, 0), sys.maxsize)
     if len(asked) != 1 or asked[0].fault is not None:
         return None
     slots = {name: _slot(value) for name, value in asked[0].values.items()}

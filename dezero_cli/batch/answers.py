@@ -1,6 +1,6 @@
-"""Requests -> lines of JSON: the answers of `dezero batch`.
+"""Lines -> lines of JSON: the answers of `dezero batch`.
 
-Requests with the same expression and the same names are stacked and evaluated in one pass, which
+Lines with the same expression and the same names are stacked and evaluated in one pass, which
 gives the same bits as one by one.
 """
 
@@ -14,11 +14,11 @@ import numpy as np
 
 from dezero_cli import report
 from dezero_cli.batch.alike import alike
-from dezero_cli.batch.lines import Chunk, Fault, Request, arrays, requests
-from dezero_cli.language import differentiate, values
-from dezero_cli.language.diagnosis import ExpressionError
-from dezero_cli.language.expression import Expression, parse
-from dezero_cli.language.values import ValuesError
+from dezero_cli.batch.lines import Line, LineBlock, LineFault, arrays, lines_of
+from dezero_cli.faults import ExpressionError, ValuesError
+from dezero_cli.language import values
+from dezero_cli.language.parser import parse
+from dezero_cli.language.results import Wanted, results
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,48 +26,44 @@ class Settings:
     """What the command line says for every line."""
 
     values: Mapping[str, np.ndarray] = field(default_factory=dict)
-    wrt: Sequence[str] = ()
-    no_grad: bool = False
-    jacobian: bool = False
-    hessian: bool = False
-    sigmas: Mapping[str, np.ndarray | str] = field(default_factory=dict)
+    wanted: Wanted = field(default_factory=Wanted)
     fail_fast: bool = False
     longest: int = 1 << 20
 
 
 @dataclass(slots=True)
 class Answer:
-    """What is written for a chunk: lines of JSON, and (line, column, message) of each fault."""
+    """What is written for a block: lines of JSON, and (line, column, message) of each fault."""
 
     out: bytes
     faults: list[tuple[int, int, str]] = field(default_factory=list)
 
 
-def answer(chunk: Chunk, settings: Settings) -> Answer:
-    """Answer all lines of a chunk, in their order."""
-    lines = alike(chunk, settings.longest)
+def answer(block: LineBlock, settings: Settings) -> Answer:
+    """Answer all lines of a block, in their order."""
+    lines = alike(block, settings.longest)
     if lines is not None:
-        numbers = range(chunk.first, chunk.first + chunk.count)
+        numbers = range(block.first, block.first + block.count)
         out = _stacked(numbers, lines.identities, lines.expr, lines.columns, settings)
         if out is not None:
             return Answer(out)
-    asked = requests(chunk, settings.longest)
+    asked = lines_of(block, settings.longest)
     written = _answers(asked, settings)
     faults = []
-    for i, request in enumerate(asked):
-        if request.fault is not None:
-            fault = request.fault
-            faults.append((request.line, fault.column, fault.message))
+    for i, line in enumerate(asked):
+        if line.fault is not None:
+            fault = line.fault
+            faults.append((line.number, fault.column, fault.message))
             error = {"type": fault.kind, "message": fault.message, "column": fault.column}
-            written[i] = report.json_line(record(request) | {"error": error})
+            written[i] = report.json_line(record(line) | {"error": error})
             if settings.fail_fast:
                 del written[i + 1 :]
                 break
     return Answer(b"".join(written), faults)
 
 
-def _answers(asked: list[Request], settings: Settings) -> list[bytes]:
-    """The answer to each request; where there is none, the request's fault is set."""
+def _answers(asked: list[Line], settings: Settings) -> list[bytes]:
+    """The answer to each line; where there is none, the line's fault is set."""
     written = [b""] * len(asked)
     for (expr, *names), members in _groups(asked).items():
         together = [asked[i] for i in members]
@@ -81,12 +77,12 @@ def _answers(asked: list[Request], settings: Settings) -> list[bytes]:
     return written
 
 
-def _groups(asked: list[Request]) -> dict[tuple[str, ...], list[int]]:
-    """The requests by expression and names."""
+def _groups(asked: list[Line]) -> dict[tuple[str, ...], list[int]]:
+    """The lines by expression and names."""
     groups: dict[tuple[str, ...], list[int]] = {}
-    for i, request in enumerate(asked):
-        if request.fault is None:
-            key = (request.expr, *request.values)
+    for i, line in enumerate(asked):
+        if line.fault is None:
+            key = (line.expr, *line.values)
             members = groups.get(key)
             if members is None:
                 groups[key] = [i]
@@ -96,13 +92,13 @@ def _groups(asked: list[Request]) -> dict[tuple[str, ...], list[int]]:
 
 
 def _together(
-    expr: str, names: Sequence[str], asked: list[Request], settings: Settings
+    expr: str, names: Sequence[str], asked: list[Line], settings: Settings
 ) -> bytes | None:
-    """The answers to requests with one expression and the same names; None if not in one pass."""
-    columns = zip(*(request.values.values() for request in asked), strict=True)
+    """The answers to lines with one expression and the same names; None if not in one pass."""
+    columns = zip(*(line.values.values() for line in asked), strict=True)
     given = dict(zip(names, columns, strict=True))
-    numbers = [request.line for request in asked]
-    identities = [request.identity for request in asked]
+    numbers = [line.number for line in asked]
+    identities = [line.identity for line in asked]
     return _stacked(numbers, identities if any(identities) else None, expr, given, settings)
 
 
@@ -115,7 +111,7 @@ def _stacked(
 ) -> bytes | None:
     """The answers to lines of one expression in one pass.
 
-    None where that cannot be: for values that are no numbers, for an expression that mixes the
+    None where that cannot be: for values that are not numbers, for an expression that mixes the
     elements of arrays, and for one with a fault.
     """
     given = _columns(len(numbers), columns, settings)
@@ -125,16 +121,16 @@ def _stacked(
         expression = parse(expr)
         if not expression.elementwise:
             return None
-        results = _results(expression, given, settings, stacked=True)
+        answers = results(expression, given, settings.wanted, stacked=True)
     except Exception:  # noqa: BLE001, one by one, each line says what is wrong with it
         return None
-    return report.json_table(numbers, identities, expr, results)
+    return report.json_table(numbers, identities, expr, answers)
 
 
 def _columns(
     count: int, columns: Mapping[str, Sequence[Any]], settings: Settings
 ) -> dict[str, np.ndarray] | None:
-    """An array for each name, numbers of the command line repeated; None if some are no numbers."""
+    """An array for each name, numbers of the command line repeated; None if any is not a number."""
     if any(array.ndim for array in settings.values.values()):
         return None
     given = {name: np.full(count, array) for name, array in settings.values.items()}
@@ -146,57 +142,28 @@ def _columns(
     return given
 
 
-def record(request: Request) -> dict[str, Any]:
+def record(line: Line) -> dict[str, Any]:
     """The keys that every record begins with."""
-    begun: dict[str, Any] = {"line": request.line}
-    if request.identity:
-        begun["id"] = request.identity[0]
-    begun["expr"] = request.expr
+    begun: dict[str, Any] = {"line": line.number}
+    if line.identity:
+        begun["id"] = line.identity[0]
+    begun["expr"] = line.expr
     return begun
 
 
-def _alone(request: Request, settings: Settings) -> bytes:
-    """The answer to one request; empty, and its fault set, where there is none."""
+def _alone(line: Line, settings: Settings) -> bytes:
+    """The answer to one line; empty, and its fault set, where there is none."""
     try:
-        expression = parse(request.expr)
-        given = {**settings.values, **arrays(request.values)}
-        return report.json_line(record(request) | _results(expression, given, settings))
+        expression = parse(line.expr)
+        given = {**settings.values, **arrays(line.values)}
+        return report.json_line(record(line) | results(expression, given, settings.wanted))
     except ExpressionError as error:
-        request.fault = Fault("expression", str(error), request.offset + error.column)
+        line.fault = LineFault("expression", str(error), line.offset + error.column)
     except ValuesError as error:
-        request.fault = Fault("values", str(error))
+        line.fault = LineFault("values", str(error))
     except MemoryError:
-        request.fault = Fault("memory", "not enough memory")
+        line.fault = LineFault("memory", "not enough memory")
     except Exception as error:  # noqa: BLE001, so that the other lines have their answers
         message = f"internal fault, please report it: {type(error).__name__}: {error}"
-        request.fault = Fault("internal", message)
+        line.fault = LineFault("internal", message)
     return b""
-
-
-def _results(
-    expression: Expression,
-    given: Mapping[str, np.ndarray],
-    settings: Settings,
-    stacked: bool = False,
-) -> dict[str, Any]:
-    """The value and the derivatives of one evaluation, or of one for each row of columns."""
-    if settings.no_grad:
-        return {"value": differentiate.value(expression, given)}
-    names = differentiate.inputs(expression, given, settings.wrt)
-    sigmas = differentiate.checked_sigmas(settings.sigmas, given)
-    needed = list(dict.fromkeys([*names, *sigmas]))
-    value, every = differentiate.value_and_gradient(expression, given, needed)
-    gradients = {name: every[name] for name in names}
-    results: dict[str, Any] = {"value": value, "grad": gradients}
-    if settings.jacobian:
-        results["jacobian"] = (
-            gradients if stacked else differentiate.jacobian(expression, given, names)
-        )
-    if settings.hessian:
-        hessian = differentiate.hessian_columns if stacked else differentiate.hessian
-        results["hessian"] = hessian(expression, given, names)
-    if sigmas and stacked:
-        results |= differentiate.propagated_columns(every, sigmas)
-    elif sigmas:
-        results |= differentiate.propagated(value, every, sigmas)
-    return results

@@ -1,11 +1,9 @@
-"""Bytes -> lines -> requests: what `dezero batch` reads."""
+"""Bytes -> lines -> what each asks: what `dezero batch` reads."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import select
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,19 +11,18 @@ from typing import Any
 import numpy as np
 import orjson
 
+from dezero_cli import reading
+from dezero_cli.faults import ExpressionError, ValuesError
 from dezero_cli.language import values
-from dezero_cli.language.diagnosis import ExpressionError
-from dezero_cli.language.values import ValuesError
 
-CHUNK = 128 * 1024
+BLOCK = 128 * 1024
 """Bytes that are read at once: enough lines to group, little memory."""
 
-_BOM = b"\xef\xbb\xbf"
 _NEXT_VALUE = re.compile(r"\s+(?=[^\W\d]\w*\s*=(?!=))")
 
 
 @dataclass(slots=True)
-class Fault:
+class LineFault:
     """Why a line has no answer."""
 
     kind: str
@@ -34,27 +31,27 @@ class Fault:
 
 
 @dataclass(slots=True)
-class Request:
+class Line:
     """One line: an expression with values by name, as JSON gave them or as arrays; or a fault.
 
     `identity` holds the "id" of the line, if it has one; `offset` is where in the line the
     expression begins.
     """
 
-    line: int
+    number: int
     expr: str
     values: Mapping[str, Any]
     identity: tuple[Any, ...] = ()
     offset: int = 0
-    fault: Fault | None = None
+    fault: LineFault | None = None
 
 
 @dataclass(slots=True)
-class Chunk:
+class LineBlock:
     """Whole lines that arrived together: `count` of them, with ``\\n`` between.
 
     `source` is the file as the user named it, `first` the number of the first line, `size` the
-    bytes of input since the chunk before.
+    bytes of input since the block before.
     """
 
     source: str
@@ -64,144 +61,138 @@ class Chunk:
     size: int
 
 
-class Reader:
+class LineReader:
     """The lines of files, one file after another, as they arrive; ``-`` is standard input.
 
     `size` is how many bytes are read at once; what is kept of a line is little more than `longest`
-    of them, by which it can be told as too long.  A Reader can be waited for as a file can (it has
-    a `fileno`).
+    of them, by which it can be told as too long.  A LineReader can be waited for as a file can (it
+    has a `fileno`).
     """
 
-    def __init__(self, names: Sequence[str], longest: int, size: int = CHUNK) -> None:
+    def __init__(self, names: Sequence[str], longest: int, size: int = BLOCK) -> None:
         self.ended = not names
         self.size = size
         self._names = list(names)
-        self._most = longest + 1 + len(_BOM)
-        self._descriptor = -1
+        self._most = longest + 1 + len(reading.BOM)
+        self._source: reading.Source | None = None
         self._rest = bytearray()
         self._number = 1
         self._unreported = 0
 
     def fileno(self) -> int:
         """The descriptor that the next lines come from; a file is opened when its turn comes."""
-        if self._descriptor < 0:
-            name = self._names[0]
-            self._descriptor = 0 if name == "-" else os.open(name, os.O_RDONLY)
-            self._number = 1
-        return self._descriptor
+        return self._opened().fileno()
 
-    def read(self) -> Chunk | None:
+    def read(self) -> LineBlock | None:
         """The lines that one read of the input completes; None where it completes none.
 
         Raises OSError, with the name of the file, where reading fails.
         """
-        descriptor = self.fileno()
-        try:
-            data = os.read(descriptor, self.size)
-        except BlockingIOError:  # another program has set the terminal or the pipe so
-            select.select([descriptor], [], [])
-            return None
-        except OSError as error:
-            name = "standard input" if self._names[0] == "-" else self._names[0]
-            raise OSError(error.errno, error.strerror, name) from None
+        data = self._opened().read(self.size)
         self._unreported += len(data)
         if not data:
             return self._end()
-        whole, newline, rest = data.rpartition(b"\n")
+        complete, newline, rest = data.rpartition(b"\n")
         if not newline:
             self._keep(data)
             return None
-        block = b"".join((self._rest, whole))
+        block = b"".join((self._rest, complete))
         self._rest.clear()
         self._keep(rest)
-        return self._chunk(block)
+        return self._block(block)
 
     def close(self) -> None:
         """Close the file that is open."""
-        if self._descriptor > 0:
-            os.close(self._descriptor)
-        self._descriptor = -1
+        if self._source is not None:
+            self._source.close()
+        self._source = None
+
+    def _opened(self) -> reading.Source:
+        if self._source is None:
+            self._source = reading.Source(self._names[0])
+            self._number = 1
+        return self._source
 
     def _keep(self, data: bytes) -> None:
         """Add to the line that is not complete yet."""
         self._rest += data[: max(0, self._most - len(self._rest))]
 
-    def _end(self) -> Chunk | None:
+    def _end(self) -> LineBlock | None:
         """The last line of a file, where no newline ends it."""
-        last = self._chunk(bytes(self._rest)) if self._rest else None
+        last = self._block(bytes(self._rest)) if self._rest else None
         self._rest.clear()
         self.close()
         del self._names[0]
         self.ended = not self._names
         return last
 
-    def _chunk(self, block: bytes) -> Chunk:
+    def _block(self, data: bytes) -> LineBlock:
         if self._number == 1:
-            block = block.removeprefix(_BOM)
-        count = block.count(b"\n") + 1
-        chunk = Chunk(self._names[0], self._number, block, count, self._unreported)
+            data = data.removeprefix(reading.BOM)
+        count = data.count(b"\n") + 1
+        block = LineBlock(self._names[0], self._number, data, count, self._unreported)
         self._number += count
         self._unreported = 0
-        return chunk
+        return block
 
 
-# --------------------------------------------------------------------------------------- requests
-def requests(chunk: Chunk, longest: int) -> list[Request]:
-    """The requests of the lines of a chunk, in order; blank lines and comments are none."""
+# ----------------------------------------------------------------------------------------- lines
+def lines_of(block: LineBlock, longest: int) -> list[Line]:
+    """What the lines of a block ask, in order; blank lines and comments ask nothing."""
     found = []
-    for number, line in enumerate(chunk.data.split(b"\n"), chunk.first):
+    for number, line in enumerate(block.data.split(b"\n"), block.first):
         if line.startswith(b"{") and len(line) <= longest:
             with contextlib.suppress(orjson.JSONDecodeError):
                 found.append(_from_object(number, orjson.loads(line), line))
                 continue
         bare = line.strip()
         if bare and not bare.startswith(b"#"):
-            found.append(_request(number, line.removesuffix(b"\r"), longest))
+            found.append(_line(number, line.removesuffix(b"\r"), longest))
     return found
 
 
-def _request(number: int, line: bytes, longest: int) -> Request:
-    """The request of one line."""
+def _line(number: int, line: bytes, longest: int) -> Line:
+    """What one line asks."""
     if len(line) > longest:
-        fault = Fault("line", f"the line is longer than {longest} bytes", longest + 1)
-        return Request(number, "", {}, fault=fault)
+        fault = LineFault("line", f"the line is longer than {longest} bytes", longest + 1)
+        return Line(number, "", {}, fault=fault)
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:
         shown = line.decode("utf-8", "replace")
         column = len(line[: error.start].decode("utf-8", "replace")) + 1
-        return Request(number, shown, {}, fault=Fault("encoding", "not UTF-8", column))
+        return Line(number, shown, {}, fault=LineFault("encoding", "not UTF-8", column))
     if text.lstrip().startswith("{"):
         return _from_json(number, text)
     return _from_plain(number, text)
 
 
-def _from_json(number: int, text: str) -> Request:
+def _from_json(number: int, text: str) -> Line:
     try:
         data = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         message = f"not JSON: {error.msg}"
         if "infinity" in error.msg:
             message = "a number is larger than a float64 can hold"
-        return Request(number, text, {}, fault=Fault("json", message, error.colno))
+        return Line(number, text, {}, fault=LineFault("json", message, error.colno))
     return _from_object(number, data, text)
 
 
-def _from_object(number: int, data: dict[str, Any], line: bytes | str) -> Request:
-    """The request of a JSON object, which `line` holds."""
+def _from_object(number: int, data: dict[str, Any], line: bytes | str) -> Line:
+    """What a JSON object asks, which `line` holds."""
     expr, given = data.get("expr"), data.get("vars")
-    request = Request(number, expr if type(expr) is str else "", given or {})
+    asked = Line(number, expr if type(expr) is str else "", given or {})
     if type(expr) is not str:
         what = "must be text" if "expr" in data else "is missing"
-        request.fault = Fault("json", f'"expr" {what}')
+        asked.fault = LineFault("json", f'"expr" {what}')
     elif given is not None and type(given) is not dict:
-        request.fault, request.values = Fault("json", '"vars" must be an object'), {}
+        asked.fault, asked.values = LineFault("json", '"vars" must be an object'), {}
     if "id" in data:
         try:
-            request.identity = (_exact(data["id"], line),)
+            asked.identity = (_exact(data["id"], line),)
         except orjson.JSONEncodeError:
-            request.fault = Fault("json", '"id" is nested too deeply')
-    return request
+            asked.fault = LineFault("json", '"id" is nested too deeply')
+    return asked
 
 
 def _exact(identity: Any, line: bytes | str) -> Any:
@@ -224,21 +215,21 @@ def _exact(identity: Any, line: bytes | str) -> Any:
     return orjson.Fragment(encoded)
 
 
-def _from_plain(number: int, text: str) -> Request:
-    """The request of ``EXPR ; a=3 b=2``."""
+def _from_plain(number: int, text: str) -> Line:
+    """What ``EXPR ; a=3 b=2`` asks."""
     expr, _, rest = text.partition(";")
     offset = len(expr) - len(expr.lstrip())
-    request = Request(number, expr.strip(), {}, offset=offset)
+    asked = Line(number, expr.strip(), {}, offset=offset)
     words = [word.strip() for word in _NEXT_VALUE.split(" " + rest) if word.strip()]
     try:
-        request.values = values.assignments(words, files=False)
+        asked.values = values.assignments(words, files=False)
     except (ValuesError, ExpressionError) as error:
-        request.fault = Fault("values", str(error), text.find(";") + 2)
-    return request
+        asked.fault = LineFault("values", str(error), text.find(";") + 2)
+    return asked
 
 
 def arrays(given: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The values of a request as arrays."""
+    """The values of a line as arrays."""
     return {
         name: item if isinstance(item, np.ndarray) else _array(name, item)
         for name, item in given.items()

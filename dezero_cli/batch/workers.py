@@ -1,8 +1,8 @@
-"""Chunks of lines spread over processes; the answers come back in order.
+"""Blocks of lines spread over processes; the answers come back in order.
 
-The parent only moves bytes: it reads a chunk as soon as there is room for it, gives it to a
+The parent only moves bytes: it reads a block as soon as there is room for it, gives it to a
 process that is idle, and hands on the answers in the order of the input.  Nothing waits for more
-input, and what is in memory at one time is a few chunks a process and their answers.
+input, and what is in memory at one time is a few blocks a process and their answers.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ import orjson
 
 from dezero_cli import report
 from dezero_cli.batch.answers import Answer, Settings, answer, record
-from dezero_cli.batch.lines import Chunk, Reader, requests
+from dezero_cli.batch.lines import LineBlock, LineReader, lines_of
 
 SIZES = range(16 * 1024, 256 * 1024 + 1)
 """Bytes that are read at once: few where lines take long, so that the processes end together."""
 
 QUICK, SLOW = 0.01, 0.04
-"""Seconds a chunk: below, the next ones are larger, and above, smaller."""
+"""Seconds a block: below, the next ones are larger, and above, smaller."""
 
 AHEAD = 4
-"""Chunks a process that are read before the first of them is answered."""
+"""Blocks a process that are read before the first of them is answered."""
 
 _FIRST = struct.Struct(">QQ")
 _LENGTH = struct.Struct(">Q")
@@ -38,16 +38,18 @@ _LENGTH = struct.Struct(">Q")
 
 @dataclass(slots=True, eq=False)
 class _Task:
-    """A chunk, when it was given to a process, its answer, and the seconds that took."""
+    """A block, when it was given to a process, its answer, and the seconds that took."""
 
-    chunk: Chunk
+    block: LineBlock
     given: float = 0.0
     answer: Answer | None = None
     seconds: float = 0.0
 
 
-def answers(reader: Reader, settings: Settings, jobs: int) -> Iterator[tuple[Chunk, Answer]]:
-    """Every chunk with its answer, in the order of the input.
+def answers(
+    reader: LineReader, settings: Settings, jobs: int
+) -> Iterator[tuple[LineBlock, Answer]]:
+    """Every block with its answer, in the order of the input.
 
     The lines of a process that dies are run again, each by itself in a new process; a line that
     kills its process twice becomes an error record.
@@ -61,19 +63,19 @@ def answers(reader: Reader, settings: Settings, jobs: int) -> Iterator[tuple[Chu
             while unfinished and (done := unfinished[0].answer) is not None:
                 task = unfinished.popleft()
                 reader.size = _size(reader.size, task.seconds)
-                yield task.chunk, done
+                yield task.block, done
             room = not reader.ended and len(unfinished) < AHEAD * jobs
             if pool.collect(reader if room else None):
-                chunk = reader.read()
-                if chunk is not None:
-                    unfinished.append(_Task(chunk))
+                block = reader.read()
+                if block is not None:
+                    unfinished.append(_Task(block))
                     pool.todo.append(unfinished[-1])
     finally:
         pool.stop()
 
 
 def _size(size: int, seconds: float) -> int:
-    """How many bytes to read at once, where the last chunk took some seconds."""
+    """How many bytes to read at once, where the last block took some seconds."""
     if seconds < QUICK:
         return min(2 * size, SIZES[-1])
     return max(size // 2, SIZES[0]) if seconds > SLOW else size
@@ -94,10 +96,10 @@ class _Pool:
             if self.tasks[i] is None and self.todo:
                 self.tasks[i] = task = self.todo.popleft()
                 task.given = time.monotonic()
-                if not worker.send(task.chunk):
+                if not worker.send(task.block):
                     self.replace(i)
 
-    def collect(self, reader: Reader | None) -> bool:
+    def collect(self, reader: LineReader | None) -> bool:
         """Wait for answers and take them; whether `reader` has something to read, too."""
         busy = {self.workers[i].connection: i for i, task in enumerate(self.tasks) if task}
         if not busy and reader is None:
@@ -118,13 +120,13 @@ class _Pool:
         """Put a new process in the place of one that died, and run its lines again."""
         task, self.tasks[i] = self.tasks[i], None
         assert task is not None
-        chunk = task.chunk
-        last = chunk.first + chunk.count - 1
-        lines = f"lines {chunk.first} to {last}" if chunk.count > 1 else f"line {last}"
-        report.warn(f"note: a worker process died; running again {lines} of {chunk.source}")
+        block = task.block
+        last = block.first + block.count - 1
+        lines = f"lines {block.first} to {last}" if block.count > 1 else f"line {last}"
+        report.warn(f"note: a worker process died; running again {lines} of {block.source}")
         self.workers[i].stop()
         self.workers[i] = _Worker(self.settings)
-        task.answer = _again(chunk, self.settings)
+        task.answer = _again(block, self.settings)
 
     def stop(self) -> None:
         """End all processes."""
@@ -133,7 +135,7 @@ class _Pool:
 
 
 class _Worker:
-    """A process that answers one chunk at a time."""
+    """A process that answers one block at a time."""
 
     def __init__(self, settings: Settings) -> None:
         context = multiprocessing.get_context("fork")
@@ -150,10 +152,10 @@ class _Worker:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             theirs.close()
 
-    def send(self, chunk: Chunk) -> bool:
-        """Send a chunk; whether the process was there to take it."""
+    def send(self, block: LineBlock) -> bool:
+        """Send a block; whether the process was there to take it."""
         try:
-            self.connection.send_bytes(_FIRST.pack(chunk.first, chunk.count) + chunk.data)
+            self.connection.send_bytes(_FIRST.pack(block.first, block.count) + block.data)
         except OSError:
             return False
         return True
@@ -176,7 +178,7 @@ class _Worker:
 
 
 def _work(connection: Connection, parent: Connection, settings: Settings) -> None:
-    """What a process does: answer chunks until the parent is gone."""
+    """What a process does: answer blocks until the parent is gone."""
     parent.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
@@ -184,19 +186,19 @@ def _work(connection: Connection, parent: Connection, settings: Settings) -> Non
         try:
             data = connection.recv_bytes()
             first, count = _FIRST.unpack_from(data)
-            done = answer(Chunk("", first, data[_FIRST.size :], count, 0), settings)
+            done = answer(LineBlock("", first, data[_FIRST.size :], count, 0), settings)
             length = _LENGTH.pack(len(done.out))
             connection.send_bytes(length + done.out + orjson.dumps(done.faults))
         except Exception:  # noqa: BLE001, the parent is gone, or it sees that this process is
             return
 
 
-def _again(chunk: Chunk, settings: Settings) -> Answer:
-    """The answer to the lines of a chunk, each by itself in a process that may die of it."""
+def _again(block: LineBlock, settings: Settings) -> Answer:
+    """The answer to the lines of a block, each by itself in a process that may die of it."""
     worker = _Worker(settings)
     both = Answer(b"")
-    for number, line in enumerate(chunk.data.split(b"\n"), chunk.first):
-        alone = Chunk(chunk.source, number, line, 1, 0)
+    for number, line in enumerate(block.data.split(b"\n"), block.first):
+        alone = LineBlock(block.source, number, line, 1, 0)
         done = worker.receive() if worker.send(alone) else None
         if done is None:
             worker.stop()
@@ -210,10 +212,10 @@ def _again(chunk: Chunk, settings: Settings) -> Answer:
     return both
 
 
-def _lost(line: Chunk) -> Answer:
+def _lost(line: LineBlock) -> Answer:
     """The error record of a line whose process died twice; no value of it is looked at again."""
     if line.data.startswith(b"{"):
-        begun = record(requests(line, sys.maxsize)[0])
+        begun = record(lines_of(line, sys.maxsize)[0])
     else:
         text = line.data.decode("utf-8", "replace")
         begun = {"line": line.first, "expr": text.partition(";")[0].strip()}

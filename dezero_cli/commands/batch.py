@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import os
-import stat
 import sys
 from collections.abc import Generator, Iterator
 from typing import Any
@@ -13,12 +11,22 @@ from typing import Any
 import click
 import numpy as np
 
-from dezero_cli import report
-from dezero_cli.arguments import ExpressionCommand, file_names, hessian_option, jacobian_option
+from dezero_cli import reading, report
+from dezero_cli.arguments import (
+    ExpressionCommand,
+    file_names,
+    hessian_option,
+    jacobian_option,
+    no_grad_option,
+    sigma_option,
+    wrt_option,
+)
 from dezero_cli.batch.answers import Answer, Settings, answer
-from dezero_cli.batch.lines import Chunk, Reader
+from dezero_cli.batch.lines import LineBlock, LineReader
 from dezero_cli.language import values
-from dezero_cli.output import opened
+from dezero_cli.language.results import Wanted
+from dezero_cli.output import open_target
+from dezero_cli.progress import Progress
 
 HELP = """Evaluate and differentiate a line at a time: one JSON object for each.
 
@@ -39,16 +47,11 @@ command line serve every line. A bad line becomes a record with "error", and the
     short_help="Answer each line of a file or a pipe with a JSON object.",
 )
 @click.argument("words", nargs=-1, metavar="[FILE]... [NAME=VALUE]...", shell_complete=file_names)
-@click.option("--wrt", multiple=True, metavar="NAME", help="Gradient for NAME only (repeatable).")
-@click.option("--no-grad", is_flag=True, help="Values alone.")
+@wrt_option
+@no_grad_option
 @jacobian_option
 @hessian_option
-@click.option(
-    "--sigma",
-    multiple=True,
-    metavar="NAME=S",
-    help="Propagate the uncertainty S of NAME, a number or another value's name (repeatable).",
-)
+@sigma_option
 @click.option("--fail-fast", is_flag=True, help="Stop at the first bad line.")
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, metavar="N", help="N processes.")
 @click.option(
@@ -69,54 +72,44 @@ def command(
     jobs: int,
     max_line: int,
 ) -> int:
-    """Read chunks, answer them, write the answers."""
-    if no_grad and (wrt or jacobian or hessian or sigma):
-        raise click.UsageError("--no-grad gives values alone: leave out what needs a gradient")
+    """Read blocks of lines, answer them, write the answers."""
+    wanted = Wanted(wrt or None, no_grad, jacobian, hessian, sigmas=values.uncertainties(sigma))
     files = [word for word in words if not values.is_assignment(word)] or ["-"]
     given = values.assignments(word for word in words if values.is_assignment(word))
-    sigmas = values.uncertainties(sigma)
-    settings = Settings(given, wrt, no_grad, jacobian, hessian, sigmas, fail_fast, max_line)
-    _check(files)
+    settings = Settings(given, wanted, fail_fast, max_line)
+    for name in files:
+        reading.require_file(name)
     answered = contextlib.closing(_answered(files, settings, jobs))
     with _Output(files) as output, _calm_memory(), answered as every:
-        for chunk, each in every:
-            output.write(chunk, each)
+        for block, each in every:
+            output.write(block, each)
             if fail_fast and each.faults:
                 break
         return 1 if output.failed else 0
 
 
-def _check(files: list[str]) -> None:
-    """Refuse, before anything is read, a file that is not there."""
-    for name in files:
-        if name != "-" and not os.path.exists(name):
-            raise values.ValuesError(f"{name or repr(name)}: no such file")
-        if os.path.isdir(name):
-            raise values.ValuesError(f"{name}: is a directory")
-
-
 def _answered(
     files: list[str], settings: Settings, jobs: int
-) -> Generator[tuple[Chunk, Answer], None, None]:
-    """Every chunk of the files with its answer, in order."""
-    with contextlib.closing(Reader(files, settings.longest)) as reader:
+) -> Generator[tuple[LineBlock, Answer], None, None]:
+    """Every block of lines with its answer, in order."""
+    with contextlib.closing(LineReader(files, settings.longest)) as reader:
         if jobs > 1:
             from dezero_cli.batch import workers
 
             yield from workers.answers(reader, settings, jobs)
         while not reader.ended:
-            chunk = reader.read()
-            if chunk is not None:
-                yield chunk, answer(chunk, settings)
+            block = reader.read()
+            if block is not None:
+                yield block, answer(block, settings)
 
 
 @contextlib.contextmanager
 def _calm_memory() -> Iterator[None]:
-    """Keep the collector and the allocator from work that a stream of chunks has no need of.
+    """Keep the collector and the allocator from work that a stream of blocks has no need of.
 
     Reference counting alone frees an evaluation; looking for cycles takes a third of the time.  A
-    large array that is freed at once makes glibc keep freed memory for the next chunk, where it
-    would give it back and take it again chunk by chunk.
+    large array that is freed at once makes glibc keep freed memory for the next block, where it
+    would give it back and take it again block by block.
     """
     enabled = gc.isenabled()
     gc.disable()
@@ -129,39 +122,28 @@ def _calm_memory() -> Iterator[None]:
 
 
 class _Output:
-    """Standard output in whole lines, errors, and the progress bar of a terminal."""
+    """Standard output in whole lines, errors, and how far it is on a terminal."""
 
     def __init__(self, files: list[str]) -> None:
         self.failed = False
         self._opened = contextlib.ExitStack()
-        size = _size(files)
-        self.bar: Any = None
-        if size and sys.stderr.isatty():
-            self.bar = click.progressbar(length=size, file=sys.stderr, label="batch")
+        self._progress = Progress(reading.total_size(files), "batch", "lines")
 
     def __enter__(self) -> _Output:
-        self.target = self._opened.enter_context(opened(None))
-        if self.bar:
-            self._opened.enter_context(self.bar)
+        self.target = self._opened.enter_context(open_target(None))
+        self._opened.callback(self._progress.clear)
         return self
 
     def __exit__(self, *exception: Any) -> None:
         self._opened.__exit__(*exception)
 
-    def write(self, chunk: Chunk, each: Answer) -> None:
-        """Write the answers to a chunk: the lines, then the faults."""
-        if self.bar and (each.faults or sys.stdout.isatty()):
-            click.echo("\r\033[K", file=sys.stderr, nl=False)  # lines take the place of the bar
+    def write(self, block: LineBlock, each: Answer) -> None:
+        """Write the answers to a block: the lines, then the faults."""
+        if each.faults or sys.stdout.isatty():
+            self._progress.clear()  # lines take its place
         self.target.write(each.out)
         for line, column, message in each.faults:
             self.failed = True
-            report.warn(f"{chunk.source}:{line}:{column}: {message}")
-        if self.bar:
-            self.bar.update(chunk.size)
-
-
-def _size(files: list[str]) -> int:
-    """The bytes of files; 0 where one is no file but a pipe or a terminal."""
-    found = [os.stat(name) for name in files if name != "-"]
-    regular = len(found) == len(files) and all(stat.S_ISREG(each.st_mode) for each in found)
-    return sum(each.st_size for each in found) if regular else 0
+            report.warn(f"{block.source}:{line}:{column}: {message}")
+        self._progress.add(block.count, block.size)
+        self._progress.show()

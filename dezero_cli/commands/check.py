@@ -10,13 +10,14 @@ import numpy as np
 from dezero_cli import report
 from dezero_cli.arguments import (
     ExpressionCommand,
-    expression_and_values,
     json_option,
     precision_option,
     vars_option,
 )
-from dezero_cli.language import differentiate, values
-from dezero_cli.language.expression import parse
+from dezero_cli.language import derivatives, values
+from dezero_cli.language.parser import parse
+from dezero_cli.language.results import inputs
+from dezero_cli.language.words import expression_and_values
 
 if TYPE_CHECKING:
     from dezero.calculus import Comparison
@@ -64,11 +65,9 @@ def command(
     """Take the arguments, compare, report."""
     text, assignments = expression_and_values(words)
     expression = parse(text)
-    given = values.merged(
-        values.variables_file(vars_file) if vars_file else {}, values.assignments(assignments)
-    )
-    names = [n for n in differentiate.inputs(expression, given, wrt) if given[n].size]
-    compared = differentiate.check(expression, given, names, tolerance)
+    given = values.all_given(vars_file, assignments)
+    names = [n for n in inputs(expression, given, wrt or None) if given[n].size]
+    compared = derivatives.check(expression, given, names, tolerance)
     wrong = [name for name, comparison in compared.items() if not comparison.agrees.all()]
     if as_json:
         checks = {name: _object(comparison) for name, comparison in compared.items()}
@@ -99,11 +98,7 @@ def _row(name: str, comparison: Comparison, precision: int | None) -> tuple[str,
     numbers = (comparison.analytic, comparison.numerical, comparison.difference)
     texts = [report.number_text(array[worst], precision) for array in numbers]
     verdict = "" if comparison.agrees.all() else "  DISAGREES"
-    return (_label(name, worst), *texts, comparison.method + verdict)
-
-
-def _label(name: str, index: tuple[int, ...]) -> str:
-    return f"d/d{name}" + (f"[{', '.join(map(str, index))}]" if index else "")
+    return (report.element_label(name, worst), *texts, comparison.method + verdict)
 
 
 def _fault(name: str, comparison: Comparison) -> str:
@@ -114,4 +109,4 @@ def _fault(name: str, comparison: Comparison) -> str:
     what = "disagrees with the numerical derivative (at a kink there is no right one)"
     if np.isnan(comparison.difference[worst]):
         what = "cannot be checked: a derivative is not finite there"
-    return f"{_label(name, worst)} {what}{others}"
+    return f"{report.element_label(name, worst)} {what}{others}"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import click
 
 from dezero_cli import report
-from dezero_cli.arguments import ExpressionCommand, expression_and_values, json_option
+from dezero_cli.arguments import ExpressionCommand, json_option
+from dezero_cli.faults import UsageError
 from dezero_cli.language import symbolic
-from dezero_cli.language.expression import parse
+from dezero_cli.language.parser import parse
+from dezero_cli.language.words import expression_and_values
 
 HELP = """Print each partial derivative of EXPR as a formula.
 
@@ -33,11 +35,11 @@ def command(
     """Derive, write the formulas, report."""
     text, given = expression_and_values(words)
     if given:
-        raise click.UsageError(
+        raise UsageError(
             f"unexpected {given[0]!r}: formulas hold for all values; for numbers, dezero eval"
         )
     if form and as_json:
-        raise click.UsageError("--to prints code, so it goes without --json")
+        raise UsageError("--to prints code, so it goes without --json")
     expression = parse(text)
     names = symbolic.checked(expression, wrt)
     wanted, program = symbolic.derivatives(

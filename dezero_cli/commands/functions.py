@@ -10,7 +10,7 @@ from dezero.functions import ALIASES, CONSTANTS, ELEMENTWISE, FUNCTIONS, NAMED, 
 from dezero_cli import report
 from dezero_cli.arguments import json_option
 from dezero_cli.language import symbolic
-from dezero_cli.language.expression import parse
+from dezero_cli.language.parser import parse
 
 HELP = """List the functions and constants that an expression may use, with their derivatives."""
 

@@ -8,9 +8,11 @@ import click
 
 from dezero.functions import CONSTANTS
 from dezero_cli import report
-from dezero_cli.arguments import ExpressionCommand, expression_and_values
+from dezero_cli.arguments import ExpressionCommand
+from dezero_cli.faults import UsageError
 from dezero_cli.language import values
-from dezero_cli.language.expression import parse
+from dezero_cli.language.parser import parse
+from dezero_cli.language.words import expression_and_values
 from dezero_cli.pictures import graph as drawing
 
 HELP = """Print the computational graph of EXPR as Graphviz DOT.
@@ -37,13 +39,13 @@ With values for all inputs, every node shows its value and its gradient.
 def command(words: tuple[str, ...], form: str | None, output: Path | None) -> None:
     """Build the graph, then print or draw it."""
     if form and output:
-        raise click.UsageError("--to prints text and -o draws a file: choose one")
+        raise UsageError("--to prints text and -o draws a file: choose one")
     text, assignments = expression_and_values(words)
     expression = parse(text)
     given = values.assignments(assignments)
     missing = [n for n in expression.names if n not in given and n not in CONSTANTS]
     if given and missing:
-        raise click.UsageError(f"give values for all inputs or for none: {missing[0]} has none")
+        raise UsageError(f"give values for all inputs or for none: {missing[0]} has none")
     graph = drawing.nodes(expression, given)
     if output:
         drawing.picture(drawing.dot(graph), output)

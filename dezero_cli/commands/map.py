@@ -8,14 +8,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dezero_cli.arguments import ExpressionCommand, file_names
+from dezero_cli.arguments import (
+    ExpressionCommand,
+    file_names,
+    no_grad_option,
+    sigma_option,
+    wrt_option,
+)
+from dezero_cli.extras import require
+from dezero_cli.faults import UsageError, ValuesError
 from dezero_cli.language import values
-from dezero_cli.language.values import ValuesError
-from dezero_cli.tables import files as tables
+from dezero_cli.language.results import Wanted
+from dezero_cli.progress import Progress
+from dezero_cli.tables import files
 from dezero_cli.tables.files import ENDINGS, Tables
 
 if TYPE_CHECKING:
-    from dezero_cli.tables.step import Request
+    from dezero_cli.tables.step import Plan
 
 HELP = """Evaluate EXPR and its derivatives for every row of a table.
 
@@ -52,16 +61,11 @@ out as it went in. A table larger than memory is no different from a small one.
 )
 @click.option("--from", "source", type=click.Choice(list(ENDINGS)), help="The format of TABLE.")
 @click.option("--to", "form", type=click.Choice(list(ENDINGS)), help="The format of the output.")
-@click.option("--wrt", multiple=True, metavar="NAME", help="Derivative for NAME only (repeatable).")
-@click.option("--no-grad", is_flag=True, help="Values alone.")
+@wrt_option
+@no_grad_option
 @click.option("--only", is_flag=True, help="Leave out the table's own columns.")
 @click.option("--prefix", default="", metavar="P", help="Put P before the names of new columns.")
-@click.option(
-    "--sigma",
-    multiple=True,
-    metavar="NAME=S",
-    help="Add sigma, propagated from the uncertainty S of NAME, a number or a column (repeatable).",
-)
+@sigma_option
 @click.option(
     "--scheduler",
     metavar="ADDRESS",
@@ -82,52 +86,45 @@ def command(
     resume: bool,
 ) -> None:
     """Take the arguments, find the tables, have every row done."""
-    if no_grad and (wrt or sigma):
-        raise click.UsageError("--no-grad gives values alone: leave out what needs a gradient")
+    wanted = Wanted(wrt or None, no_grad, sigmas=values.sigma_words(sigma))
     if resume and not scheduler:
-        raise click.UsageError("--resume goes with --scheduler")
+        raise UsageError("--resume goes with --scheduler")
     text, names, constants = _sorted(words)
-    found = tables.found(names, source)
-    tables.require("polars", "tables")
-    from dezero_cli.tables.step import Request
+    found = files.found(names, source)
+    require("polars")
+    from dezero_cli.tables.step import Plan
 
-    request = Request(text, constants, wrt, _pairs(sigma), no_grad, only, prefix)
+    plan = Plan(text, constants, wanted, only, prefix)
     if scheduler:
-        _spread(found, request, form, output, scheduler, resume)
+        _spread(found, plan, form, output, scheduler, resume)
     else:
-        _alone(found, request, form, output)
+        _alone(found, plan, form, output)
 
 
-def _alone(found: Tables, request: Request, form: str | None, output: str | None) -> None:
+def _alone(found: Tables, plan: Plan, form: str | None, output: str | None) -> None:
     """Do all rows in this process, and show how far it is."""
-    from dezero_cli.progress import Progress
     from dezero_cli.tables import mapping
 
-    target_format = tables.target_format(output, form)
-    if target_format not in tables.TEXT and output in {None, "-"} and sys.stdout.isatty():
-        raise click.UsageError(f"{target_format} is nothing for a terminal: give -o FILE")
+    target_format = files.target_format(output, form)
+    if target_format not in files.TEXT and output in {None, "-"} and sys.stdout.isatty():
+        raise UsageError(f"{target_format} is not for a terminal: give -o FILE")
     progress = Progress(found.size)
     try:
-        mapping.mapped(found, request, target_format, output, progress)
+        mapping.map_tables(found, plan, target_format, output, progress)
     finally:
         progress.clear()
 
 
 def _spread(
-    found: Tables,
-    request: Request,
-    form: str | None,
-    folder: str | None,
-    scheduler: str,
-    resume: bool,
+    found: Tables, plan: Plan, form: str | None, folder: str | None, scheduler: str, resume: bool
 ) -> None:
     """Do the tables on a cluster."""
     if folder is None or folder == "-":
-        raise click.UsageError("--scheduler writes a folder of parts: give -o FOLDER")
+        raise UsageError("--scheduler writes a folder of parts: give -o FOLDER")
     from dezero_cli.tables import cluster
 
     target_format = ENDINGS[form] if form else found.format
-    cluster.mapped(found, request, target_format, folder, scheduler, resume)
+    cluster.map_on_cluster(found, plan, target_format, folder, scheduler, resume)
 
 
 def _sorted(words: tuple[str, ...]) -> tuple[str, list[str], dict[str, float]]:
@@ -138,20 +135,7 @@ def _sorted(words: tuple[str, ...]) -> tuple[str, list[str], dict[str, float]]:
             raise ValuesError(f"{name} must be one number; a column is what changes by the row")
     rest = [word for word in words if not values.is_assignment(word)]
     if not rest or (os.path.isfile(rest[0]) and not rest[1:]):
-        raise click.UsageError("missing EXPR, the expression; for example: 'x**2 + y' table.csv")
+        raise UsageError("missing EXPR, the expression; for example: 'x**2 + y' table.csv")
     if os.path.splitext(rest[0])[1][1:] in ENDINGS and os.path.isfile(rest[0]):
-        raise click.UsageError(
-            f"the expression comes first, then the tables: {rest[-1]!r} {rest[0]}"
-        )
+        raise UsageError(f"the expression comes first, then the tables: {rest[-1]!r} {rest[0]}")
     return rest[0], rest[1:], {name: float(value) for name, value in given.items()}
-
-
-def _pairs(words: tuple[str, ...]) -> dict[str, str]:
-    """NAME=TEXT words as a dictionary."""
-    pairs: dict[str, str] = {}
-    for word in words:
-        name, text = values.split(word)
-        if name in pairs:
-            raise ValuesError(f"--sigma {name} is given twice")
-        pairs[name] = text
-    return pairs

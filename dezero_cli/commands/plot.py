@@ -11,11 +11,14 @@ import click
 import numpy as np
 
 from dezero_cli import report
-from dezero_cli.arguments import ExpressionCommand, expression_and_values
+from dezero_cli.arguments import ExpressionCommand
+from dezero_cli.faults import UsageError, did_you_mean
 from dezero_cli.language import symbolic, values
-from dezero_cli.language.diagnosis import did_you_mean, missing_value
-from dezero_cli.language.expression import Expression, parse
-from dezero_cli.output import opened
+from dezero_cli.language.diagnosis import missing_value
+from dezero_cli.language.expression import Expression
+from dezero_cli.language.parser import parse
+from dezero_cli.language.words import expression_and_values
+from dezero_cli.output import open_target
 from dezero_cli.pictures import plot as plotting
 
 HELP = """Draw EXPR and its derivatives over a range, or its contours and gradient over two.
@@ -62,7 +65,7 @@ def command(
 ) -> None:
     """Read the ranges, draw, write."""
     if output is None and sys.stdout.isatty():
-        raise click.UsageError(f"a picture is no text for a terminal: add -o FILE ({ENDINGS})")
+        raise UsageError(f"a picture is no text for a terminal: add -o FILE ({ENDINGS})")
     form = form or _form(output)
     text, assignments = expression_and_values(words)
     expression = parse(text)
@@ -70,13 +73,13 @@ def command(
     fixed = values.assignments(word for word in assignments if not values.is_range(word))
     _check(expression, ranges, fixed)
     if order is not None and len(ranges) == 2:
-        raise click.UsageError("--order is for one range; two ranges show the gradient")
+        raise UsageError("--order is for one range; two ranges show the gradient")
     numbers = {name: float(array) for name, array in fixed.items() if name in expression.names}
     subject = plotting.Subject(expression, ranges, numbers, 1 if order is None else order)
     picture = plotting.picture(subject, form)
     if missing := plotting.missing_letters(subject):
         report.warn(f"note: the picture has boxes for letters that its font lacks: {missing}")
-    with opened(output) as target:
+    with open_target(output) as target:
         target.write(picture)
 
 
@@ -86,7 +89,7 @@ def _form(output: str | None) -> str:
         return plotting.FORMS[0]
     ending = Path(output).suffix.lower().lstrip(".")
     if ending not in plotting.FORMS:
-        raise click.UsageError(f"{output}: expected a file that ends in {ENDINGS}, or --to")
+        raise UsageError(f"{output}: expected a file that ends in {ENDINGS}, or --to")
     return ending
 
 
@@ -98,11 +101,11 @@ def _check(
     example = next((name for name in names if name not in fixed), "x")
     if not 1 <= len(ranges) <= 2:
         count = "no range" if not ranges else f"{len(ranges)} ranges"
-        raise click.UsageError(f"{count}: give one or two, as {example}=-3:3")
+        raise UsageError(f"{count}: give one or two, as {example}=-3:3")
     given = {each.name for each in ranges}
     if len(given) < len(ranges) or given & set(fixed):
         twice = ranges[-1].name if len(given) < len(ranges) else min(given & set(fixed))
-        raise click.UsageError(f"{twice} is given twice")
+        raise UsageError(f"{twice} is given twice")
     for name in names:
         if name not in given and name not in fixed:
             known = dict.fromkeys([*given, *fixed])
@@ -110,9 +113,9 @@ def _check(
     for each in ranges:
         if each.name not in expression.names:
             hint = did_you_mean(each.name, names) or f"it uses {', '.join(names) or 'no names'}"
-            raise click.UsageError(f"no {each.name} in the expression: {hint}")
+            raise UsageError(f"no {each.name} in the expression: {hint}")
     if math.prod(each.count or plotting.FIELD_SAMPLES for each in ranges) > LARGEST:
-        raise click.UsageError(f"a grid has at most {LARGEST} samples: give smaller counts")
+        raise UsageError(f"a grid has at most {LARGEST} samples: give smaller counts")
     for name, array in fixed.items():
         if array.ndim:
-            raise click.UsageError(f"{name} is a list: a plot needs one number, or a range")
+            raise UsageError(f"{name} is a list: a plot needs one number, or a range")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from dezero.functions import ALIASES, CONSTANTS, FUNCTIONS, NAMED, PAIRS
+from dezero_cli.faults import ExpressionError, did_you_mean, nearest
 
 Token = tuple[str, str, int]
 """A token's kind, its text and where it begins."""
@@ -64,56 +64,6 @@ KEYWORDS = {
 }
 GREEK = {"π": "pi", "τ": "tau"}
 WORDS = {"lambda", "import", "return", "yield", "in", "is", "for", "var", "def", "let"}
-
-
-class ExpressionError(ValueError):
-    """What is wrong with an expression that a user typed, and where.
-
-    `start` and `end` are offsets in `text`; `hint` says what to type instead, where that is known.
-    """
-
-    def __init__(
-        self, message: str, text: str, start: int, end: int | None = None, hint: str | None = None
-    ) -> None:
-        super().__init__(message, text, start, end, hint)  # what pickling passes on
-        self.message = message
-        self.text = text
-        self.start = start
-        self.end = start + 1 if end is None else end
-        self.hint = hint
-
-    @property
-    def column(self) -> int:
-        """The column of the fault, counted from 1."""
-        return self.start + 1
-
-    def __str__(self) -> str:
-        return f"{self.message}: {self.hint}" if self.hint else self.message
-
-
-MOST_KNOWN, LONGEST_NAME = 200, 60
-"""What is compared letter by letter; a line of a batch may bring more and longer names."""
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that `name` was most likely meant to be, if any is near."""
-    import difflib
-
-    candidates = {candidate.lower(): candidate for candidate in known}
-    if name.lower() in candidates:
-        return candidates[name.lower()]
-    if len(name) > LONGEST_NAME:
-        return None
-    short = (each for each in candidates if len(each) <= LONGEST_NAME)
-    compared = itertools.islice(short, MOST_KNOWN)
-    close = difflib.get_close_matches(name.lower(), compared, n=1, cutoff=0.6)
-    return candidates[close[0]] if close else None
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str | None:
-    """The hint that names the nearest known name."""
-    near = nearest(name, known)
-    return None if near is None else f"did you mean {near}?"
 
 
 # ------------------------------------------------------------------------------- faults of syntax

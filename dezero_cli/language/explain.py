@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from dezero import Variable
-from dezero_cli.language.expression import Expression, Operation, parse, tokens
+from dezero_cli.language.expression import Apply, Expression
+from dezero_cli.language.parser import parse, tokens
 from dezero_cli.report import number_text
 
 
 def explanation(expression: Expression, values: Mapping[str, np.ndarray]) -> str | None:
     """The note on a value or a gradient that is not finite; None where all are finite."""
-    kept: list[tuple[Operation, Variable]] = []
+    kept: list[tuple[Apply, Variable]] = []
     inputs = {name: Variable(np.array(array)) for name, array in values.items()}
     y = expression.evaluate(inputs, keep=kept)
     for name in expression.names:
@@ -60,7 +61,7 @@ def _note(
     subject: str,
     array: np.ndarray,
     expression: Expression,
-    operation: Operation,
+    operation: Apply,
     values: Mapping[str, np.ndarray],
 ) -> str:
     """``note: SUBJECT is -inf at x = 0.0 (column 5)``."""

@@ -8,7 +8,7 @@ from dezero import Variable
 from dezero.functions import CONSTANTS
 from dezero.programs.formula import FormulaError, formulas
 from dezero.programs.trace import Program, TraceError, differentiate, merge, trace
-from dezero_cli.language.diagnosis import ExpressionError, did_you_mean
+from dezero_cli.faults import ExpressionError, did_you_mean
 from dezero_cli.language.expression import Expression
 
 

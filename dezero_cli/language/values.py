@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from dezero.functions import CONSTANTS
-from dezero_cli.language.diagnosis import ExpressionError
-from dezero_cli.language.expression import parse
+from dezero_cli import reading
+from dezero_cli.faults import ExpressionError, FileError, ValuesError
+from dezero_cli.language.parser import parse
 
 ASSIGNMENT = re.compile(r"\s*([^\W\d]\w*)\s*=(?!=)")
 """What tells NAME=VALUE from an expression: ``a==b`` is none."""
@@ -24,10 +25,6 @@ NO_FILES = "a line may come from anyone and names no file: give {name}=@FILE on 
 """Why a line of a batch gets no file read."""
 
 _WORDS = {"nan": np.nan, "inf": np.inf, "-inf": -np.inf}
-
-
-class ValuesError(ValueError):
-    """A value that is no array of numbers; the message says which and why."""
 
 
 def is_assignment(text: str) -> bool:
@@ -60,14 +57,28 @@ def split(word: str) -> tuple[str, str]:
 
 def uncertainties(words: Iterable[str]) -> dict[str, np.ndarray | str]:
     """The NAME=S words of ``--sigma``: an array, or the name of another value, for each name."""
-    found: dict[str, np.ndarray | str] = {}
+    return {name: uncertainty(name, text) for name, text in sigma_words(words).items()}
+
+
+def sigma_words(words: Iterable[str]) -> dict[str, str]:
+    """The text S of each NAME=S."""
+    found: dict[str, str] = {}
     for word in words:
         name, text = split(word)
         if name in found:
             raise ValuesError(f"--sigma {name} is given twice")
-        named = text.isidentifier() and text not in CONSTANTS
-        found[name] = text if named else value(name, text)
+        found[name] = text
     return found
+
+
+def uncertainty(name: str, text: str) -> np.ndarray | str:
+    """The standard uncertainty S of a name: an array, or the name of the value that holds it."""
+    if text.isidentifier() and text not in CONSTANTS:
+        return text
+    array = value(name, text)
+    if not (array >= 0).all():
+        raise ValuesError(f"--sigma {name}: an uncertainty is not negative")
+    return array
 
 
 def value(name: str, text: str, files: bool = True) -> np.ndarray:
@@ -186,13 +197,8 @@ def from_object(what: str, data: Any) -> dict[str, np.ndarray]:
 
 def variables_file(path: str) -> dict[str, np.ndarray]:
     """The arrays of ``--vars FILE``, a JSON object; ``-`` is standard input."""
-    if path == "-":
-        import sys
-
-        content, what = sys.stdin.buffer.read(), "standard input"
-    else:
-        content, what = _read(Path(path)), path
-    return from_object(what, _json(what, content))
+    what = reading.shown_name(path)
+    return from_object(what, _json(what, reading.whole(path)))
 
 
 def from_file(name: str, path: Path) -> np.ndarray:
@@ -201,39 +207,32 @@ def from_file(name: str, path: Path) -> np.ndarray:
     if kind == ".npy":
         return _npy(path)
     if kind == ".json":
-        return from_json(name, _json(str(path), _read(path)))
+        return from_json(name, _json(str(path), reading.whole(str(path))))
     if kind in {".csv", ".txt"}:
         return _lines(path)
-    raise ValuesError(f"{path}: expected a file that ends in .npy, .json, .csv or .txt")
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ValuesError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+    raise FileError(str(path), "expected a file that ends in .npy, .json, .csv or .txt")
 
 
 def _npy(path: Path) -> np.ndarray:
     import io
 
-    content = _read(path)
+    content = reading.whole(str(path))
     try:
         array = np.load(io.BytesIO(content), allow_pickle=False)
     except (ValueError, EOFError, SyntaxError) as error:
         pickled = "Object arrays" in str(error) or content[:1] == b"\x80"
         reason = "pickled data is refused" if pickled else "not a NumPy array file"
-        raise ValuesError(f"{path}: {reason}") from None
+        raise FileError(str(path), reason) from None
     if array.dtype.kind not in "biuf":
-        raise ValuesError(f"{path}: holds {array.dtype}, not real numbers")
+        raise FileError(str(path), f"holds {array.dtype}, not real numbers")
     return np.asarray(array, dtype=np.float64)
 
 
 def _lines(path: Path) -> np.ndarray:
     try:
-        text = _read(path).decode("utf-8-sig")
+        text = reading.whole(str(path)).removeprefix(reading.BOM).decode()
     except UnicodeDecodeError as error:
-        raise ValuesError(f"{path}: not UTF-8 at byte {error.start}") from None
+        raise FileError(str(path), f"not UTF-8 at byte {error.start}") from None
     numbers = []
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
@@ -245,9 +244,10 @@ def _lines(path: Path) -> np.ndarray:
     return np.array(numbers, dtype=np.float64)
 
 
-def merged(*sources: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The values of several sources; a later one wins."""
-    return {name: array for source in sources for name, array in source.items()}
+def all_given(vars_file: str | None, words: Iterable[str]) -> dict[str, np.ndarray]:
+    """The arrays of ``--vars FILE`` and of NAME=VALUE words; the words win."""
+    named = variables_file(vars_file) if vars_file else {}
+    return named | assignments(words)
 
 
 @dataclass(frozen=True)

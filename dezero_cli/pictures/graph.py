@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import click
 import numpy as np
 
 from dezero import Variable
-from dezero_cli.language.expression import Expression, Operation
-from dezero_cli.output import opened
+from dezero_cli.faults import MissingError, PictureError, UsageError
+from dezero_cli.language.expression import Apply, Expression, Load
+from dezero_cli.output import open_target
 from dezero_cli.report import array_text, cells
 
 LONGEST = 40
@@ -31,7 +31,7 @@ class Node:
 
 def nodes(expression: Expression, values: Mapping[str, np.ndarray]) -> list[Node]:
     """The graph in the order of evaluation; with values, results and gradients are labels too."""
-    kept: list[tuple[Operation, Variable]] = []
+    kept: list[tuple[Apply, Variable]] = []
     variables = {name: Variable(np.array(array)) for name, array in values.items()}
     if values:
         expression.evaluate(variables, kept).backward(retain_grad=True)
@@ -39,21 +39,22 @@ def nodes(expression: Expression, values: Mapping[str, np.ndarray]) -> list[Node
     inputs: dict[str, int] = {}
     stack: list[int] = []
     results = iter(kept)
-    for step in expression.program:
-        if isinstance(step, tuple):
-            operation = Operation(*step)
-            node = Node("operation", [clip(expression.text[operation.start : operation.end])])
-            node.operands = stack[-operation.arity :]
-            del stack[-operation.arity :]
+    for step in expression.steps:
+        if isinstance(step, Apply):
+            node = Node("operation", [clip(expression.text[step.start : step.end])])
+            node.operands = stack[-step.arity :]
+            del stack[-step.arity :]
             node.lines += figures(next(results)[1]) if kept else []
-        elif isinstance(step, str):
-            if step in inputs:
-                stack.append(inputs[step])
+        elif isinstance(step, Load):
+            name = step.name
+            if name in inputs:
+                stack.append(inputs[name])
                 continue
-            inputs[step] = len(graph)
-            node = Node("input", [step, *(figures(variables[step]) if step in variables else [])])
+            inputs[name] = len(graph)
+            node = Node("input", [name, *(figures(variables[name]) if name in variables else [])])
         else:
-            number = float(step.data if isinstance(step, Variable) else step)
+            number = step.operand
+            number = float(number.data if isinstance(number, Variable) else number)
             node = Node("literal", [f"{number:.17g}"])
         stack.append(len(graph))
         graph.append(node)
@@ -116,15 +117,15 @@ def picture(source: str, path: Path) -> None:
     """Have Graphviz draw DOT into a .svg, .png or .pdf file, whole or not at all."""
     kind = path.suffix.lower().lstrip(".")
     if kind not in {"svg", "png", "pdf"}:
-        raise click.UsageError(f"{path}: expected a file that ends in .svg, .png or .pdf")
+        raise UsageError(f"{path}: expected a file that ends in .svg, .png or .pdf")
     program = shutil.which("dot")
     if program is None:
-        raise click.ClickException("drawing needs Graphviz, whose program 'dot' is not installed")
+        raise MissingError("drawing needs Graphviz, whose program 'dot' is not installed")
     arguments = [program, f"-T{kind}"]
     try:
         done = subprocess.run(arguments, input=source.encode(), check=True, capture_output=True)
     except subprocess.CalledProcessError as fault:
         reason = fault.stderr.decode(errors="replace").strip()
-        raise click.ClickException(f"dot failed: {reason}") from None
-    with opened(str(path)) as target:
+        raise PictureError(f"dot failed: {reason}") from None
+    with open_target(str(path)) as target:
         target.write(done.stdout)

@@ -14,19 +14,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import click
 import numpy as np
 
 from dezero.programs.formula import FormulaError
 from dezero.programs.latex import LaTeX, latex_name
 from dezero.programs.terms import Terms
 from dezero.programs.trace import Program, differentiate, merge
+from dezero_cli.extras import require
+from dezero_cli.faults import PictureError
 from dezero_cli.language import symbolic
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.values import Range
 from dezero_cli.pictures import sampling
 from dezero_cli.report import derivative_label, number_text
-from dezero_cli.tables.files import require
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -118,7 +118,7 @@ def style() -> Iterator[None]:
     """Matplotlib with this module's style alone, without its warnings, and without a display."""
     logging.getLogger("matplotlib").setLevel(logging.CRITICAL)
     os.environ["MPLBACKEND"] = "agg"  # whatever the user has there need not exist
-    matplotlib = require("matplotlib", "plot")
+    matplotlib = require("matplotlib")
     with warnings.catch_warnings(), matplotlib.rc_context(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         matplotlib.rcdefaults()
@@ -190,12 +190,12 @@ def sampled_curves(subject: Subject, program: Program) -> list[sampling.Curve]:
     return drawn
 
 
-def nowhere(subject: Subject, what: str) -> click.ClickException:
+def nowhere(subject: Subject, what: str) -> PictureError:
     """The fault of a function that has nothing of a kind to draw."""
     places = " and ".join(
         f"{r.name} from {number_text(r.start)} to {number_text(r.stop)}" for r in subject.ranges
     )
-    return click.ClickException(f"nothing to draw: no {what} for {places}")
+    return PictureError(f"nothing to draw: no {what} for {places}")
 
 
 # ------------------------------------------------------------------------------------ two ranges

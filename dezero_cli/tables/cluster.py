@@ -17,17 +17,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import click
-
-from dezero_cli import output as target
-from dezero_cli.language.values import ValuesError
+from dezero_cli import output, reading
+from dezero_cli.extras import require
+from dezero_cli.faults import ClusterError, FileError, UsageError
 from dezero_cli.progress import Progress
 from dezero_cli.tables import columnar, mapping
-from dezero_cli.tables.files import SEPARATORS, TEXT, Tables, require, streams
+from dezero_cli.tables.files import SEPARATORS, TEXT, Tables
 from dezero_cli.tables.inference import Types
-from dezero_cli.tables.step import Request
+from dezero_cli.tables.step import Plan
 
-distributed = require("distributed", "cluster")
+distributed = require("distributed")
 
 LARGE = 256 << 20
 """Bytes from which on a Parquet file is more than one task."""
@@ -64,31 +63,31 @@ class Part:
         )
 
 
-def mapped(
-    tables: Tables, request: Request, form: str, folder: str, scheduler: str, resume: bool
+def map_on_cluster(
+    tables: Tables, plan: Plan, form: str, folder: str, scheduler: str, resume: bool
 ) -> int:
     """Write each table with its results as a part in `folder`, then a manifest; the rows in all.
 
     `scheduler` is the address of a Dask scheduler, or ``local`` for workers of this machine alone.
-    With `resume` the parts that are there stay.  Raises what `mapping.mapped` does, ValuesError
-    for a folder that is in use, and ClickException where the cluster fails.
+    With `resume` the parts that are there stay.  Raises what `mapping.map_tables` does, FileError
+    for a folder that is in use, and ClusterError where the cluster fails.
     """
-    if any(map(streams, tables.names)):
-        raise ValuesError("--scheduler reads files, not standard input or pipes")
+    if any(map(reading.is_stream, tables.names)):
+        raise UsageError("--scheduler reads files, not standard input or pipes")
     for name in tables.names:
         if tables.names.count(name) > 1:
-            raise ValuesError(f"{name} is given twice: a part of the output is for one table")
-    mapping.check(tables, request)
-    command = json.loads(json.dumps({**dataclasses.asdict(request), "to": form}))
+            raise UsageError(f"{name} is given twice: a part of the output is for one table")
+    mapping.check(tables, plan)
+    command = json.loads(json.dumps({**dataclasses.asdict(plan), "to": form}))
     place = Path(folder)
     before = _before(place, command, resume)
     parts = list(_parts(tables, form, os.path.abspath(folder)))
     missing = [part for part in parts if not os.path.exists(part.path)]
-    with target.signals(), contextlib.ExitStack() as stack:
+    with output.signals(), contextlib.ExitStack() as stack:
         client = stack.enter_context(_client(scheduler, len(missing))) if missing else None
         _begin(place, command, parts, before)
-        types = _types(client, parts, request, form) if missing else None
-        rows = _run(client, missing, request, form, types) if missing else {}
+        types = _types(client, parts, plan, form) if missing else None
+        rows = _run(client, missing, plan, form, types) if missing else {}
     for part in parts:
         if part.name not in rows:
             rows[part.name] = mapping.row_count(Tables((part.path,), form))
@@ -120,18 +119,18 @@ def _parts(tables: Tables, form: str, folder: str) -> Iterator[Part]:
 def _before(place: Path, command: dict[str, Any], resume: bool) -> list[str]:
     """The parts that a folder may hold from an earlier run.
 
-    Raises ValuesError for one that holds anything else, or that is not to be gone on with.
+    Raises FileError for one that holds anything else, or that is not to be gone on with.
     """
     if not place.exists():
         return []
     if not place.is_dir():
-        raise ValuesError(f"{place}: is no folder, which --scheduler writes its parts into")
+        raise FileError(str(place), "not a folder, which --scheduler writes its parts into")
     before = _read_json(place / RUNNING) or _read_json(place / MANIFEST)
     if any(path.name != RUNNING for path in place.iterdir()) and not (resume and before):
         hint = "--resume goes on with it" if before else "choose a new one"
-        raise ValuesError(f"{place}: the folder is not empty: {hint}")
+        raise FileError(str(place), f"the folder is not empty: {hint}")
     if resume and before and before["command"] != command:
-        raise ValuesError(f"{place}: its parts come from another command")
+        raise FileError(str(place), "its parts come from another command")
     return [Path(each["part"]).name for each in before["parts"]] if before else []
 
 
@@ -149,7 +148,7 @@ def _begin(
 
 def _sweep(place: Path) -> None:
     """Take away what killed workers have left."""
-    for path in place.glob(f".*{target.SUFFIX}"):
+    for path in place.glob(f".*{output.SUFFIX}"):
         path.unlink(missing_ok=True)
 
 
@@ -159,38 +158,38 @@ def _read_json(path: Path) -> Any:
     except FileNotFoundError:
         return None
     except ValueError:
-        raise ValuesError(f"{path}: not a manifest") from None
+        raise FileError(str(path), "not a manifest") from None
 
 
 def _write_json(path: Path, data: Any) -> None:
-    with target.opened(str(path)) as file:
+    with output.open_target(str(path)) as file:
         file.write(json.dumps(data, indent=1, ensure_ascii=False).encode() + b"\n")
 
 
 # ------------------------------------------------------------------------------------ the cluster
-def work(part: Part, request: Request, form: str, types: Types | None) -> int:
+def work(part: Part, plan: Plan, form: str, types: Types | None) -> int:
     """One task, on a worker: write a part; the number of its rows."""
-    return mapping.mapped(part.table, request, form, part.path, types=types)
+    return mapping.map_tables(part.table, plan, form, part.path, types=types)
 
 
-def _types(client: Any, parts: Sequence[Part], request: Request, form: str) -> Types | None:
+def _types(client: Any, parts: Sequence[Part], plan: Plan, form: str) -> Types | None:
     """The types that all tables of text agree on, where they become columns."""
     tables = [part.table for part in parts if part.table.format in SEPARATORS]
     if form in TEXT or not tables:
         return None
     types = Types(())
-    for future in client.map(columnar.learnt, tables, request=request, pure=False):
+    for future in client.map(columnar.learnt, tables, plan=plan, pure=False):
         types.include(_result(future)[0])
     return types
 
 
 def _run(
-    client: Any, parts: Sequence[Part], request: Request, form: str, types: Types | None
+    client: Any, parts: Sequence[Part], plan: Plan, form: str, types: Types | None
 ) -> dict[str, int]:
     """Have the cluster write parts; the rows of each."""
     progress = Progress(len(parts))
     rows: dict[str, int] = {}
-    futures = {client.submit(work, part, request, form, types, pure=False): part for part in parts}
+    futures = {client.submit(work, part, plan, form, types, pure=False): part for part in parts}
     try:
         for future in distributed.as_completed(futures):
             part = futures[future]
@@ -208,9 +207,9 @@ def _result(future: Any) -> Any:
     try:
         return future.result()
     except distributed.KilledWorker:
-        raise click.ClickException("every worker that was given one of the tasks died") from None
+        raise ClusterError("every worker that was given one of the tasks died") from None
     except ModuleNotFoundError as fault:
-        raise click.ClickException(f"the workers of the cluster lack {fault.name}") from None
+        raise ClusterError(f"the workers of the cluster lack {fault.name}") from None
 
 
 @contextlib.contextmanager
@@ -231,5 +230,5 @@ def _client(scheduler: str, tasks: int) -> Iterator[Any]:
         try:
             client = stack.enter_context(distributed.Client(scheduler, timeout=TIMEOUT))
         except (OSError, ValueError) as fault:
-            raise click.ClickException(f"no scheduler at {scheduler}: {fault}") from None
+            raise ClusterError(f"no scheduler at {scheduler}: {fault}") from None
         yield client

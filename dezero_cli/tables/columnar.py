@@ -9,7 +9,6 @@ import contextlib
 import glob
 import os
 import re
-import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -18,13 +17,15 @@ from typing import Any
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from dezero_cli import reading
+from dezero_cli.faults import TableError
 from dezero_cli.output import Target
 from dezero_cli.progress import Progress
 from dezero_cli.tables import background, encode
-from dezero_cli.tables.files import SEPARATORS, TEXT, TableError, Tables, streams
+from dezero_cli.tables.files import SEPARATORS, TEXT, Tables
 from dezero_cli.tables.inference import Types
-from dezero_cli.tables.step import Request, Step
-from dezero_cli.tables.streams import Source, opened
+from dezero_cli.tables.step import Plan, Step
+from dezero_cli.tables.streams import TextTable, open_text
 
 ROW_GROUP = 1 << 17
 """Rows of a row group of Parquet."""
@@ -38,9 +39,9 @@ os.environ.setdefault("POLARS_ROW_GROUP_PREFETCH_SIZE", "1")
 Schema = dict[str, Any]
 
 
-def mapped(
+def map_columns(
     tables: Tables,
-    request: Request,
+    plan: Plan,
     form: str,
     target: Target,
     progress: Progress,
@@ -53,31 +54,31 @@ def mapped(
     """
     with _at_rest(tables) as resting:
         return background.run(
-            lambda until: _mapped(resting, request, form, target, progress, types, until),
+            lambda until: _map_resting(resting, plan, form, target, progress, types, until),
             progress.show,
         )
 
 
-def _mapped(
+def _map_resting(
     tables: Tables,
-    request: Request,
+    plan: Plan,
     form: str,
     target: Target,
     progress: Progress,
     types: Types | None,
     until: background.Until,
 ) -> int:
-    """Do what `mapped` says for tables that can be read twice."""
+    """Do what `map_columns` says for tables that can be read twice."""
     if tables.format in TEXT:
-        frame, step, rows = _read_text(tables, request, types, until)
+        frame, step, rows = _read_text(tables, plan, types, until)
     else:
-        frame, step, rows = _scanned(tables, request)
+        frame, step, rows = _scanned(tables, plan)
     schema = _schema_of(frame, tables.names[0], tables.format)
-    given: Schema = {} if request.only else schema
+    given: Schema = {} if plan.only else schema
     _refuse_nested(given, form)
     progress.total = rows
-    batch = _Batch(step, request.only, progress, until)
-    kept = frame.select(step.columns) if request.only and step.columns else frame
+    batch = _Batch(step, plan.only, progress, until)
+    kept = frame.select(step.columns) if plan.only and step.columns else frame
     wanted = given | dict.fromkeys(step.results, pl.Float64())
     with pl.Config(streaming_chunk_size=BATCH):
         try:
@@ -91,16 +92,16 @@ def _mapped(
 @contextlib.contextmanager
 def _at_rest(tables: Tables) -> Iterator[Tables]:
     """The tables as files that can be read twice; what streams is laid down for the time."""
-    passing = {name for name in tables.names if streams(name)}
+    passing = {name for name in tables.names if reading.is_stream(name)}
     if not passing:
         yield tables
         return
     with tempfile.TemporaryDirectory(prefix="dezero-") as folder:
         laid = {name: os.path.join(folder, str(i)) for i, name in enumerate(passing)}
         for name, path in laid.items():
-            descriptor = 0 if name == "-" else os.open(name, os.O_RDONLY)
-            with open(descriptor, "rb", closefd=name != "-") as source, open(path, "wb") as copy:
-                shutil.copyfileobj(source, copy, 1 << 20)
+            with contextlib.closing(reading.Source(name)) as source, open(path, "wb") as copy:
+                while data := source.read(1 << 20):
+                    copy.write(data)
         names = tuple(laid.get(name, name) for name in tables.names)
         try:
             yield Tables(names, tables.format, tables.rows)
@@ -111,12 +112,12 @@ def _at_rest(tables: Tables) -> Iterator[Tables]:
 
 
 # ---------------------------------------------------------------------------------------- sources
-def check(tables: Tables, request: Request) -> None:
+def check(tables: Tables, plan: Plan) -> None:
     """Raise TableError for files that do not go together, and what Step raises."""
-    background.run(lambda _: _scanned(tables, request))
+    background.run(lambda _: _scanned(tables, plan))
 
 
-def _scanned(tables: Tables, request: Request) -> tuple[pl.LazyFrame, Step, int]:
+def _scanned(tables: Tables, plan: Plan) -> tuple[pl.LazyFrame, Step, int]:
     """A table of columns, what is done with it, and how many rows it has."""
     first, *others = tables.names
     schema = _schema(first, tables.format)
@@ -126,7 +127,7 @@ def _scanned(tables: Tables, request: Request) -> tuple[pl.LazyFrame, Step, int]
     if tables.rows:
         start, end = tables.rows
         frame = frame.slice(start, end - start)
-    step = Step(request, list(schema))
+    step = Step(plan, list(schema))
     for column in step.columns:
         if not _numeric(schema[column]):
             raise TableError(f"holds {schema[column]}, not numbers", first, column=column)
@@ -187,11 +188,9 @@ def _refuse_nested(schema: Schema, form: str) -> None:
             raise TableError(f"{kind} has no place in a cell of {form}", column=column)
 
 
-def learnt(
-    tables: Tables, request: Request, until: background.Until | None = None
-) -> tuple[Types, int]:
+def learnt(tables: Tables, plan: Plan, until: background.Until | None = None) -> tuple[Types, int]:
     """The types of the columns of a table of text and its rows, all of which are checked."""
-    source, step = opened(tables, request)
+    source, step = open_text(tables, plan)
     types = Types(step.columns)
     rows = 0
     for piece in source.pieces(step.columns):
@@ -204,11 +203,11 @@ def learnt(
 
 
 def _read_text(
-    tables: Tables, request: Request, known: Types | None, until: background.Until
+    tables: Tables, plan: Plan, known: Types | None, until: background.Until
 ) -> tuple[pl.LazyFrame, Step, int]:
     """A table of text as columns: one reading checks it and finds the types, another is it."""
-    source, step = opened(tables, request)
-    types, rows = (known, 0) if known else learnt(tables, request, until)
+    source, step = open_text(tables, plan)
+    types, rows = (known, 0) if known else learnt(tables, plan, until)
     if tables.format == "jsonl":
         return _scan(tables.names, "jsonl"), step, rows
     schema = types.schema(source.columns)
@@ -216,7 +215,7 @@ def _read_text(
     def frames(
         columns: list[str] | None, _predicate: Any, _rows: int | None, _size: int | None
     ) -> Iterator[pl.DataFrame]:
-        for piece in Source(tables).pieces(()):
+        for piece in TextTable(tables).pieces(()):
             frame = types.applied(piece.frame)
             yield frame.select(columns) if columns else frame
 

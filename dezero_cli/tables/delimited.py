@@ -15,8 +15,9 @@ import numpy as np
 import orjson
 import polars as pl
 
+from dezero_cli.faults import TableError
 from dezero_cli.tables import encode
-from dezero_cli.tables.files import SEPARATORS, TableError
+from dezero_cli.tables.files import SEPARATORS
 
 _QUOTE, _NEWLINE, _RETURN = b'"\n\r'
 _EXACT = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"

@@ -9,8 +9,8 @@ import numpy as np
 import orjson
 import polars as pl
 
+from dezero_cli.faults import TableError
 from dezero_cli.language import values
-from dezero_cli.tables.files import TableError
 
 
 class JsonLines:

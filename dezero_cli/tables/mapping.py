@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-from dezero_cli.output import opened
+from dezero_cli.output import open_target
 from dezero_cli.progress import Progress
 from dezero_cli.tables import columnar, streams
 from dezero_cli.tables.files import TEXT, Tables
 from dezero_cli.tables.inference import Types
-from dezero_cli.tables.step import Request
+from dezero_cli.tables.step import Plan
 
 
-def mapped(
+def map_tables(
     tables: Tables,
-    request: Request,
+    plan: Plan,
     form: str,
     output: str | None,
     progress: Progress | None = None,
     types: Types | None = None,
 ) -> int:
-    """Write `tables` with the results of `request` as `form` to `output`; the number of rows.
+    """Write `tables` with the results of `plan` as `form` to `output`; the number of rows.
 
     `output` is a file, which is there only once it is whole; None is standard output.  `types`
     are those of text that becomes columns, where they are known.  Raises TableError, ValuesError
     or ExpressionError, and OSError where reading or writing fails.
     """
     progress = progress or Progress(0)
-    with opened(output) as target:
+    with open_target(output) as target:
         if tables.format in TEXT and form in TEXT:
-            return streams.mapped(tables, request, form, target, progress)
-        return columnar.mapped(tables, request, form, target, progress, types)
+            return streams.map_text(tables, plan, form, target, progress)
+        return columnar.map_columns(tables, plan, form, target, progress, types)
 
 
-def check(tables: Tables, request: Request) -> None:
-    """Raise what `mapped` would for columns that do not fit, without reading all rows."""
-    (streams.opened if tables.format in TEXT else columnar.check)(tables, request)
+def check(tables: Tables, plan: Plan) -> None:
+    """Raise what `map_tables` would for columns that do not fit, without reading all rows."""
+    (streams.open_text if tables.format in TEXT else columnar.check)(tables, plan)
 
 
 def row_count(tables: Tables) -> int:

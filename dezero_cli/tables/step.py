@@ -3,58 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from dezero.functions import CONSTANTS
 from dezero.programs import native
+from dezero_cli.faults import ExpressionError, ValuesError, did_you_mean
 from dezero_cli.language import symbolic, values
-from dezero_cli.language.diagnosis import ExpressionError, did_you_mean
-from dezero_cli.language.expression import Expression, parse
-from dezero_cli.language.values import ValuesError
+from dezero_cli.language.expression import Expression
+from dezero_cli.language.parser import parse
+from dezero_cli.language.results import Wanted, results
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What is wanted of every row: plain data, which can be sent to another process.
+class Plan:
+    """What is to be done with every row: plain data, which can be sent to another process.
 
-    `constants` are the values of the command line, `sigmas` a text by name: a number or a column.
+    `constants` are the values of the command line.  The uncertainties that are `wanted` are texts,
+    since only the table tells the names of its columns: a number or a column for each name.
     """
 
     expr: str
     constants: Mapping[str, float] = field(default_factory=dict)
-    wrt: tuple[str, ...] = ()
-    sigmas: Mapping[str, str] = field(default_factory=dict)
-    no_grad: bool = False
+    wanted: Wanted = field(default_factory=Wanted)
     only: bool = False
     prefix: str = ""
 
 
 class Step:
-    """The compiled program of a request for a table with the given columns.
+    """The compiled program of a plan for a table with the given columns.
 
     `columns` are those that it reads, `results` the names of those that it adds.  Raises
-    ExpressionError or ValuesError where the request does not fit the table.
+    ExpressionError or ValuesError where the plan does not fit the table.
     """
 
-    def __init__(self, request: Request, table: Sequence[str]) -> None:
-        expression = parse(request.expr)
-        _check_names(expression, request, table)
-        used = [name for name in expression.names if name in table]
-        self._constants = {n: np.float64(value) for n, value in request.constants.items()}
-        self._sigmas = _uncertainties(request, table)
-        self._written = _differentiated(request, used, table)
-        self._derived = list(dict.fromkeys([*self._written, *self._sigmas]))
-        known = [name for name in expression.names if name in self._constants]
-        self._inputs = list(dict.fromkeys([*used, *known, *self._derived]))
-        self._kernel = native.compiled(symbolic.program(expression, self._inputs, self._derived))
+    def __init__(self, plan: Plan, table: Sequence[str]) -> None:
+        self._expression = parse(plan.expr)
+        _check_names(self._expression, plan, table)
+        used = [name for name in self._expression.names if name in table]
+        self._constants = {n: np.array(value) for n, value in plan.constants.items()}
+        self._sigmas = _uncertainties(plan, table)
+        written = _differentiated(plan, used, table)
+        self._wanted = replace(plan.wanted, wrt=tuple(written), sigmas={}, shares=False)
+        self._derived = list(dict.fromkeys([*written, *self._sigmas]))
+        known = [name for name in self._expression.names if name in self._constants]
+        inputs = list(dict.fromkeys([*used, *known, *self._derived]))
+        program = symbolic.program(self._expression, inputs, self._derived)
+        self._kernel = native.compiled(program)
         spread = [given for given in self._sigmas.values() if isinstance(given, str)]
-        read = [name for name in self._inputs if name in table]
+        read = [name for name in inputs if name in table]
         self.columns = tuple(dict.fromkeys([*read, *spread]))
-        names = ["value", *(f"d_{name}" for name in self._written), *["sigma"][: len(self._sigmas)]]
-        self.results = tuple(request.prefix + name for name in names)
-        if not request.only:
+        names = ["value", *(f"d_{name}" for name in written), *["sigma"][: len(self._sigmas)]]
+        self.results = tuple(plan.prefix + name for name in names)
+        if not plan.only:
             _refuse_taken(self.results, table)
 
     def run(self, arrays: Mapping[str, np.ndarray], rows: int) -> list[np.ndarray]:
@@ -62,37 +64,38 @@ class Step:
 
         One thread does it: whoever reads and writes the table does so in as many as there are.
         """
-        outputs = self._kernel.run({**self._constants, **arrays}, threads=1)
-        value, *gradients = (np.broadcast_to(output, (rows,)) for output in outputs)
-        by_name = dict(zip(self._derived, gradients, strict=True))
-        results = [value, *(by_name[name] for name in self._written)]
-        if self._sigmas:
-            results.append(self._sigma(by_name, arrays, rows))
-        return results
 
-    def _sigma(
-        self, gradients: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray], rows: int
-    ) -> np.ndarray:
-        """The standard uncertainty of the value, to first order; nan where one is negative."""
-        total = np.zeros(rows)
-        with np.errstate(all="ignore"):
-            for name, given in self._sigmas.items():
-                sigma = arrays[given] if isinstance(given, str) else np.full(rows, given)
-                part = gradients[name] * np.where(sigma < 0, np.nan, sigma)
-                np.hypot(total, part, out=total)
-        return total
+        def compiled(
+            _: Expression, given: Mapping[str, np.ndarray], *__: object
+        ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+            outputs = self._kernel.run(given, threads=1)
+            value, *gradients = (np.broadcast_to(output, (rows,)) for output in outputs)
+            return value, dict(zip(self._derived, gradients, strict=True))
+
+        wanted = replace(self._wanted, sigmas=self._standard_uncertainties(arrays))
+        found = results(self._expression, {**self._constants, **arrays}, wanted, True, compiled)
+        columns = [found["value"], *found.get("grad", {}).values()]
+        return [*columns, np.broadcast_to(found["sigma"], (rows,))] if self._sigmas else columns
+
+    def _standard_uncertainties(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The standard uncertainty of each name in each row; nan where one is negative."""
+        found = {}
+        for name, given in self._sigmas.items():
+            sigma = arrays[given] if isinstance(given, str) else np.array(given)
+            found[name] = np.where(sigma < 0, np.nan, sigma)
+        return found
 
 
-def _check_names(expression: Expression, request: Request, table: Sequence[str]) -> None:
+def _check_names(expression: Expression, plan: Plan, table: Sequence[str]) -> None:
     """Refuse a name that is given twice, as a column and as a value, or not at all."""
     for name in expression.names:
-        if name in table and name in request.constants:
+        if name in table and name in plan.constants:
             raise ValuesError(
                 f"{name} is a column of the table and a value on the command line: "
                 "leave out the value, or use another name for it"
             )
-        if name not in table and name not in request.constants and name not in CONSTANTS:
-            raise _missing(expression, name, table, request.constants)
+        if name not in table and name not in plan.constants and name not in CONSTANTS:
+            raise _missing(expression, name, table, plan.constants)
 
 
 def _missing(
@@ -109,13 +112,13 @@ def _missing(
     return ExpressionError(f"no column {name}", expression.text, place, place + len(name), hint)
 
 
-def _differentiated(request: Request, used: list[str], table: Sequence[str]) -> list[str]:
+def _differentiated(plan: Plan, used: list[str], table: Sequence[str]) -> list[str]:
     """The names that a derivative is written for."""
-    if request.no_grad:
+    if plan.wanted.no_grad:
         return []
-    for name in request.wrt:
-        _refuse_unknown("--wrt", name, table, request.constants)
-    return list(dict.fromkeys(request.wrt)) or used
+    for name in plan.wanted.wrt or ():
+        _refuse_unknown("--wrt", name, table, plan.constants)
+    return list(dict.fromkeys(plan.wanted.wrt or ())) or used
 
 
 def _refuse_unknown(
@@ -126,11 +129,12 @@ def _refuse_unknown(
         raise ValuesError(f"{option} {name}: no column {name}: {hint}")
 
 
-def _uncertainties(request: Request, table: Sequence[str]) -> dict[str, float | str]:
+def _uncertainties(plan: Plan, table: Sequence[str]) -> dict[str, float | str]:
     """The standard uncertainty of each name: a number, or the name of a column."""
     found: dict[str, float | str] = {}
-    for name, text in request.sigmas.items():
-        _refuse_unknown("--sigma", name, table, request.constants)
+    for name, text in plan.wanted.sigmas.items():
+        assert isinstance(text, str)
+        _refuse_unknown("--sigma", name, table, plan.constants)
         if text in table:
             found[name] = text
             continue

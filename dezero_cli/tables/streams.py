@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import select
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,15 +12,17 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import polars as pl
 
+from dezero_cli import reading, report
+from dezero_cli.faults import TableError
 from dezero_cli.output import Target
 from dezero_cli.progress import Progress
 from dezero_cli.tables import encode
 from dezero_cli.tables.delimited import Delimited
-from dezero_cli.tables.files import SEPARATORS, TableError, Tables, streams
+from dezero_cli.tables.files import SEPARATORS, Tables
 from dezero_cli.tables.jsonlines import JsonLines
-from dezero_cli.tables.step import Request, Step
+from dezero_cli.tables.step import Plan, Step
 
-CHUNK = 4 << 20
+BLOCK = 4 << 20
 """Bytes that are worked on at a time."""
 
 HEAD = 1 << 16
@@ -32,12 +32,10 @@ LONGEST = 64 << 20
 """Bytes that one row may have; more of them are a quote that is never closed."""
 
 THREADS = 4
-"""Chunks that are worked on at once, at most; Polars brings threads of its own to each."""
+"""Blocks that are worked on at once, at most; Polars brings threads of its own to each."""
 
 PAUSE, PATIENCE = 0.05, 0.2
 """Seconds without input, and seconds in all, after which a pipe's rows are not kept waiting."""
-
-_BOM = b"\xef\xbb\xbf"
 
 
 class Piece(Protocol):
@@ -56,7 +54,7 @@ class Piece(Protocol):
         """A JSON object for each row; a key that is `taken` is a fault."""
 
 
-class Reader(Protocol):
+class TextFormat(Protocol):
     """What a format of text knows of its bytes."""
 
     def cut(self, data: bytes) -> int:
@@ -69,14 +67,14 @@ class Reader(Protocol):
         """The rows of `data`."""
 
 
-def reader(form: str) -> Reader:
-    """The reader of a format of text."""
+def text_format(form: str) -> TextFormat:
+    """What is known of a format of text."""
     return JsonLines() if form == "jsonl" else Delimited(form)
 
 
 # ---------------------------------------------------------------------------------------- reading
 @dataclass(slots=True)
-class Chunk:
+class RowBlock:
     """Whole rows of a file: the first of it or not, after `size` bytes of input.
 
     `pause` tells that no more input is there yet.
@@ -89,19 +87,19 @@ class Chunk:
     pause: bool = False
 
 
-def chunks(name: str, cut: Callable[[bytes], int], size: int | None = None) -> Iterator[Chunk]:
-    """The rows of a file, or of standard input for ``-``, in chunks; none if it is empty.
+def blocks(name: str, cut: Callable[[bytes], int], size: int | None = None) -> Iterator[RowBlock]:
+    """The rows of a file, or of standard input for ``-``, in blocks; none if it is empty.
 
-    `size` is how much is read at a time, CHUNK unless told.
+    `size` is how much is read at a time (default: BLOCK).
     """
-    descriptor = 0 if name == "-" else os.open(name, os.O_RDONLY)
+    source = reading.Source(name)
     try:
-        piped = streams(name)
+        piped = reading.is_stream(name)
         rest, first, ended, pause = b"", True, False, True
         while not ended:
-            if piped and not pause and not select.select([descriptor], [], [], PAUSE)[0]:
-                yield Chunk(name, b"", 0, False, True)  # what is in work is not to wait for more
-            arrived, pause, ended = _arrived(descriptor, name, piped, size or CHUNK)
+            if piped and not pause and not source.wait(PAUSE):
+                yield RowBlock(name, b"", 0, False, True)  # what is in work is not to wait for more
+            arrived, pause, ended = _arrived(source, piped, size or BLOCK)
             data = rest + arrived
             if first:
                 data = _without_mark(data, name)
@@ -110,68 +108,55 @@ def chunks(name: str, cut: Callable[[bytes], int], size: int | None = None) -> I
                 end = len(data)
             rest = data[end:]
             if end:
-                yield Chunk(name, data[:end], len(arrived), first, pause)
+                yield RowBlock(name, data[:end], len(arrived), first, pause)
                 first = False
     finally:
-        if name != "-":
-            os.close(descriptor)
+        source.close()
 
 
-def _arrived(descriptor: int, name: str, piped: bool, most: int) -> tuple[bytes, bool, bool]:
+def _arrived(source: reading.Source, piped: bool, most: int) -> tuple[bytes, bool, bool]:
     """The next bytes; whether a pipe has paused after them; whether they are the last."""
     parts: list[bytes] = []
     size, start = 0, time.monotonic()
-    try:
-        while size < most:
-            if piped and parts:
-                wait = min(PAUSE, start + PATIENCE - time.monotonic())
-                if wait <= 0 or not select.select([descriptor], [], [], wait)[0]:
-                    return b"".join(parts), True, False
-            parts.append(_read(descriptor, most - size))
-            size += len(parts[-1])
-            if not parts[-1]:
-                return b"".join(parts), False, True
-        return b"".join(parts), False, False
-    except OSError as error:
-        source = "standard input" if name == "-" else name
-        raise OSError(error.errno, error.strerror, source) from None
-
-
-def _read(descriptor: int, most: int) -> bytes:
-    while True:
-        try:
-            return os.read(descriptor, most)
-        except BlockingIOError:  # another program has set the pipe so
-            select.select([descriptor], [], [])
+    while size < most:
+        if piped and parts:
+            wait = min(PAUSE, start + PATIENCE - time.monotonic())
+            if wait <= 0 or not source.wait(wait):
+                return b"".join(parts), True, False
+        parts.append(source.read(most - size))
+        size += len(parts[-1])
+        if not parts[-1]:
+            return b"".join(parts), False, True
+    return b"".join(parts), False, False
 
 
 def _without_mark(data: bytes, name: str) -> bytes:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise TableError("UTF-16 where UTF-8 is expected: convert it with iconv", name)
-    return data.removeprefix(_BOM)
+    return data.removeprefix(reading.BOM)
 
 
-class Source:
+class TextTable:
     """The rows of a table of text, its files one after another; `columns` are known at once."""
 
     def __init__(self, tables: Tables) -> None:
-        self.reader = reader(tables.format)
+        self.format = text_format(tables.format)
         self._names = tables.names
         self._by_file: dict[str, list[str]] = {}
-        self._first = chunks(tables.names[0], self.reader.cut)
+        self._first = blocks(tables.names[0], self.format.cut)
         self._head = self._below_header(next(self._first, None), tables.names[0])
         for name in tables.names[1:]:
-            if not streams(name):
-                self._below_header(next(chunks(name, self.reader.cut, HEAD), None), name)
+            if not reading.is_stream(name):
+                self._below_header(next(blocks(name, self.format.cut, HEAD), None), name)
         self.columns = list(dict.fromkeys(c for each in self._by_file.values() for c in each))
 
-    def __iter__(self) -> Iterator[Chunk]:
-        """Every chunk of rows, headers taken off."""
+    def __iter__(self) -> Iterator[RowBlock]:
+        """Every block of rows, headers taken off."""
         yield self._head
         yield from self._first
         for name in self._names[1:]:
-            for chunk in chunks(name, self.reader.cut):
-                yield self._below_header(chunk, name) if chunk.first else chunk
+            for block in blocks(name, self.format.cut):
+                yield self._below_header(block, name) if block.first else block
 
     def require(self, columns: Iterable[str]) -> None:
         """Refuse a file without one of `columns`."""
@@ -181,37 +166,37 @@ class Source:
                     fault = f"no such column, which {self._names[0]} has"
                     raise TableError(fault, name, column=column)
 
-    def piece(self, chunk: Chunk) -> Any:
-        """The rows of a chunk, checked."""
-        return self.reader.piece(chunk.data, self.columns)
+    def piece(self, block: RowBlock) -> Any:
+        """The rows of a block, checked."""
+        return self.format.piece(block.data, self.columns)
 
     def pieces(self, numbers: Sequence[str]) -> Iterator[Any]:
-        """The rows of every chunk, checked; and that the cells of `numbers` are some."""
+        """The rows of every block, checked; and that the cells of `numbers` are some."""
         below: dict[str, int] = {}
-        for chunk in self:
-            before = below.setdefault(chunk.source, 0)
+        for block in self:
+            before = below.setdefault(block.source, 0)
             try:
-                piece = self.piece(chunk)
+                piece = self.piece(block)
                 for column in numbers:
                     piece.numbers(column)
             except TableError as fault:
-                raise fault.below(chunk.source, before) from None
-            below[chunk.source] += piece.rows
+                raise fault.below(block.source, before) from None
+            below[block.source] += piece.rows
             yield piece
 
-    def _below_header(self, chunk: Chunk | None, name: str) -> Chunk:
-        """The first chunk of a file without the header; its columns are those of the others."""
-        if chunk is None:
+    def _below_header(self, block: RowBlock | None, name: str) -> RowBlock:
+        """The first block of a file without the header; its columns are those of the others."""
+        if block is None:
             raise TableError("empty, without even a row", name)
-        columns, start = self.reader.columns(chunk.data, name)
+        columns, start = self.format.columns(block.data, name)
         first = self._by_file.setdefault(self._names[0], columns)
-        if columns != first and not isinstance(self.reader, JsonLines):
+        if columns != first and not isinstance(self.format, JsonLines):
             raise TableError(
                 f"its columns are {_shown(columns)}; those of {self._names[0]} are {_shown(first)}",
                 name,
             )
         self._by_file[name] = columns
-        return replace(chunk, data=chunk.data[start:])
+        return replace(block, data=block.data[start:])
 
 
 def _shown(names: list[str]) -> str:
@@ -219,56 +204,56 @@ def _shown(names: list[str]) -> str:
 
 
 # ---------------------------------------------------------------------------------------- working
-class Worked(NamedTuple):
-    """What a chunk of rows has become."""
+class TextRows(NamedTuple):
+    """The text of a block of rows with their results."""
 
     out: bytes
     rows: int
 
 
-def opened(tables: Tables, request: Request) -> tuple[Source, Step]:
+def open_text(tables: Tables, plan: Plan) -> tuple[TextTable, Step]:
     """The rows of a table of text, and what is done with them.
 
     Raises TableError for files that do not go together, and what Step raises.
     """
-    source = Source(tables)
-    step = Step(request, source.columns)
+    source = TextTable(tables)
+    step = Step(plan, source.columns)
     source.require(step.columns)
     return source, step
 
 
 def row_count(tables: Tables) -> int:
     """The rows of a table of text."""
-    return sum(piece.rows for piece in Source(tables).pieces(()))
+    return sum(piece.rows for piece in TextTable(tables).pieces(()))
 
 
-def mapped(tables: Tables, request: Request, form: str, target: Target, progress: Progress) -> int:
+def map_text(tables: Tables, plan: Plan, form: str, target: Target, progress: Progress) -> int:
     """Write a table of text, with its results, as text to `target`; the number of rows.
 
     Raises TableError at the first row that is at fault.
     """
-    source, step = opened(tables, request)
-    writer = _Writer(source, step, form, request.only)
+    source, step = open_text(tables, plan)
+    writer = _Writer(source, step, form, plan.only)
     workers = min(THREADS, pl.thread_pool_size())
     below: dict[str, int] = {}
-    waiting: deque[tuple[Chunk, Future[Worked]]] = deque()
+    waiting: deque[tuple[RowBlock, Future[TextRows]]] = deque()
 
-    def finish(chunk: Chunk, future: Future[Worked]) -> None:
-        before = below.setdefault(chunk.source, 0)
+    def finish(block: RowBlock, future: Future[TextRows]) -> None:
+        before = below.setdefault(block.source, 0)
         try:
-            worked = future.result()
+            made = future.result()
         except TableError as fault:
-            raise fault.below(chunk.source, before) from None
-        below[chunk.source] += worked.rows
-        target.write((b"" if progress.begun else writer.header()) + worked.out)
-        progress.add(worked.rows, chunk.size)
+            raise fault.below(block.source, before) from None
+        below[block.source] += made.rows
+        target.write((b"" if progress.begun else writer.header()) + made.out)
+        progress.add(made.rows, block.size)
         progress.show()
 
     with ThreadPoolExecutor(workers) as pool:
         try:
-            for chunk in source:
-                waiting.append((chunk, pool.submit(writer.worked, chunk)))
-                while waiting and (len(waiting) > workers or chunk.pause):
+            for block in source:
+                waiting.append((block, pool.submit(writer.text, block)))
+                while waiting and (len(waiting) > workers or block.pause):
                     finish(*waiting.popleft())
             while waiting:
                 finish(*waiting.popleft())
@@ -278,9 +263,9 @@ def mapped(tables: Tables, request: Request, form: str, target: Target, progress
 
 
 class _Writer:
-    """Turns chunks of rows into text."""
+    """Turns blocks of rows into text."""
 
-    def __init__(self, source: Source, step: Step, form: str, only: bool) -> None:
+    def __init__(self, source: TextTable, step: Step, form: str, only: bool) -> None:
         self.source = source
         self.step = step
         self.form = form
@@ -293,19 +278,18 @@ class _Writer:
         names = [*([] if self.only else self.source.columns), *self.step.results]
         return encode.delimited(pl.DataFrame(schema=names), SEPARATORS[self.form], header=True)
 
-    def worked(self, chunk: Chunk) -> Worked:
-        """The text of a chunk of rows with their results."""
-        piece: Piece = self.source.piece(chunk)
+    def text(self, block: RowBlock) -> TextRows:
+        """The text of a block of rows with their results."""
+        piece: Piece = self.source.piece(block)
         arrays = {column: piece.numbers(column) for column in self.step.columns}
         results = self.step.run(arrays, piece.rows)
         if self.form == "jsonl":
-            taken = frozenset((*self.step.results, encode.NONFINITE))
+            taken = frozenset((*self.step.results, report.NONFINITE))
             lines = None if self.only else piece.lines(taken)
-            made = encode.objects(lines, self.step.results, results)
-            out = b"".join(line + b"\n" for line in made)
+            out = encode.objects(lines, self.step.results, results)
         else:
             frame = encode.results_frame(self.step.results, results)
             if not self.only:
                 frame = piece.frame.hstack(frame)
             out = encode.delimited(frame, SEPARATORS[self.form])
-        return Worked(out, piece.rows)
+        return TextRows(out, piece.rows)

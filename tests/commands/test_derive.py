@@ -6,7 +6,7 @@ import pytest
 
 from dezero.programs.formula import formulas
 from dezero_cli.language import symbolic
-from dezero_cli.language.expression import parse
+from dezero_cli.language.parser import parse
 from dezero_cli.pictures.graph import clip
 
 

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from dezero_cli.language.expression import parse
+from dezero_cli.language.parser import parse
 
 DEZERO = [sys.executable, "-m", "dezero_cli"]
 
@@ -88,7 +88,7 @@ def test_numbers_are_the_shortest_that_read_back(dezero):
 
 
 def test_no_grad_goes_through_using_config(dezero, monkeypatch):
-    from dezero_cli.language import differentiate
+    from dezero_cli.language import derivatives
 
     calls = []
     original = differentiate.using_config

@@ -13,8 +13,8 @@ import pytest
 from uncertainties import ufloat, umath
 
 from dezero.functions import ALIASES, CONSTANTS, FUNCTIONS
-from dezero_cli.language import differentiate
-from dezero_cli.language.expression import parse
+from dezero_cli.language import derivatives
+from dezero_cli.language.parser import parse
 from dezero_cli.tables import step as rowwise
 from tests.conftest import cases
 
@@ -77,7 +77,7 @@ def test_eval(oracles):
     for case, expected in oracles:
         arrays = {name: np.array(value) for name, value in case["vars"].items()}
         sigmas = {name: np.array(s) for name, s in sigmas_of(case).items()}
-        value, gradients = differentiate.value_and_gradient(parse(case["expr"]), arrays, arrays)
+        value, gradients = derivatives.value_and_gradient(parse(case["expr"]), arrays, arrays)
         sigma, shares = differentiate.propagated(value, gradients, sigmas).values()
         if not close(sigma, expected, case):
             wrong.append((case["id"], sigma, expected))

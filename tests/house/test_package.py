@@ -55,7 +55,7 @@ def test_nothing_unpickles_and_nothing_starts_a_shell():
 def test_the_tables_are_those_of_the_grammar():
     grammar = expression.GRAMMAR.read_text(encoding="utf-8")
     stored = json.loads(expression.TABLES.read_text(encoding="utf-8"))
-    assert stored["grammar"] == grammar, "run python -m dezero_cli.language.expression"
+    assert stored["grammar"] == grammar, "run python -m dezero_cli.language.grammar"
     built = json.loads(json.dumps(expression.build_tables(grammar)))
     names = {"NUMBER", "NAME"}
     assert set(stored) == set(built) and stored["pattern"] == built["pattern"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dezero import Variable
-from dezero_cli.language.expression import parse
+from dezero_cli.language.parser import parse
 from tests.conftest import DATA, cases
 
 CASES = cases()

@@ -22,8 +22,8 @@ from dezero import Variable, constant
 from dezero import functions as F
 from dezero.programs import native
 from dezero.programs.formula import formulas
-from dezero_cli.language import differentiate, symbolic
-from dezero_cli.language.expression import parse
+from dezero_cli.language import derivatives, symbolic
+from dezero_cli.language.parser import parse
 from dezero_cli.main import run
 from dezero_cli.report import json_line
 from tests.language.strategies import ANALYTIC_EXPRESSIONS, EXPRESSIONS, NAMES, NUMBERS, POINTS
@@ -45,7 +45,7 @@ def arrays(point):
 
 def value_and_gradient(text, point):
     """The value, and the gradient for every name, as floats."""
-    value, gradient = differentiate.value_and_gradient(parse(text), arrays(point), NAMES)
+    value, gradient = derivatives.value_and_gradient(parse(text), arrays(point), NAMES)
     return float(value), np.array([float(gradient[name]) for name in NAMES])
 
 
@@ -111,7 +111,7 @@ def line_of(number, text, point):
     """What eval gives, on a line of batch."""
     values = arrays(point)
     names = differentiate.inputs(parse(text), values)
-    value, grad = differentiate.value_and_gradient(parse(text), values, names)
+    value, grad = derivatives.value_and_gradient(parse(text), values, names)
     return json_line({"line": number, "expr": text, "value": value, "grad": grad})
 
 
@@ -408,5 +408,5 @@ def test_hips_autograd_agrees(text, point):
 def test_a_function_of_nothing_is_flat(text, number):
     """An input that the expression does not use has gradient 0."""
     values = arrays(dict.fromkeys((*NAMES, "unused"), number))
-    gradient = differentiate.value_and_gradient(parse(text), values, ["unused"])[1]
+    gradient = derivatives.value_and_gradient(parse(text), values, ["unused"])[1]
     assert gradient["unused"] == 0.0

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from dezero import Variable
-from dezero_cli.language.expression import ExpressionError, parse
+from dezero_cli.faults import ExpressionError
+from dezero_cli.language.parser import parse
 from dezero_cli.main import run
 from tests.conftest import DATA
 

@@ -8,9 +8,9 @@ import sys
 import numpy as np
 import pytest
 
-from dezero_cli.language import differentiate
-from dezero_cli.language.diagnosis import LONGEST_NAME, MOST_KNOWN, ExpressionError, nearest
-from dezero_cli.language.expression import parse
+from dezero_cli.faults import LONGEST_NAME, MOST_KNOWN, ExpressionError, nearest
+from dezero_cli.language import derivatives
+from dezero_cli.language.parser import parse
 
 SHAPES = {
     "a long sum": lambda n: "+".join(["x"] * n),
@@ -47,7 +47,7 @@ def differentiated(text):
     try:
         expression = parse.__wrapped__(text)
         values = {name: np.array(0.5) for name in expression.names}
-        differentiate.value_and_gradient(expression, values, expression.names)
+        derivatives.value_and_gradient(expression, values, expression.names)
     except ExpressionError as fault:
         assert fault.message
 
@@ -73,7 +73,7 @@ class Counted(str):
 def test_values_by_any_number_of_names():
     values = {Counted(f"a{i}"): np.array(1.0) for i in range(5000)}
     Counted.comparisons = 0
-    value, gradients = differentiate.value_and_gradient(parse("1"), values, list(values))
+    value, gradients = derivatives.value_and_gradient(parse("1"), values, list(values))
     assert value == 1.0 and len(gradients) == 5000
     assert Counted.comparisons < 10 * 5000
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from dezero_cli.language import values
-from dezero_cli.language.expression import parse
+from dezero_cli.language.parser import parse
 from dezero_cli.pictures import plot as plotting
 from dezero_cli.pictures import sampling
 

@@ -16,7 +16,7 @@ from dezero.programs.dialects import FORMS
 from dezero.programs.formula import formulas
 from dezero.programs.trace import Program
 from dezero_cli.language import symbolic
-from dezero_cli.language.expression import parse
+from dezero_cli.language.parser import parse
 from tests.conftest import cases
 
 CASES = [case for case in cases() if case["smooth"] and case.get("grad")]

@@ -25,7 +25,7 @@ from dezero.programs import llvm_ir, native
 from dezero.programs.llvm_ir import ELEMENTARY
 from dezero.programs.native import CHUNK, Kernel, compiled
 from dezero.programs.trace import Program, trace
-from dezero_cli.language.expression import parse
+from dezero_cli.language.parser import parse
 from tests.conftest import cases
 from tests.programs.rows import ROWS, columns, differences, engine, ordered, same
 

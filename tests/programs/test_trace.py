@@ -9,7 +9,7 @@ from dezero import Function, Variable, neg
 from dezero import functions as F
 from dezero.functions import ELEMENTWISE, FUNCTIONS
 from dezero.programs.trace import BLOCK, Program, TraceError, differentiate, merge, trace
-from dezero_cli.language.expression import parse
+from dezero_cli.language.parser import parse
 from tests.conftest import cases
 from tests.programs.rows import EDGES, ROWS, columns, differences, engine, same
 

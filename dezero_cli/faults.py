@@ -1,0 +1,137 @@
+"""What can go wrong: one class for each kind of fault, and the names that may have been meant.
+
+A fault is raised where it is known and shown in one place, `dezero_cli.main`, as one line; its
+`status` is what the command then exits with.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+
+
+class CommandError(Exception):
+    """A fault that ends a command with one line; its text is the message."""
+
+    status = 2
+    """What was typed is wrong; 1 in a subclass: the command ran, and something failed."""
+
+
+class UsageError(CommandError):
+    """Words and options of the command line that do not go together."""
+
+
+class ExpressionError(CommandError):
+    """What is wrong with an expression that a user typed, and where.
+
+    `start` and `end` are offsets in `text`; `hint` says what to type instead, where that is known.
+    """
+
+    def __init__(
+        self, message: str, text: str, start: int, end: int | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message, text, start, end, hint)  # what pickling passes on
+        self.message = message
+        self.text = text
+        self.start = start
+        self.end = start + 1 if end is None else end
+        self.hint = hint
+
+    @property
+    def column(self) -> int:
+        """The column of the fault, counted from 1."""
+        return self.start + 1
+
+    def __str__(self) -> str:
+        return f"{self.message}: {self.hint}" if self.hint else self.message
+
+
+class ValuesError(CommandError):
+    """A value that is not an array of numbers, or that does not fit where it is used."""
+
+
+class FileError(CommandError):
+    """A file or folder that cannot be used: missing, a folder, or in use by something else."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, reason)  # what pickling passes on
+        self.name = name
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.reason}"
+
+
+class TableError(CommandError):
+    """What is wrong with a table: in which file, in which row (counted from 1) and column."""
+
+    status = 1  # the command line was right, and the data is not
+
+    def __init__(
+        self,
+        message: str,
+        source: str | None = None,
+        row: int | None = None,
+        column: str | None = None,
+    ) -> None:
+        super().__init__(message, source, row, column)  # what pickling passes on
+        self.message = message
+        self.source = source
+        self.row = row
+        self.column = column
+
+    def __str__(self) -> str:
+        row = f"row {self.row}" if self.row is not None else ""
+        column = f"column {self.column}" if self.column is not None else ""
+        place = ", ".join(filter(None, (row, column)))
+        source = "standard input" if self.source == "-" else self.source
+        return ": ".join(filter(None, (source, place, self.message)))
+
+    def below(self, source: str, rows: int) -> TableError:
+        """The same fault in a file whose first `rows` rows come before the rows counted here."""
+        row = None if self.row is None else self.row + rows
+        return TableError(self.message, self.source or source, row, self.column)
+
+
+class PictureError(CommandError):
+    """A picture that shows nothing, or that the program which draws it refuses."""
+
+    status = 1
+
+
+class MissingError(CommandError):
+    """A library or a program that is not installed."""
+
+    status = 1
+
+
+class ClusterError(CommandError):
+    """A cluster that cannot be reached, or that loses its workers."""
+
+    status = 1
+
+
+# ------------------------------------------------------------------------------------------ hints
+MOST_KNOWN, LONGEST_NAME = 200, 60
+"""What is compared letter by letter; a line of a batch may bring more and longer names."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that `name` was most likely meant to be; None if none is near."""
+    import difflib
+
+    candidates = {candidate.lower(): candidate for candidate in known}
+    if name.lower() in candidates:
+        return candidates[name.lower()]
+    if len(name) > LONGEST_NAME:
+        return None
+    short = (each for each in candidates if len(each) <= LONGEST_NAME)
+    compared = itertools.islice(short, MOST_KNOWN)
+    close = difflib.get_close_matches(name.lower(), compared, n=1, cutoff=0.6)
+    return candidates[close[0]] if close else None
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str | None:
+    """The hint that names the nearest known name."""
+    near = nearest(name, known)
+    return None if near is None else f"did you mean {near}?"

@@ -1,0 +1,87 @@
+"""The tables of the grammar, as plain data: the only file that names Lark.
+
+The grammar is in grammar.lark, and Lark makes its LALR tables.  Making them takes longer than all
+the rest of a short run, so grammar.json keeps them, and Lark itself is needed only when the
+grammar has changed: ``python -m dezero_cli.language.grammar`` writes grammar.json anew.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, Final
+
+GRAMMAR: Final = Path(__file__).parents[1] / "grammar.lark"
+TABLES: Final = Path(__file__).with_name("grammar.json")
+
+
+def tables() -> dict[str, Any]:
+    """The tables of grammar.json where they are those of grammar.lark, else built anew."""
+    grammar = GRAMMAR.read_text(encoding="utf-8")
+    try:
+        data: dict[str, Any] = json.loads(TABLES.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        data = {}
+    return data if data.get("grammar") == grammar else build_tables(grammar)
+
+
+def build_tables(grammar: str) -> dict[str, Any]:
+    """Have Lark make the LALR tables of a grammar; give them as plain data (for grammar.json).
+
+    `rules` holds [origin, size, alias] for each rule, `states` what each state does with the next
+    symbol (the state to go to, or ~n for rule n), `pattern` a token as a regular expression with a
+    group for each kind: the blanks before it, then an operator, a number, a name or anything else.
+    """
+    import lark
+    from lark.parsers.lalr_analysis import Shift
+
+    parser = lark.Lark(grammar, parser="lalr")
+    table = parser.parser.parser._parse_table
+    literals = {
+        terminal.name: terminal.pattern.value
+        for terminal in parser.terminals
+        if terminal.pattern.type == "str"
+    }
+    rules: list[tuple[str, int, str | None]] = []
+    numbers: dict[Any, int] = {}
+
+    def action(kind: Any, argument: Any) -> int:
+        if kind is Shift:
+            return int(argument)
+        if argument not in numbers:
+            numbers[argument] = len(rules)
+            rules.append((argument.origin.name, len(argument.expansion), argument.alias))
+        return ~numbers[argument]
+
+    states = [
+        {literals.get(symbol, symbol): action(*entry) for symbol, entry in row.items()}
+        for _, row in sorted(table.states.items())
+    ]
+    start, end = table.start_states["start"], table.end_states["start"]
+    states[end]["$END"] = end  # Lark compares states to see that a text is whole
+    return {
+        "grammar": grammar,
+        "start": start,
+        "pattern": _pattern(parser, list(literals.values())),
+        "rules": rules,
+        "states": states,
+    }
+
+
+def _pattern(parser: Any, operators: list[str]) -> str:
+    """One regular expression for all tokens, a group for each kind."""
+    patterns = {terminal.name: terminal.pattern.value for terminal in parser.terminals}
+    longest_first = "|".join(map(re.escape, sorted(operators, key=len, reverse=True)))
+    kinds = f"({longest_first})|({patterns['NUMBER']})|({patterns['NAME']})|([^ \\t])"
+    return f"([ \\t]*)(?:{kinds})"
+
+
+def write_tables() -> None:
+    """Write grammar.json for the grammar.lark of today."""
+    data = build_tables(GRAMMAR.read_text(encoding="utf-8"))
+    TABLES.write_text(json.dumps(data, ensure_ascii=True) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_tables()

@@ -1,0 +1,69 @@
+"""Standard uncertainties of inputs -> that of the result, to first order.
+
+sigma**2 = sum((d/dNAME * S)**2) over the inputs (and their elements) of standard uncertainty S,
+taken as independent (JCGM 100:2008, equation 10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from dezero_cli.faults import ValuesError, did_you_mean
+
+Sigmas = Mapping[str, np.ndarray | str]
+"""For each name its standard uncertainty, or the name of the value that holds it."""
+
+
+def checked(sigmas: Sigmas, given: Mapping[str, np.ndarray], stacked: bool) -> dict[str, Any]:
+    """The standard uncertainties, each fit for its input; with `stacked`, one for each row.
+
+    Raises ValuesError for a name without a value, a wrong shape and what is negative.
+    """
+    found: dict[str, Any] = {}
+    for name, sigma in sigmas.items():
+        for wanted in (name, sigma):
+            if isinstance(wanted, str) and wanted not in given:
+                hint = did_you_mean(wanted, given) or f"add {wanted}=VALUE"
+                raise ValuesError(f"--sigma {name}: no value for {wanted}: {hint}")
+        array = given[sigma] if isinstance(sigma, str) else sigma
+        if not stacked and array.shape not in {(), given[name].shape}:
+            raise ValuesError(f"--sigma {name}: shape {array.shape} is not that of {name}")
+        if (array < 0).any():
+            raise ValuesError(f"--sigma {name}: an uncertainty is not negative")
+        found[name] = array
+    return found
+
+
+def parts(
+    value: np.ndarray, gradients: Mapping[str, np.ndarray], sigmas: Mapping[str, Any], stacked: bool
+) -> dict[str, Any]:
+    """What each input contributes: the size of d/dNAME * S; with `stacked`, in each row.
+
+    Raises ValuesError for a value that is an array, where it is not `stacked`.
+    """
+    if value.ndim and not stacked:
+        raise ValuesError(f"--sigma needs a result that is one number, not of shape {value.shape}")
+    with np.errstate(all="ignore"):
+        products = {name: gradients[name] * sigma for name, sigma in sigmas.items()}
+        if stacked:
+            return {name: np.absolute(product) for name, product in products.items()}
+        return {name: np.hypot.reduce(np.ravel(p), initial=0.0) for name, p in products.items()}
+
+
+def total(contributions: Mapping[str, Any]) -> Any:
+    """The standard uncertainty of the result."""
+    sigma: Any = np.float64(0.0)
+    with np.errstate(all="ignore"):
+        for part in contributions.values():
+            sigma = np.hypot(sigma, part)
+    return sigma
+
+
+def shares(contributions: Mapping[str, Any], sigma: Any) -> dict[str, Any]:
+    """The share of each input in the square of `sigma`."""
+    with np.errstate(all="ignore"):
+        ratios = {n: np.where(sigma == 0, 0.0, part / sigma) for n, part in contributions.items()}
+    return {name: ratio * ratio for name, ratio in ratios.items()}

@@ -1,0 +1,107 @@
+"""The one door of every command: what is asked (`Wanted`) in, results out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from dezero_cli.faults import UsageError, ValuesError, did_you_mean
+from dezero_cli.language import derivatives, propagation
+from dezero_cli.language.derivatives import Kept, Values
+from dezero_cli.language.expression import Expression
+from dezero_cli.language.propagation import Sigmas
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is asked of an expression, beside its value.
+
+    `wrt` are the names to differentiate for (None: all inputs), `sigmas` the standard
+    uncertainties to propagate, `shares` whether each input's share of the result's is wanted.
+    Raises UsageError where `no_grad` meets what needs a gradient.
+    """
+
+    wrt: tuple[str, ...] | None = None
+    no_grad: bool = False
+    jacobian: bool = False
+    hessian: bool = False
+    retain_grad: bool = False
+    sigmas: Sigmas = field(default_factory=dict)
+    shares: bool = True
+
+    def __post_init__(self) -> None:
+        asks = self.wrt or self.jacobian or self.hessian or self.retain_grad or self.sigmas
+        if self.no_grad and asks:
+            raise UsageError("--no-grad gives the value alone: leave out what needs a gradient")
+
+
+Evaluate = Callable[..., tuple[np.ndarray, Mapping[str, np.ndarray]]]
+"""What gives the value and the gradients: see `derivatives.value_and_gradient`."""
+
+
+def results(
+    expression: Expression,
+    given: Values,
+    wanted: Wanted,
+    stacked: bool = False,
+    evaluate: Evaluate = derivatives.value_and_gradient,
+) -> dict[str, Any]:
+    """The value and all that is `wanted`, by the keys of the JSON object.
+
+    With `stacked`, `given` are columns of numbers, `expression` works element by element, and
+    every result is a column: a row's results are those of its numbers alone.  Raises ValuesError
+    for a name without a value and ExpressionError for an operation that NumPy refuses.
+    """
+    names = [] if wanted.no_grad else inputs(expression, given, wanted.wrt)
+    sigmas = propagation.checked(wanted.sigmas, given, stacked)
+    kept: Kept | None = [] if wanted.retain_grad else None
+    needed = list(dict.fromkeys([*names, *sigmas]))
+    value, every = evaluate(expression, given, needed, kept)
+    if wanted.no_grad:
+        return {"value": value}
+    found: dict[str, Any] = {"value": value, "grad": {name: every[name] for name in names}}
+    if wanted.jacobian:
+        of = found["grad"] if stacked else derivatives.jacobian(expression, given, names)
+        found["jacobian"] = of
+    if wanted.hessian:
+        hessian = derivatives.hessian_columns if stacked else derivatives.hessian
+        found["hessian"] = hessian(expression, given, names)
+    if sigmas:
+        parts = propagation.parts(value, every, sigmas, stacked)
+        found["sigma"] = propagation.total(parts)
+        if wanted.shares:
+            found["share"] = propagation.shares(parts, found["sigma"])
+    if kept is not None:
+        found["intermediates"] = _intermediates(expression, kept)
+    return found
+
+
+def inputs(expression: Expression, values: Values, wrt: tuple[str, ...] | None) -> list[str]:
+    """The names that a gradient is given for: `wrt`, or all inputs in order of appearance.
+
+    Inputs that the expression does not use come last.  Raises ValuesError for a name in `wrt`
+    that has no value.
+    """
+    if wrt is None:
+        used = [name for name in expression.places if name in values]
+        return used + [name for name in values if name not in expression.places]
+    for name in wrt:
+        if name not in values:
+            hint = did_you_mean(name, values) or f"add {name}=VALUE"
+            raise ValuesError(f"no value for {name}: {hint}")
+    return list(dict.fromkeys(wrt))
+
+
+def _intermediates(expression: Expression, kept: Kept) -> list[dict[str, Any]]:
+    """Every operation by its source text, with its value and gradient."""
+    return [
+        {
+            "expr": expression.text[step.start : step.end],
+            "value": variable.data,
+            "grad": np.zeros(variable.shape) if variable.grad is None else variable.grad,
+        }
+        for step, variable in kept
+    ]

@@ -1,0 +1,92 @@
+"""Bytes of files, pipes and terminals: what every reader of input stands on.
+
+A name is what the user typed; ``-`` is standard input.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+from collections.abc import Iterable
+
+from dezero_cli.faults import FileError
+
+BOM = b"\xef\xbb\xbf"
+"""The mark that some programs write at the beginning of a file of UTF-8."""
+
+
+def shown_name(name: str) -> str:
+    """A file's name as messages show it."""
+    return "standard input" if name == "-" else name
+
+
+def require_file(name: str, hint: str = "") -> None:
+    """Raise FileError where there is no such file, or where it is a folder."""
+    if name == "-":
+        return
+    if not os.path.exists(name):
+        raise FileError(name or repr(name), "no such file")
+    if os.path.isdir(name):
+        raise FileError(name, "is a directory" + hint)
+
+
+def is_stream(name: str) -> bool:
+    """Whether a name's bytes arrive as a stream, which can be read only once."""
+    return name == "-" or not stat.S_ISREG(os.stat(name).st_mode)
+
+
+def total_size(names: Iterable[str]) -> int:
+    """The bytes of all files; 0 where one is a stream, whose size nobody knows."""
+    names = list(names)
+    return 0 if any(map(is_stream, names)) else sum(map(os.path.getsize, names))
+
+
+class Source:
+    """The bytes of one name, opened.  It can be waited for as a file can: it has a `fileno`."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._descriptor = 0 if name == "-" else os.open(name, os.O_RDONLY)
+
+    def fileno(self) -> int:
+        """The descriptor that the bytes come from."""
+        return self._descriptor
+
+    def read(self, most: int) -> bytes:
+        """Up to `most` bytes, as soon as there are any; none at the end.
+
+        Raises OSError, with the name that the user knows, where reading fails.
+        """
+        while True:
+            try:
+                return os.read(self._descriptor, most)
+            except BlockingIOError:  # another program has set the pipe or the terminal so
+                select.select([self._descriptor], [], [])
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, shown_name(self.name)) from None
+
+    def wait(self, seconds: float) -> bool:
+        """Wait up to so long for bytes, or for their end; whether there is something to read."""
+        return bool(select.select([self._descriptor], [], [], seconds)[0])
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if self._descriptor > 0:
+            os.close(self._descriptor)
+        self._descriptor = -1
+
+
+def whole(name: str) -> bytes:
+    """All bytes of a file or of standard input.  Raises FileError where there are none to read."""
+    parts: list[bytes] = []
+    try:
+        source = Source(name)
+        try:
+            while part := source.read(1 << 20):
+                parts.append(part)
+        finally:
+            source.close()
+    except OSError as error:
+        raise FileError(shown_name(name), (error.strerror or str(error)).lower()) from None
+    return b"".join(parts)
