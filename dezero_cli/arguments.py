@@ -63,8 +63,8 @@ sigma_option = click.option(
     "--sigma",
     multiple=True,
     metavar="NAME=S",
-    help="Propagate the standard uncertainty S of NAME: a number, or another value's name "
-    "(repeatable).",
+    help="Propagate the standard uncertainty S of NAME: a number, or the name of a value or "
+    "column (repeatable).",
 )
 vars_option = click.option(
     "--vars", "vars_file", metavar="FILE", help="Read values from a JSON object; - is stdin."

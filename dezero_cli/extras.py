@@ -7,21 +7,19 @@ from typing import Any
 
 from dezero_cli.faults import MissingError
 
-INSTALLED_TOGETHER = {
-    "polars": ("polars", "llvmlite"),
-    "distributed": ("distributed", "polars", "llvmlite"),
-    "matplotlib": ("matplotlib",),
-}
-"""The libraries to install where one is missing, by their own names on the package index.
-
-This project is on no index, so that its own name there could be anyone's.
-"""
+TOGETHER = {"polars": ("polars", "llvmlite")}
+"""The libraries to install where one is missing, if there are more than that one."""
 
 
 def require(library: str) -> Any:
-    """Import a library.  Raises MissingError, which says how to install it."""
+    """Import a library.  Raises MissingError, which says how to install it.
+
+    The hint names the libraries themselves: this project is on no package index, and its name
+    there could be anyone's.
+    """
     try:
         return importlib.import_module(library)
     except ImportError:
-        names = " ".join(INSTALLED_TOGETHER[library])
-        raise MissingError(f"this needs {library}: python -m pip install {names}") from None
+        names = " ".join(TOGETHER.get(library, (library,)))
+        hint = f"python -m pip install {names}"
+        raise MissingError(f"this needs {library}, which is not installed: {hint}") from None

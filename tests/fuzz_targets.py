@@ -7,7 +7,7 @@ import orjson
 
 from dezero_cli import report
 from dezero_cli.batch.answers import Settings, answer
-from dezero_cli.batch.lines import Chunk
+from dezero_cli.batch.lines import LineBlock
 from dezero_cli.faults import ExpressionError
 from dezero_cli.language import derivatives, symbolic
 from dezero_cli.language.parser import parse
@@ -25,7 +25,7 @@ def expressions(data: bytes) -> None:
         values = {name: np.array(0.5) for name in expression.names}
         value, gradients = derivatives.value_and_gradient(expression, values, expression.names)
         assert value.shape == () and len(gradients) == len(values)
-        if len(expression.program) <= MOST and expression.elementwise:
+        if len(expression.steps) <= MOST and expression.elementwise:
             symbolic.gradient(expression)
     except ExpressionError as fault:
         check_fault(fault, text)
@@ -42,11 +42,11 @@ def check_fault(fault: ExpressionError, text: str) -> None:
 def lines(data: bytes) -> None:
     """Each line of a batch has one answer, the same alone and beside the others."""
     settings = Settings(longest=1000)
-    together = answer(Chunk("-", 1, data, data.count(b"\n") + 1, len(data)), settings)
+    together = answer(LineBlock("-", 1, data, data.count(b"\n") + 1, len(data)), settings)
     answers = together.out.splitlines(keepends=True)
     alone = []
     for number, line in enumerate(data.split(b"\n"), 1):
-        alone += answer(Chunk("-", number, line, 1, len(line)), settings).out.splitlines(True)
+        alone += answer(LineBlock("-", number, line, 1, len(line)), settings).out.splitlines(True)
     assert answers == alone
     for each in answers:
         record = orjson.loads(each)

@@ -35,7 +35,9 @@ class Wanted:
     def __post_init__(self) -> None:
         asks = self.wrt or self.jacobian or self.hessian or self.retain_grad or self.sigmas
         if self.no_grad and asks:
-            raise UsageError("--no-grad gives the value alone: leave out what needs a gradient")
+            raise UsageError(
+                "--no-grad prints only the value: leave out options that need a gradient"
+            )
 
 
 Evaluate = Callable[..., tuple[np.ndarray, Mapping[str, np.ndarray]]]

@@ -14,20 +14,21 @@ from hypothesis import strategies as st
 from dezero_cli import main
 from dezero_cli.batch.alike import alike
 from dezero_cli.batch.answers import Settings, answer
-from dezero_cli.batch.lines import Chunk, Reader
+from dezero_cli.batch.lines import LineBlock, LineReader
+from dezero_cli.language.results import Wanted
 from tests.conftest import cases
 
 BATCH = [sys.executable, "-m", "dezero_cli", "batch"]
 
 
-def chunk(lines, first=1):
+def block(lines, first=1):
     data = b"\n".join(lines)
-    return Chunk("-", first, data, len(lines), len(data))
+    return LineBlock("-", first, data, len(lines), len(data))
 
 
 def one_by_one(lines, settings=None):
     """The answers to lines that arrive one at a time."""
-    alone = [answer(chunk([line], n), settings or Settings()) for n, line in enumerate(lines, 1)]
+    alone = [answer(block([line], n), settings or Settings()) for n, line in enumerate(lines, 1)]
     return b"".join(each.out for each in alone), [f for each in alone for f in each.faults]
 
 
@@ -347,8 +348,8 @@ def test_alike_lines_equal_the_same_lines_one_by_one(expr):
     generator = random.Random(expr)
     for with_id in (False, True):
         lines = list(object_lines(generator, expr, EXPRESSIONS[expr], 300, with_id))
-        assert alike(chunk(lines), 1 << 20) is not None
-        together = answer(chunk(lines), Settings())
+        assert alike(block(lines), 1 << 20) is not None
+        together = answer(block(lines), Settings())
         assert (together.out, together.faults) == one_by_one(lines)
 
 
@@ -364,12 +365,12 @@ def test_mixed_lines_equal_the_same_lines_one_by_one():
     generator.shuffle(lines)
     for settings_ in (
         Settings(),
-        Settings(no_grad=True),
-        Settings(wrt=["y"]),
+        Settings(wanted=Wanted(no_grad=True)),
+        Settings(wanted=Wanted(wrt=("y",))),
         Settings(values={"k": np.array(2.0), "y": np.array(0.5)}),
         Settings(values={"k": np.array([2.0, 3.0])}),
     ):
-        together = answer(chunk(lines), settings_)
+        together = answer(block(lines), settings_)
         assert (together.out, together.faults) == one_by_one(lines, settings_)
 
 
@@ -445,14 +446,14 @@ IMPOSTORS = [  # lines that are almost an instance of the first one's shape, or 
 @pytest.mark.parametrize("lines", IMPOSTORS)
 def test_lines_that_only_seem_alike(lines):
     for some in (lines, lines[::-1], lines * 3):
-        together = answer(chunk(some), Settings())
+        together = answer(block(some), Settings())
         assert (together.out, together.faults) == one_by_one(some)
 
 
 @settings(max_examples=300, deadline=None)
 @given(nearly_alike())
 def test_no_line_borrows_from_another(lines):
-    together = answer(chunk(lines), Settings())
+    together = answer(block(lines), Settings())
     assert (together.out, together.faults) == one_by_one(lines)
 
 
@@ -465,7 +466,7 @@ def test_lines_arrive_whole_however_they_are_cut(blocks, size, newline):
     os.write(writing, content)
     os.close(writing)
     name = f"/dev/fd/{reading}"
-    reader = Reader([name], 1 << 20, size)
+    reader = LineReader([name], 1 << 20, size)
     found, numbers, total = [], [], 0
     while not reader.ended:
         each = reader.read()

@@ -91,8 +91,8 @@ def test_no_grad_goes_through_using_config(dezero, monkeypatch):
     from dezero_cli.language import derivatives
 
     calls = []
-    original = differentiate.using_config
-    monkeypatch.setattr(differentiate, "using_config", lambda *a: calls.append(a) or original(*a))
+    original = derivatives.using_config
+    monkeypatch.setattr(derivatives, "using_config", lambda *a: calls.append(a) or original(*a))
     assert dezero("eval", "x**2", "x=3", "--no-grad").out == "value  9.0\n"
     assert calls == [("enable_backprop", False)]
 

@@ -13,9 +13,9 @@ import pytest
 from uncertainties import ufloat, umath
 
 from dezero.functions import ALIASES, CONSTANTS, FUNCTIONS
-from dezero_cli.language import derivatives
 from dezero_cli.language.parser import parse
-from dezero_cli.tables import step as rowwise
+from dezero_cli.language.results import Wanted, results
+from dezero_cli.tables import step as steps
 from tests.conftest import cases
 
 ROOT = Path(__file__).parents[2]
@@ -77,8 +77,8 @@ def test_eval(oracles):
     for case, expected in oracles:
         arrays = {name: np.array(value) for name, value in case["vars"].items()}
         sigmas = {name: np.array(s) for name, s in sigmas_of(case).items()}
-        value, gradients = derivatives.value_and_gradient(parse(case["expr"]), arrays, arrays)
-        sigma, shares = differentiate.propagated(value, gradients, sigmas).values()
+        found = results(parse(case["expr"]), arrays, Wanted(sigmas=sigmas))
+        sigma, shares = found["sigma"], found["share"]
         if not close(sigma, expected, case):
             wrong.append((case["id"], sigma, expected))
         if sigma and abs(sum(shares.values()) - 1) > 1e-12:
@@ -96,7 +96,7 @@ def test_map(oracles, monkeypatch):
         def run(self, columns, threads):
             return self.program.run(columns)
 
-    monkeypatch.setattr(rowwise.native, "compiled", Plain)
+    monkeypatch.setattr(steps.native, "compiled", Plain)
     wrong = []
     for i, (case, expected) in enumerate(oracles):
         sigmas = sigmas_of(case)
@@ -105,8 +105,8 @@ def test_map(oracles, monkeypatch):
         if i % 2:
             table |= {f"s_{name}": s for name, s in sigmas.items()}
             texts = {name: f"s_{name}" for name in sigmas}
-        request = rowwise.Request(case["expr"], sigmas=texts, only=True)
-        step = rowwise.Step(request, list(table))
+        plan = steps.Plan(case["expr"], wanted=Wanted(sigmas=texts), only=True)
+        step = steps.Step(plan, list(table))
         arrays = {name: np.array([table[name]]) for name in step.columns}
         sigma = step.run(arrays, 1)[step.results.index("sigma")][0]
         if not close(sigma, expected, case):

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from dezero_cli.language import expression
+from dezero_cli.language import grammar as language
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [*(ROOT / "dezero").rglob("*.py"), *(ROOT / "dezero_cli").rglob("*.py")]
@@ -38,7 +38,7 @@ def test_the_engine_knows_neither_text_nor_terminals():
 
 def test_only_the_language_knows_lark_and_nothing_evaluates_python():
     for path in SOURCES:
-        assert "lark" not in set(imported(path)) or path.name == "expression.py", path
+        assert "lark" not in set(imported(path)) or path.name == "grammar.py", path
         called = {function.removeprefix("builtins.") for function, _ in calls(path)}
         assert not called & {"eval", "exec", "compile", "__import__"}, path
 
@@ -53,10 +53,10 @@ def test_nothing_unpickles_and_nothing_starts_a_shell():
 
 
 def test_the_tables_are_those_of_the_grammar():
-    grammar = expression.GRAMMAR.read_text(encoding="utf-8")
-    stored = json.loads(expression.TABLES.read_text(encoding="utf-8"))
+    grammar = language.GRAMMAR.read_text(encoding="utf-8")
+    stored = json.loads(language.TABLES.read_text(encoding="utf-8"))
     assert stored["grammar"] == grammar, "run python -m dezero_cli.language.grammar"
-    built = json.loads(json.dumps(expression.build_tables(grammar)))
+    built = json.loads(json.dumps(language.build_tables(grammar)))
     names = {"NUMBER", "NAME"}
     assert set(stored) == set(built) and stored["pattern"] == built["pattern"]
     assert len(stored["states"]) == len(built["states"])

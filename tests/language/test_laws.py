@@ -23,7 +23,9 @@ from dezero import functions as F
 from dezero.programs import native
 from dezero.programs.formula import formulas
 from dezero_cli.language import derivatives, symbolic
+from dezero_cli.language.expression import Apply, Load
 from dezero_cli.language.parser import parse
+from dezero_cli.language.results import inputs
 from dezero_cli.main import run
 from dezero_cli.report import json_line
 from tests.language.strategies import ANALYTIC_EXPRESSIONS, EXPRESSIONS, NAMES, NUMBERS, POINTS
@@ -110,7 +112,7 @@ def test_batch_gives_evals_own_bytes(drawn):
 def line_of(number, text, point):
     """What eval gives, on a line of batch."""
     values = arrays(point)
-    names = differentiate.inputs(parse(text), values)
+    names = inputs(parse(text), values, None)
     value, grad = derivatives.value_and_gradient(parse(text), values, names)
     return json_line({"line": number, "expr": text, "value": value, "grad": grad})
 
@@ -181,7 +183,7 @@ def test_a_printed_formula_means_the_same(text, point):
     value, gradient = value_and_gradient(text, point)
     slack_value, slack_gradient = noise(text, point)
     assume(np.isfinite([value, *gradient]).all())
-    again = [float(differentiate.value(parse(line), arrays(point))) for line in printed]
+    again = [float(derivatives.value(parse(line), arrays(point))) for line in printed]
     if not (agree(again[0], value, slack_value) and agree(again[1:], gradient, slack_gradient)):
         event("the sign of a zero or a nan times 0, which no formula tells, decided a step")
         expression = parse(text)
@@ -329,16 +331,17 @@ def hips(expression, point):
 
     def function(values):
         stack = []
-        for step in expression.program:
-            if type(step) is tuple:
-                operands = stack[-step[1] :]
-                del stack[-step[1] :]
-                stack.append(THEIRS[step[0]](*operands))
-            elif type(step) is str:
-                index = NAMES.index(step) if step in NAMES else None
-                stack.append(F.CONSTANTS[step] if index is None else values[index])
+        for step in expression.steps:
+            if isinstance(step, Apply):
+                operands = stack[-step.arity :]
+                del stack[-step.arity :]
+                stack.append(THEIRS[step.function](*operands))
+            elif isinstance(step, Load):
+                index = NAMES.index(step.name) if step.name in NAMES else None
+                stack.append(F.CONSTANTS[step.name] if index is None else values[index])
             else:
-                stack.append(np.float64(step.data if isinstance(step, Variable) else step))
+                number = step.operand
+                stack.append(np.float64(number.data if isinstance(number, Variable) else number))
         return stack[0] + 0.0 * values[0]
 
     at = np.array([point[name] for name in NAMES])

@@ -1,12 +1,12 @@
 """`dezero plot`: what the pictures show."""
 
-import click
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from dezero_cli.faults import PictureError
 from dezero_cli.language import values
 from dezero_cli.language.parser import parse
 from dezero_cli.pictures import plot as plotting
@@ -207,7 +207,7 @@ def test_the_legend_is_above_a_power_of_ten():
 
 @pytest.mark.parametrize("text", ["1e305*x", "sqrt(-x**2)"])
 def test_a_point_is_no_curve(text):
-    with pytest.raises(click.ClickException, match="no stretch of finite values"):
+    with pytest.raises(PictureError, match="no stretch of finite values"):
         figure(text, "x=-1:1")
 
 
@@ -375,5 +375,5 @@ def test_extreme_numbers_are_drawn_or_refused_in_one_line(text, extent):
         with plotting.style():
             try:
                 draw(subject).draw_without_rendering()
-            except click.ClickException as fault:
-                assert "nothing to draw" in fault.message
+            except PictureError as fault:
+                assert "nothing to draw" in str(fault)

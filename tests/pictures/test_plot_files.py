@@ -107,7 +107,7 @@ def test_a_closed_pipe_ends_quietly():
     assert (done.stdout, done.stderr) == (b"<?xml ver", b"")
 
 
-def test_without_matplotlib_one_line_names_the_extra(tmp_path):
+def test_without_matplotlib_one_line_says_how_to_install_it(tmp_path):
     code = (
         "import sys; sys.modules['matplotlib'] = None\n"
         "from dezero_cli.main import run\n"
@@ -115,7 +115,9 @@ def test_without_matplotlib_one_line_names_the_extra(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "error: this needs matplotlib: pip install 'dezero-cli[plot]'\n"
+    assert done.stderr == (
+        "error: this needs matplotlib, which is not installed: python -m pip install matplotlib\n"
+    )
     assert os.listdir(tmp_path) == []
 
 

@@ -189,7 +189,7 @@ def test_what_does_not_go(dezero, here, monkeypatch):
     assert not (here / "out").exists()
     write(here, "file", "as it was")
     outcome = dezero("map", "x", "t0.csv", "--scheduler", "local", "-o", "file")
-    assert "file: is no folder" in outcome.err and (here / "file").read_text() == "as it was"
+    assert "file: not a folder" in outcome.err and (here / "file").read_text() == "as it was"
     (here / "full").mkdir()
     write(here / "full", "mine.txt", "")
     words[1] = "full"

@@ -17,9 +17,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dezero_cli.language.results import Wanted
 from dezero_cli.tables import files as tables
 from dezero_cli.tables import mapping, streams
-from dezero_cli.tables.step import Request
+from dezero_cli.tables.step import Plan
 from tests.commands.test_eval import shell
 
 DEZERO = [sys.executable, "-m", "dezero_cli"]
@@ -203,7 +204,7 @@ def test_types_of_columns_stay(dezero, here):
 
 
 def test_types_of_text_are_those_of_all_rows(dezero, here, monkeypatch):
-    monkeypatch.setattr(streams, "CHUNK", 100)
+    monkeypatch.setattr(streams, "BLOCK", 100)
     rows = "".join(f"{i},{i},{i},{i:02}, {i} ,\n" for i in range(100))
     (here / "t.csv").write_text(f"a,b,c,d,x,none\n{rows}1,1.5,word,1,2.5,\n")
     assert dezero("map", "x", "t.csv", "-o", "o.parquet").status == 0
@@ -305,7 +306,7 @@ def test_rows_come_out_while_the_pipe_is_open():
 
 def test_all_rows_come_out_before_a_pipe_goes_quiet():
     """Rows of a bit more than one chunk, and then nothing: none is kept waiting."""
-    rows = streams.CHUNK // 8 + 1000
+    rows = streams.BLOCK // 8 + 1000
     with subprocess.Popen(
         [*DEZERO, "map", "0", "--no-grad"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
@@ -341,13 +342,16 @@ def test_wherever_the_bytes_are_cut(tmp_path_factory, rows, size, form):
     source, target = folder / f"cut.{form}", folder / f"out.{form}"
     with open(source, "w", newline="", encoding="utf-8") as file:
         csv.writer(file, delimiter=separator).writerows([("a", "x", "b"), *rows])
-    before, streams.CHUNK = streams.CHUNK, size
+    before, streams.BLOCK = streams.BLOCK, size
     try:
-        done = mapping.mapped(
-            tables.found([str(source)], None), Request("x**2", no_grad=True), form, str(target)
+        done = mapping.map_tables(
+            tables.found([str(source)], None),
+            Plan("x**2", wanted=Wanted(no_grad=True)),
+            form,
+            str(target),
         )
     finally:
-        streams.CHUNK = before
+        streams.BLOCK = before
     with open(target, newline="", encoding="utf-8") as file:
         got = list(csv.reader(file, delimiter=separator))
     assert done == len(rows)
