@@ -1,8 +1,8 @@
-"""Measurements of a pendulum, as a class might take them: prints pendulum.csv.
+"""Print pendulum.csv: measurements of a pendulum, as a class might take them.
 
-Ten lengths, four runs each. A run is the mean period of ten swings, stopped by hand. The numbers
-are made, not measured: g = 9.81 m/s2, errors from a generator with a fixed seed, so that this
-script always prints the same table. One reading is missing, as one always is.
+Ten lengths, four runs each. A run is the mean period of ten swings, timed by hand. The numbers are
+simulated, not measured: g = 9.81 m/s2, with errors from a random generator with a fixed seed, so
+that this script always prints the same table. One reading is missing, as often happens.
 """
 
 import math

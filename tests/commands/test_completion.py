@@ -1,4 +1,4 @@
-"""Completion of commands, options and files in real shells, set up as docs/completion.md says."""
+"""Completion of commands, options and files in real shells, as docs/how-to/completion.md says."""
 
 import os
 import pty

@@ -61,7 +61,7 @@ def test_every_picture_has_a_command_and_is_shown():
 
 
 def test_the_formulas_of_a_page_are_the_latex_above_them():
-    page = DOCS / "programs.md"
+    page = DOCS / "how-to" / "formulas.md"
     (shown,) = blocks(page, "math")
     lines = [line.removesuffix(r" \\").replace("&", "") for line in shown.splitlines()[1:-1]]
     above = "".join(output for block in blocks(page, "console") for _, output in steps(block))
