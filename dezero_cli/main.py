@@ -136,6 +136,8 @@ def run(args: Sequence[str] | None = None) -> int:
         return 0
     except MemoryError:
         return _fail(report.fault_text("not enough memory"), 1)
+    except ImportError as fault:
+        return _fail(report.fault_text(_broken_installation(fault)), 1)
     except OSError as fault:
         _close_output()
         reason = f"{fault.filename or 'output'}: {_lower(fault.strerror or '')}"
@@ -143,6 +145,21 @@ def run(args: Sequence[str] | None = None) -> int:
     except Exception as fault:  # noqa: BLE001, so that no user ever sees a traceback
         reason = f"internal fault, please report it: {type(fault).__name__}: {fault}"
         return _fail(report.fault_text(reason), 1)
+
+
+def _broken_installation(fault: ImportError) -> str:
+    """What is wrong where a module cannot be imported, or lacks what it should have.
+
+    Another package has the name `dezero` (the DeZero book's), and the two would lie in one folder.
+    """
+    if (fault.name or "").partition(".")[0] != "dezero":
+        return f"the installation is not complete: {fault}"
+    engine = sys.modules.get("dezero")
+    place = engine.__path__[0] if engine else "this environment"
+    return (
+        f"another package named dezero is installed in {place}: install this one in an "
+        "environment of its own, for example with pipx"
+    )
 
 
 def _lower(message: str) -> str:

@@ -18,7 +18,7 @@ SUFFIX = ".part"
 """What the name of a file ends in that is not whole."""
 
 
-class Target:
+class Output:
     """An open file, pipe or device; `output` is its name to the user, None for standard output."""
 
     def __init__(self, output: str | None, descriptor: int) -> None:
@@ -61,15 +61,15 @@ class Target:
 
 
 @contextlib.contextmanager
-def open_target(output: str | None) -> Iterator[Target]:
-    """The target that `output` names; ``-`` and None are standard output.
+def open_output(output: str | None) -> Iterator[Output]:
+    """What `output` names, open; ``-`` and None are standard output.
 
     A regular file is there, or changes, only when the block has ended without an exception; a
     signal that asks the program to end is one.  Raises FileError for a directory or in none.
     """
     if output is None or output == "-":
         sys.stdout.flush()
-        target = Target(None, sys.stdout.fileno())
+        target = Output(None, sys.stdout.fileno())
         with signals(target.interrupt):
             yield target
     elif os.path.exists(output) and not os.path.isfile(output):
@@ -77,10 +77,10 @@ def open_target(output: str | None) -> Iterator[Target]:
             raise FileError(output, "is a directory")
         descriptor = os.open(output, os.O_WRONLY)
         with signals(), os.fdopen(descriptor, "wb"):
-            yield Target(output, descriptor)
+            yield Output(output, descriptor)
     else:
         with signals(), _beside(output) as descriptor:
-            yield Target(output, descriptor)
+            yield Output(output, descriptor)
 
 
 @contextlib.contextmanager

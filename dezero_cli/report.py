@@ -233,7 +233,7 @@ def columns(rows: Iterable[tuple[str, ...]]) -> str:
 
 
 # ------------------------------------------------------------------------------ JSON, row by row
-Piece = bytes | Sequence[bytes]
+LinePart = bytes | Sequence[bytes]
 """A part of every line: the same bytes in all of them, or the bytes of each."""
 
 
@@ -251,11 +251,11 @@ def json_table(
 
     counted = orjson.dumps(list(numbers))[1:-1].split(b",")
     known = b',"expr":' + orjson.dumps(expr) + b","
-    opening: Piece = known if identities is None else _identified(identities, known)
+    opening: LinePart = known if identities is None else _identified(identities, known)
     return json_rows([b'{"line":', counted, opening], result, len(numbers))
 
 
-def json_rows(opening: Sequence[Piece], result: Mapping[str, Any], rows: int) -> bytes:
+def json_rows(opening: Sequence[LinePart], result: Mapping[str, Any], rows: int) -> bytes:
     """A line of JSON for each row of the columns of `result`, after an object that is `opening`.
 
     Writing each row by itself would take ten times as long.  So the objects are written once, with
@@ -273,16 +273,16 @@ def json_rows(opening: Sequence[Piece], result: Mapping[str, Any], rows: int) ->
         table[:, i] = column
     figures = orjson.dumps(table.ravel(), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
     first, *between, last = orjson.dumps(_marked(result)).split(_MARK)
-    pieces: list[Piece] = [*opening, first.removeprefix(b"{")]
+    pieces: list[LinePart] = [*opening, first.removeprefix(b"{")]
     for i, text in enumerate([*between, b""]):
         pieces += [figures[i :: len(leaves)], text]
     pieces.append(_endings(table, [path for path, _ in leaves], last))
     return b"".join(_spliced(pieces, rows))
 
 
-def _spliced(pieces: Sequence[Piece], rows: int) -> list[bytes]:
+def _spliced(pieces: Sequence[LinePart], rows: int) -> list[bytes]:
     """The pieces of all rows in turn."""
-    merged: list[Piece] = []
+    merged: list[LinePart] = []
     for piece in pieces:
         if isinstance(piece, bytes) and merged and isinstance(merged[-1], bytes):
             merged[-1] += piece
@@ -313,7 +313,7 @@ def _leaves(item: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, item
 
 
-def _endings(table: np.ndarray, names: Sequence[str], last: bytes) -> Piece:
+def _endings(table: np.ndarray, names: Sequence[str], last: bytes) -> LinePart:
     """How each line ends: with `last`; where a number of its row is not finite, with which."""
     odd = np.flatnonzero(~np.isfinite(table).all(axis=1)).tolist()
     if not odd:

@@ -25,7 +25,7 @@ from dezero_cli.batch.answers import Answer, Settings, answer
 from dezero_cli.batch.lines import LineBlock, LineReader
 from dezero_cli.language import values
 from dezero_cli.language.results import Wanted
-from dezero_cli.output import open_target
+from dezero_cli.output import open_output
 from dezero_cli.progress import Progress
 
 HELP = """Evaluate and differentiate a line at a time: one JSON object for each.
@@ -130,7 +130,7 @@ class _Output:
         self._progress = Progress(reading.total_size(files), "batch", "lines")
 
     def __enter__(self) -> _Output:
-        self.target = self._opened.enter_context(open_target(None))
+        self.target = self._opened.enter_context(open_output(None))
         self._opened.callback(self._progress.clear)
         return self
 

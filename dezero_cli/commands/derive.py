@@ -41,9 +41,9 @@ def command(
     if form and as_json:
         raise UsageError("--to prints code, so it goes without --json")
     expression = parse(text)
-    names = symbolic.checked(expression, wrt)
+    names = symbolic.wanted_names(expression, wrt)
     wanted, program = symbolic.derivatives(
-        expression, symbolic.inputs(expression, wrt), names, order
+        expression, symbolic.free_names(expression, wrt), names, order
     )
     if form:
         report.write(symbolic.code(form, program, [(), *wanted], text))

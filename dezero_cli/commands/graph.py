@@ -48,6 +48,6 @@ def command(words: tuple[str, ...], form: str | None, output: Path | None) -> No
         raise UsageError(f"give values for all inputs or for none: {missing[0]} has none")
     graph = drawing.nodes(expression, given)
     if output:
-        drawing.picture(drawing.dot(graph), output)
+        drawing.draw(drawing.dot(graph), output)
     else:
         report.write(drawing.mermaid(graph) if form == "mermaid" else drawing.dot(graph))

@@ -18,7 +18,7 @@ from dezero_cli.language.diagnosis import missing_value
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.parser import parse
 from dezero_cli.language.words import expression_and_values
-from dezero_cli.output import open_target
+from dezero_cli.output import open_output
 from dezero_cli.pictures import plot as plotting
 
 HELP = """Draw EXPR and its derivatives over a range, or its contours and gradient over two.
@@ -79,7 +79,7 @@ def command(
     picture = plotting.picture(subject, form)
     if missing := plotting.missing_letters(subject):
         report.warn(f"note: the picture has boxes for letters that its font lacks: {missing}")
-    with open_target(output) as target:
+    with open_output(output) as target:
         target.write(picture)
 
 
@@ -97,7 +97,7 @@ def _check(
     expression: Expression, ranges: Sequence[values.Range], fixed: Mapping[str, np.ndarray]
 ) -> None:
     """Refuse what cannot be drawn: no range, or too many; a name without a value, or unknown."""
-    names = symbolic.inputs(expression, [*fixed, *(each.name for each in ranges)])
+    names = symbolic.free_names(expression, [*fixed, *(each.name for each in ranges)])
     example = next((name for name in names if name not in fixed), "x")
     if not 1 <= len(ranges) <= 2:
         count = "no range" if not ranges else f"{len(ranges)} ranges"

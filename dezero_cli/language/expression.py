@@ -62,7 +62,7 @@ class Apply(NamedTuple):
     """Where the operator or the function's name is."""
 
 
-Step = Load | Literal | Apply
+Steps = tuple[Load | Literal | Apply, ...]
 
 
 class Expression:
@@ -74,7 +74,7 @@ class Expression:
 
     __slots__ = ("places", "steps", "text")
 
-    def __init__(self, text: str, places: Mapping[str, int], steps: tuple[Step, ...]) -> None:
+    def __init__(self, text: str, places: Mapping[str, int], steps: Steps) -> None:
         self.text = text
         self.places = places
         self.steps = steps

@@ -12,7 +12,7 @@ from dezero_cli.faults import ExpressionError, did_you_mean
 from dezero_cli.language.expression import Expression
 
 
-def inputs(expression: Expression, wrt: Sequence[str] = ()) -> list[str]:
+def free_names(expression: Expression, wrt: Sequence[str] = ()) -> list[str]:
     """The free names of an expression; a constant's name is one only where `wrt` asks for it."""
     return [name for name in expression.names if name not in CONSTANTS or name in wrt]
 
@@ -79,14 +79,14 @@ def code(form: str, part: Program, wrt: Sequence[tuple[str, ...]], text: str) ->
 
 def gradient(expression: Expression) -> dict[str, str]:
     """Each partial derivative of an expression as a formula."""
-    names = inputs(expression)
+    names = free_names(expression)
     part = program(expression, names, names)
     return dict(zip(names, texts(part, expression.text)[1:], strict=True))
 
 
-def checked(expression: Expression, wrt: Sequence[str]) -> list[str]:
+def wanted_names(expression: Expression, wrt: Sequence[str]) -> list[str]:
     """The names to derive for: `wrt`, or all inputs; an unknown name is a fault."""
-    names = inputs(expression, wrt)
+    names = free_names(expression, wrt)
     for name in wrt:
         if name not in names:
             hint = did_you_mean(name, names)

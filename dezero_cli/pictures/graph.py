@@ -13,7 +13,7 @@ import numpy as np
 from dezero import Variable
 from dezero_cli.faults import MissingError, PictureError, UsageError
 from dezero_cli.language.expression import Apply, Expression, Load
-from dezero_cli.output import open_target
+from dezero_cli.output import open_output
 from dezero_cli.report import array_text, cells
 
 LONGEST = 40
@@ -113,7 +113,7 @@ def _escape(text: str, characters: str) -> str:
     return "".join("\\" + c if c in characters else c for c in text)
 
 
-def picture(source: str, path: Path) -> None:
+def draw(source: str, path: Path) -> None:
     """Have Graphviz draw DOT into a .svg, .png or .pdf file, whole or not at all."""
     kind = path.suffix.lower().lstrip(".")
     if kind not in {"svg", "png", "pdf"}:
@@ -127,5 +127,5 @@ def picture(source: str, path: Path) -> None:
     except subprocess.CalledProcessError as fault:
         reason = fault.stderr.decode(errors="replace").strip()
         raise PictureError(f"dot failed: {reason}") from None
-    with open_target(str(path)) as target:
+    with open_output(str(path)) as target:
         target.write(done.stdout)

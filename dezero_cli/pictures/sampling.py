@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-Function = Callable[[np.ndarray, np.ndarray], np.ndarray]
+ValueAndSlope = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """Values and exact derivatives, shape (2, n), at n places, each in the interval of that number."""
 Ends = tuple[np.ndarray, np.ndarray]
 """Place, value and derivative at the left and at the right ends of intervals, each (3, n)."""
@@ -57,7 +57,7 @@ class Curve:
         return max(low, fence[0]) if self.down else low, min(high, fence[1]) if self.up else high
 
 
-def curve(function: Function, x: np.ndarray, y: np.ndarray, slope: np.ndarray) -> Curve:
+def curve(function: ValueAndSlope, x: np.ndarray, y: np.ndarray, slope: np.ndarray) -> Curve:
     """The curve of samples at increasing places `x`: values `y` with derivatives `slope`.
 
     Undefined stretches, jumps and poles become gaps as wide as they are.  A single undefined
@@ -138,7 +138,7 @@ class Gaps:
 class Intervals:
     """Intervals between samples, and the least difference of values that is visible."""
 
-    function: Function
+    function: ValueAndSlope
     ends: Ends
     visible: float
 

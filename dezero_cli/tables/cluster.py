@@ -162,7 +162,7 @@ def _read_json(path: Path) -> Any:
 
 
 def _write_json(path: Path, data: Any) -> None:
-    with output.open_target(str(path)) as file:
+    with output.open_output(str(path)) as file:
         file.write(json.dumps(data, indent=1, ensure_ascii=False).encode() + b"\n")
 
 

@@ -19,7 +19,7 @@ from polars.io.plugins import register_io_source
 
 from dezero_cli import reading
 from dezero_cli.faults import TableError
-from dezero_cli.output import Target
+from dezero_cli.output import Output
 from dezero_cli.progress import Progress
 from dezero_cli.tables import background, encode
 from dezero_cli.tables.files import SEPARATORS, TEXT, Tables
@@ -43,7 +43,7 @@ def map_columns(
     tables: Tables,
     plan: Plan,
     form: str,
-    target: Target,
+    target: Output,
     progress: Progress,
     types: Types | None = None,
 ) -> int:
@@ -63,7 +63,7 @@ def _map_resting(
     tables: Tables,
     plan: Plan,
     form: str,
-    target: Target,
+    target: Output,
     progress: Progress,
     types: Types | None,
     until: background.Until,
@@ -250,7 +250,7 @@ class _Batch:
         return pl.DataFrame({"": encode.table_objects(self(frame))}, schema={"": pl.String})
 
 
-def _sink(frame: pl.LazyFrame, batch: _Batch, schema: Schema, form: str, target: Target) -> None:
+def _sink(frame: pl.LazyFrame, batch: _Batch, schema: Schema, form: str, target: Output) -> None:
     """Read, compute and write."""
     if form == "jsonl":
         lines = frame.map_batches(batch.lines, schema={"": pl.String}, streamable=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dezero_cli.output import open_target
+from dezero_cli.output import open_output
 from dezero_cli.progress import Progress
 from dezero_cli.tables import columnar, streams
 from dezero_cli.tables.files import TEXT, Tables
@@ -25,7 +25,7 @@ def map_tables(
     or ExpressionError, and OSError where reading or writing fails.
     """
     progress = progress or Progress(0)
-    with open_target(output) as target:
+    with open_output(output) as target:
         if tables.format in TEXT and form in TEXT:
             return streams.map_text(tables, plan, form, target, progress)
         return columnar.map_columns(tables, plan, form, target, progress, types)

@@ -14,7 +14,7 @@ import polars as pl
 
 from dezero_cli import reading, report
 from dezero_cli.faults import TableError
-from dezero_cli.output import Target
+from dezero_cli.output import Output
 from dezero_cli.progress import Progress
 from dezero_cli.tables import encode
 from dezero_cli.tables.delimited import Delimited
@@ -227,7 +227,7 @@ def row_count(tables: Tables) -> int:
     return sum(piece.rows for piece in TextTable(tables).pieces(()))
 
 
-def map_text(tables: Tables, plan: Plan, form: str, target: Target, progress: Progress) -> int:
+def map_text(tables: Tables, plan: Plan, form: str, target: Output, progress: Progress) -> int:
     """Write a table of text, with its results, as text to `target`; the number of rows.
 
     Raises TableError at the first row that is at fault.

@@ -2,9 +2,12 @@
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from dezero_cli.language import grammar as language
 
@@ -83,3 +86,21 @@ def test_python_dash_m_is_the_console_script():
         check=True,
     )
     assert done.stdout == "value  6.0\n"
+
+
+@pytest.mark.parametrize("name", ["Variable", "constant"])
+def test_a_foreign_package_named_dezero_is_named_in_one_line(tmp_path, name):
+    (tmp_path / "dezero").mkdir()
+    (tmp_path / "dezero" / "__init__.py").write_text(f"class {name}:\n    pass\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "dezero_cli", "eval", "x", "x=1"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"error: another package named dezero is installed in {tmp_path / 'dezero'}: install this "
+        "one in an environment of its own, for example with pipx\n"
+    )

@@ -26,7 +26,7 @@ CASES = [case for case in cases() if case["smooth"] and case.get("grad")]
 def derived(text: str) -> tuple[list[str], Program]:
     """The inputs of an expression and the program of its value and gradient."""
     expression = parse(text)
-    names = symbolic.inputs(expression)
+    names = symbolic.free_names(expression)
     return names, symbolic.program(expression, names, names)
 
 
@@ -202,7 +202,7 @@ PIECEWISE = ["x**y", "x**x", "hypot(x, y)", "maximum(x, y)**2", "where(x>y, x**2
 @pytest.mark.parametrize("text", PIECEWISE)
 def test_choices_that_became_one_choose_as_the_engine_does(text):
     expression = parse(text)
-    names = symbolic.inputs(expression)
+    names = symbolic.free_names(expression)
     wanted, program = symbolic.derivatives(expression, names, names, 2)
     second = [parse(formula) for formula in formulas(program)[1:]]
     for x, y in itertools.product([0.0, 0.5, 1.0, 2.0], repeat=2):
