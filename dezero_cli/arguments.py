@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dezero_cli.number_format import FORMS
+
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
@@ -81,4 +83,17 @@ precision_option = click.option(
     type=click.IntRange(1, 17),
     metavar="N",
     help="Significant digits in text (default: the shortest exact text).",
+)
+format_option = click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMS),
+    help="Numbers in text without an exponent, with one, or with a multiple of three.",
+)
+get_option = click.option(
+    "--get",
+    multiple=True,
+    metavar="WHAT",
+    help="Print this number alone, by its place in the JSON: value, grad.x, hessian.x.y "
+    "(repeatable).",
 )

@@ -16,6 +16,7 @@ from typing import IO, Any
 import numpy as np
 
 from dezero_cli.faults import ExpressionError
+from dezero_cli.number_format import ShowNumber, number_text
 
 WIDTH = 100
 """Cells of a line of text."""
@@ -69,20 +70,14 @@ def _nonfinite(plain: Any) -> Iterator[tuple[str, str]]:
 
 
 # ------------------------------------------------------------------------------------------- text
-def number_text(number: float, precision: int | None = None) -> str:
-    """The shortest text that reads back to the same float64, or `precision` digits."""
-    number = float(number)
-    return repr(number) if precision is None else f"{number:.{precision}g}"
-
-
-def text_lines(rows: Iterable[tuple[str, Any]], precision: int | None = None) -> str:
+def text_lines(rows: Iterable[tuple[str, Any]], show: ShowNumber = number_text) -> str:
     """A line a row, label and array; the numbers stand in one column, signs before it."""
     rows = list(rows)
     width = max((cells(label) for label, _ in rows), default=0)
     lines = []
     for label, array in rows:
         margin = label + " " * (width - cells(label) + 1)
-        text = array_text(array, precision, width + 2)
+        text = array_text(array, width + 2, show)
         lines.append(margin + ("" if text.startswith("-") else " ") + text + "\n")
     return "".join(lines)
 
@@ -121,18 +116,18 @@ def element_label(name: str, index: tuple[int, ...]) -> str:
     return f"d/d{name}" + (f"[{', '.join(map(str, index))}]" if index else "")
 
 
-def array_text(array: Any, precision: int | None, indent: int) -> str:
+def array_text(array: Any, indent: int, show: ShowNumber = number_text) -> str:
     """A number, or a list of numbers as NumPy and JSON write it; further lines are indented."""
     array = np.asarray(array)
     if array.ndim == 0:
-        return number_text(float(array), precision)
+        return show(float(array))
     return np.array2string(
         array,
         separator=", ",
         prefix=" " * indent,
         max_line_width=WIDTH,
         threshold=sys.maxsize,
-        formatter={"float_kind": lambda number: number_text(float(number), precision)},
+        formatter={"float_kind": lambda number: show(float(number))},
     )
 
 

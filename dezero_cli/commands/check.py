@@ -7,17 +7,21 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from dezero_cli import report
+from dezero_cli import places, report
 from dezero_cli.arguments import (
     ExpressionCommand,
+    format_option,
+    get_option,
     json_option,
     precision_option,
     vars_option,
 )
+from dezero_cli.faults import UsageError
 from dezero_cli.language import derivatives, values
 from dezero_cli.language.parser import parse
 from dezero_cli.language.results import inputs
 from dezero_cli.language.words import expression_and_values
+from dezero_cli.number_format import NumberFormat
 
 if TYPE_CHECKING:
     from dezero.calculus import Comparison
@@ -53,27 +57,36 @@ shown; --json has them all.
     help="Largest relative difference, beside the numerical method's own error.",
 )
 @json_option
+@get_option
 @precision_option
+@format_option
 def command(
     words: tuple[str, ...],
     vars_file: str | None,
     wrt: tuple[str, ...],
     tolerance: float,
     as_json: bool,
+    get: tuple[str, ...],
     precision: int | None,
+    form: str | None,
 ) -> int:
     """Take the arguments, compare, report."""
+    if get and as_json:
+        raise UsageError("--get prints numbers alone: leave out --json")
     text, assignments = expression_and_values(words)
     expression = parse(text)
     given = values.all_given(vars_file, assignments)
     names = [n for n in inputs(expression, given, wrt or None) if given[n].size]
     compared = derivatives.check(expression, given, names, tolerance)
     wrong = [name for name, comparison in compared.items() if not comparison.agrees.all()]
-    if as_json:
+    show = NumberFormat(precision, form)
+    if as_json or get:
         checks = {name: _object(comparison) for name, comparison in compared.items()}
-        report.write(report.json_line({"expr": text, "agrees": not wrong, "check": checks}))
+        result = {"expr": text, "agrees": not wrong, "check": checks}
+        shown = "".join(places.text(places.found(result, w), show) + "\n" for w in get)
+        report.write(shown if get else report.json_line(result))
     else:
-        rows = [_row(name, comparison, precision) for name, comparison in compared.items()]
+        rows = [_row(name, comparison, show) for name, comparison in compared.items()]
         header = ("", "analytic", "numerical", "difference", "method")
         report.write(report.columns([header, *rows]) if rows else "nothing to check: no inputs\n")
     for name in wrong:
@@ -92,11 +105,11 @@ def _object(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _row(name: str, comparison: Comparison, precision: int | None) -> tuple[str, ...]:
+def _row(name: str, comparison: Comparison, show: NumberFormat) -> tuple[str, ...]:
     """The element of an input that agrees least."""
     worst = comparison.worst
     numbers = (comparison.analytic, comparison.numerical, comparison.difference)
-    texts = [report.number_text(array[worst], precision) for array in numbers]
+    texts = [show(array[worst]) for array in numbers]
     verdict = "" if comparison.agrees.all() else "  DISAGREES"
     return (report.element_label(name, worst), *texts, comparison.method + verdict)
 

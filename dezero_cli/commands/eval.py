@@ -8,9 +8,11 @@ from typing import Any
 import click
 import numpy as np
 
-from dezero_cli import report
+from dezero_cli import places, report
 from dezero_cli.arguments import (
     ExpressionCommand,
+    format_option,
+    get_option,
     hessian_option,
     jacobian_option,
     json_option,
@@ -20,11 +22,13 @@ from dezero_cli.arguments import (
     vars_option,
     wrt_option,
 )
+from dezero_cli.faults import UsageError
 from dezero_cli.language import values
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.parser import parse
 from dezero_cli.language.results import Wanted, results
 from dezero_cli.language.words import expression_and_values
+from dezero_cli.number_format import NumberFormat
 
 HELP = """Print the value of EXPR and its gradient for every input.
 
@@ -33,6 +37,7 @@ HELP = """Print the value of EXPR and its gradient for every input.
   dezero eval 'sin(theta)' theta=pi/4 --json
   dezero eval 'a*x + b' a=2 b=1 x=[1,2,3]
   dezero eval 'a*x + b' a=2 b=1 x=@data.csv
+  v=$(dezero eval 'x**2' x=3 --get value)
   dezero eval 'm*g*h' m=2 g=9.81 h=3 --sigma m=0.01 --sigma h=0.05
 
 VALUE is a number, an expression of constants, a JSON list or @FILE (.npy, .json, or .csv and
@@ -51,7 +56,9 @@ VALUE is a number, an expression of constants, a JSON list or @FILE (.npy, .json
 @sigma_option
 @click.option("--strict", is_flag=True, help="Exit with 1 if a result is not finite.")
 @json_option
+@get_option
 @precision_option
+@format_option
 def command(
     words: tuple[str, ...],
     vars_file: str | None,
@@ -63,19 +70,34 @@ def command(
     sigma: tuple[str, ...],
     strict: bool,
     as_json: bool,
+    get: tuple[str, ...],
     precision: int | None,
+    form: str | None,
 ) -> int:
     """Take the arguments, have them answered, report."""
+    if get and as_json:
+        raise UsageError("--get prints numbers alone: leave out --json")
     sigmas = values.uncertainties(sigma)
-    wanted = Wanted(wrt or None, no_grad, jacobian, hessian, retain_grad, sigmas)
+    asked = {what.partition(".")[0] for what in get}
+    wanted = Wanted(
+        wrt or None,
+        no_grad,
+        jacobian or "jacobian" in asked,
+        hessian or "hessian" in asked,
+        retain_grad or "intermediates" in asked,
+        sigmas,
+    )
     text, assignments = expression_and_values(words)
     expression = parse(text)
     given = values.all_given(vars_file, assignments)
     result = {"expr": text} | results(expression, given, wanted)
-    if as_json:
+    show = NumberFormat(precision, form)
+    if get:
+        report.write("".join(places.text(places.found(result, w), show) + "\n" for w in get))
+    elif as_json:
         report.write(report.json_line(result))
     else:
-        report.write(report.text_lines(report.result_rows(result), precision))
+        report.write(report.text_lines(report.result_rows(result), show))
     return _explain(expression, given, result, strict)
 
 

@@ -11,6 +11,7 @@ from dezero_cli import report
 from dezero_cli.arguments import json_option
 from dezero_cli.language import symbolic
 from dezero_cli.language.parser import parse
+from dezero_cli.number_format import number_text
 
 HELP = """List the functions and constants that an expression may use, with their derivatives."""
 
@@ -31,7 +32,7 @@ def command(as_json: bool) -> None:
         for i, label in enumerate([f["summary"], *_details(f)])
     ]
     report.write(report.columns([("FUNCTION", "ALSO", ""), *rows]) + "\n")
-    constants = [(name, report.number_text(value)) for name, value in CONSTANTS.items()]
+    constants = [(name, number_text(value)) for name, value in CONSTANTS.items()]
     report.write(report.columns([("CONSTANT", "VALUE"), *constants]))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from dezero import Variable
 from dezero_cli.language.expression import Apply, Expression
 from dezero_cli.language.parser import parse, tokens
-from dezero_cli.report import number_text
+from dezero_cli.number_format import number_text
 
 
 def explanation(expression: Expression, values: Mapping[str, np.ndarray]) -> str | None:

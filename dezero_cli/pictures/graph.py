@@ -13,9 +13,11 @@ import numpy as np
 from dezero import Variable
 from dezero_cli.faults import MissingError, PictureError, UsageError
 from dezero_cli.language.expression import Apply, Expression, Load
+from dezero_cli.number_format import NumberFormat
 from dezero_cli.output import open_output
 from dezero_cli.report import array_text, cells
 
+SIX_DIGITS = NumberFormat(6)
 LONGEST = 40
 """Cells of a label's line; a longer source text is cut."""
 
@@ -63,9 +65,9 @@ def nodes(expression: Expression, values: Mapping[str, np.ndarray]) -> list[Node
 
 def figures(variable: Variable) -> list[str]:
     """The lines of a label that give a value and its gradient."""
-    lines = [f"= {clip(array_text(variable.data, 6, 0))}"]
+    lines = [f"= {clip(array_text(variable.data, 0, SIX_DIGITS))}"]
     if variable.grad is not None:
-        lines.append(f"gradient {clip(array_text(variable.grad, 6, 0))}")
+        lines.append(f"gradient {clip(array_text(variable.grad, 0, SIX_DIGITS))}")
     return lines
 
 

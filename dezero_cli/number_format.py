@@ -1,0 +1,49 @@
+"""Numbers as text: the shortest that reads back, or so many digits, in one of three forms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+FORMS = ("plain", "sci", "eng")
+"""Without an exponent; with one; with one that is a multiple of three."""
+
+ShowNumber = Callable[[float], str]
+"""What writes a number."""
+
+
+def number_text(number: float) -> str:
+    """The shortest text that reads back to the same float64."""
+    return repr(float(number))
+
+
+@dataclass(frozen=True, slots=True)
+class NumberFormat:
+    """How numbers are written: so many significant digits (None: the fewest that read back).
+
+    `form` is one of FORMS; None takes an exponent where it makes the text short, as Python does.
+    """
+
+    precision: int | None = None
+    form: str | None = None
+
+    def __call__(self, number: float) -> str:
+        """The text of a number; nan, inf and -inf are themselves."""
+        number = float(number)
+        if not math.isfinite(number):
+            return repr(number)
+        if self.form is None:
+            return repr(number) if self.precision is None else f"{number:.{self.precision}g}"
+        digits = repr(number) if self.precision is None else f"{number:.{self.precision - 1}e}"
+        exact = Decimal(digits)
+        if self.form == "plain":
+            return f"{exact:f}"
+        exponent = exact.adjusted() if exact else 0
+        if self.form == "eng":
+            exponent -= exponent % 3
+        mantissa = exact.scaleb(-exponent)
+        if self.precision is None:
+            mantissa = mantissa.normalize()
+        return f"{mantissa:f}e{exponent:+03d}"

@@ -1,0 +1,94 @@
+"""Places in a result, such as ``grad.x``: what ``--get`` prints of it, and nothing else."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from dezero_cli.faults import UsageError
+from dezero_cli.number_format import ShowNumber, number_text
+
+MOST_LISTED = 12
+"""Places that a message lists at most."""
+
+_INDEXED = re.compile(r"(.+?)((?:\[\d+\])+)", re.DOTALL)
+
+
+class NoPlaceError(UsageError):
+    """A place that a result does not have."""
+
+
+def found(result: Mapping[str, Any], place: str) -> Any:
+    """What stands at a place of the JSON: keys joined by points, then indices in brackets.
+
+    Raises NoPlaceError, which lists the places that there are.
+    """
+    try:
+        return _keyed(result, place)
+    except LookupError:
+        pass
+    indexed = _INDEXED.fullmatch(place)
+    try:
+        if indexed is not None:
+            index = tuple(map(int, re.findall(r"\d+", indexed[2])))
+            return np.asarray(_keyed(result, indexed[1]))[index]
+    except LookupError:
+        pass
+    known = list(places(result))
+    shown = ", ".join(known[:MOST_LISTED]) + ", ..." * (len(known) > MOST_LISTED)
+    raise NoPlaceError(f"--get {place}: the result has {shown}")
+
+
+def _keyed(result: Mapping[str, Any], place: str) -> Any:
+    """What stands behind keys joined by points; a key may have points in it."""
+    item: Any = result
+    rest = place
+    while True:
+        if not isinstance(item, Mapping):
+            raise LookupError(place)
+        if rest in item:
+            return item[rest]
+        parts = rest.split(".")
+        keys = (".".join(parts[:count]) for count in range(len(parts) - 1, 0, -1))
+        key = next((key for key in keys if key in item), None)
+        if key is None:
+            raise LookupError(place)
+        item, rest = item[key], rest[len(key) + 1 :]
+
+
+def places(item: Any, place: str = "") -> Iterator[str]:
+    """The places of a result that hold numbers."""
+    if isinstance(item, Mapping):
+        for key, value in item.items():
+            yield from places(value, f"{place}.{key}" if place else key)
+    elif isinstance(item, float | np.ndarray | np.generic):
+        yield place
+
+
+def text(item: Any, show: ShowNumber = number_text) -> str:
+    """A number as such, text as it is, anything else as JSON; what is not finite is null there."""
+    if isinstance(item, str):
+        return item
+    plain = item.tolist() if isinstance(item, np.ndarray | np.generic) else item
+    if isinstance(plain, float):
+        return show(plain)
+    return _json(plain, show)
+
+
+def _json(item: Any, show: ShowNumber) -> str:
+    if isinstance(item, np.ndarray | np.generic):
+        item = item.tolist()
+    if isinstance(item, float):
+        return show(item) if math.isfinite(item) else "null"
+    if isinstance(item, list):
+        return "[" + ",".join([_json(each, show) for each in item]) + "]"
+    import orjson
+
+    if isinstance(item, Mapping):
+        pairs = [f"{orjson.dumps(key).decode()}:{_json(each, show)}" for key, each in item.items()]
+        return "{" + ",".join(pairs) + "}"
+    return orjson.dumps(item).decode()
