@@ -12,7 +12,8 @@ from dezero_cli.number_format import FORMS
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-_LONG_OPTION = re.compile(r"--[a-z][a-z-]+(=.*)?", re.DOTALL)
+LONG_OPTION = re.compile(r"--[a-z][a-z-]+(=.*)?", re.DOTALL)
+"""What is an option even where it is misspelt, and never the begin of an expression."""
 
 
 class ExpressionCommand(click.Command):
@@ -40,7 +41,7 @@ class ExpressionCommand(click.Command):
                     if following is None and not ctx.resilient_parsing:
                         raise click.BadOptionUsage(name, f"option {name!r} needs a value", ctx)
                     options += [] if following is None else [following]
-            elif _LONG_OPTION.fullmatch(word):
+            elif LONG_OPTION.fullmatch(word):
                 options.append(word)
             else:
                 words.append(word)

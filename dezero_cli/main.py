@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import click
 
 from dezero_cli import report
+from dezero_cli.arguments import LONG_OPTION
 from dezero_cli.faults import CommandError, nearest
 
 COMMANDS = ("eval", "batch", "map", "derive", "check", "graph", "plot", "functions")
@@ -20,7 +21,7 @@ COMMANDS = ("eval", "batch", "map", "derive", "check", "graph", "plot", "functio
 HELP = """Evaluate expressions and differentiate them, exactly, from the shell.
 
 \b
-  dezero eval 'a*b+c' a=3 b=2 c=1
+  dezero 'a*b+c' a=3 b=2 c=1              the same as dezero eval 'a*b+c' ...
   dezero eval 'sin(x)/x' x=0.5 --json
 
 'dezero COMMAND --help' tells more about a command.
@@ -33,6 +34,14 @@ COLOR = click.Option(
     expose_value=False,
     help="Colour messages on a terminal (auto), always or never.",
 )
+
+
+def is_expression(word: str) -> bool:
+    """Whether a first word is an expression (or NAME=VALUE) and not a command or an option.
+
+    A name alone is taken for a command, so that a misspelt one is noticed.
+    """
+    return not (word.isidentifier() or word in {"", "--", "-h"} or LONG_OPTION.fullmatch(word))
 
 
 class CommandGroup(click.Group):
@@ -54,6 +63,8 @@ class CommandGroup(click.Group):
                 rest.append(word)
         for choice in choices:
             report.use_color(choice)
+        if rest and is_expression(rest[0]):
+            rest.insert(0, "eval")
         return super().parse_args(ctx, [*(f"--color={choice}" for choice in choices), *rest])
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -76,7 +87,9 @@ class CommandGroup(click.Group):
         """Find a command; for an unknown one name the nearest."""
         if args[0] not in COMMANDS and not args[0].startswith("-"):
             near = nearest(args[0], COMMANDS)
-            hint = f"did you mean {near}?" if near else f"known are {', '.join(COMMANDS)}"
+            hint = f"did you mean {near}?" if near else f"the commands are {', '.join(COMMANDS)}"
+            if near is None and args[0].isidentifier():
+                hint += f"; for the expression, write dezero eval {args[0]}"
             raise click.UsageError(f"no command {args[0]!r}: {hint}")
         return super().resolve_command(ctx, args)
 

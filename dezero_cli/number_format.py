@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from decimal import Decimal
 
 FORMS = ("plain", "sci", "eng")
 """Without an exponent; with one; with one that is a multiple of three."""
@@ -19,15 +17,17 @@ def number_text(number: float) -> str:
     return repr(float(number))
 
 
-@dataclass(frozen=True, slots=True)
 class NumberFormat:
     """How numbers are written: so many significant digits (None: the fewest that read back).
 
     `form` is one of FORMS; None takes an exponent where it makes the text short, as Python does.
     """
 
-    precision: int | None = None
-    form: str | None = None
+    __slots__ = ("form", "precision")
+
+    def __init__(self, precision: int | None = None, form: str | None = None) -> None:
+        self.precision = precision
+        self.form = form
 
     def __call__(self, number: float) -> str:
         """The text of a number; nan, inf and -inf are themselves."""
@@ -36,6 +36,8 @@ class NumberFormat:
             return repr(number)
         if self.form is None:
             return repr(number) if self.precision is None else f"{number:.{self.precision}g}"
+        from decimal import Decimal
+
         digits = repr(number) if self.precision is None else f"{number:.{self.precision - 1}e}"
         exact = Decimal(digits)
         if self.form == "plain":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,43 @@ def found(result: Mapping[str, Any], place: str) -> Any:
     known = list(places(result))
     shown = ", ".join(known[:MOST_LISTED]) + ", ..." * (len(known) > MOST_LISTED)
     raise NoPlaceError(f"--get {place}: the result has {shown}")
+
+
+def line(record: Mapping[str, Any], wanted: Sequence[str], show: ShowNumber) -> bytes:
+    """What stands at each of the `wanted` places of a record, separated by tabs; else nan."""
+    cells = []
+    for place in wanted:
+        try:
+            cells.append(_cell(text(found(record, place), show)))
+        except NoPlaceError:
+            cells.append("nan")
+    return "\t".join(cells).encode() + b"\n"
+
+
+def table(result: Mapping[str, Any], wanted: Sequence[str], rows: int, show: ShowNumber) -> bytes:
+    """The same for each row of the columns of a result."""
+    columns = []
+    for place in wanted:
+        try:
+            column = found(result, place)
+        except NoPlaceError:
+            column = None
+        if column is None:
+            columns.append(["nan"] * rows)
+        elif isinstance(column, list):
+            columns.append([_cell(text(each, show)) for each in column])
+        else:
+            columns.append(list(map(show, np.broadcast_to(column, (rows,)).tolist())))
+    return "".join(map("%s\n".__mod__, map("\t".join, zip(*columns, strict=True)))).encode()
+
+
+def _cell(shown: str) -> str:
+    """A text as a cell of a line: as JSON where it holds a tab or a line end."""
+    if shown.isprintable():
+        return shown
+    import orjson
+
+    return orjson.dumps(shown).decode()
 
 
 def _keyed(result: Mapping[str, Any], place: str) -> Any:

@@ -331,6 +331,9 @@ def _identified(identities: Sequence[tuple[Any, ...]], known: bytes) -> list[byt
     """The text after the number of a line: the "id" that it may have, then what is `known`."""
     import orjson
 
+    if all(len(identity) == 1 and type(identity[0]) is int for identity in identities):
+        written = orjson.dumps([identity for (identity,) in identities])[1:-1].split(b",")
+        return [b',"id":' + identity + known for identity in written]  # in a third of the time
     return [
         b',"id":' + orjson.dumps(identity[0]) + known if identity else known
         for identity in identities

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from dezero_cli.batch.lines import LineBlock, lines_of
+from dezero_cli.batch.lines import Formula, LineBlock, lines_of
 
 _MARK = int.from_bytes(os.urandom(5), "big") << 8
 _JSON = re.compile(rb'("[^"\\]*(?:\\.[^"\\]*)*")(\s*:)?|-?\d[\d.eE+-]*|true|false|null')
@@ -53,12 +53,12 @@ class _Template:
     identity: int | None
 
 
-def alike(block: LineBlock, longest: int) -> Alike | None:
+def alike(block: LineBlock, longest: int, formula: Formula | None = None) -> Alike | None:
     """The lines of a block as columns; None where they are not all alike."""
     data = block.data
     if block.count < 2 or (len(data) > longest and max(map(len, data.split(b"\n"))) > longest):
         return None
-    template = _template(data[: data.index(b"\n")])
+    template = _template(data[: data.index(b"\n")], formula)
     if template is None:
         return None
     flat = _flat(data, template.pieces, block.count)
@@ -92,12 +92,14 @@ def _flat(data: bytes, pieces: list[bytes], count: int) -> list[Any] | None:
     return flat if flat[1::2] == (marks * count)[:-1] and len(flat) % 2 else None
 
 
-def _template(line: bytes) -> _Template | None:
+def _template(line: bytes, formula: Formula | None) -> _Template | None:
     """The template that a line makes; None where its numbers do not stand for single values."""
     in_json = line.startswith(b"{")
     pieces = [b""]
     place = 0
-    for start, end in _json_slots(line) if in_json else _plain_slots(line):
+    fixed = b'"expr"' if formula is None else b""
+    values = line.find(b";") if formula is None else 0
+    for start, end in _json_slots(line, fixed) if in_json else _plain_slots(line, values):
         pieces[-1] = line[place:start]
         pieces.append(b"")
         place = end
@@ -106,7 +108,7 @@ def _template(line: bytes) -> _Template | None:
     if len(pieces) < 2 or any(name_before not in piece for piece in pieces[1:-1]):
         return None
     probe = b"".join(b"%b%d" % (piece, _MARK + slot) for slot, piece in enumerate(pieces[:-1]))
-    asked = lines_of(LineBlock("", 1, probe + pieces[-1], 1, 0), sys.maxsize)
+    asked = lines_of(LineBlock("", 1, probe + pieces[-1], 1, 0), sys.maxsize, formula)
     if len(asked) != 1 or asked[0].fault is not None:
         return None
     slots = {name: _slot(value) for name, value in asked[0].values.items()}
@@ -123,19 +125,18 @@ def _slot(value: Any) -> int:
     return value - _MARK if type(value) is int else -1
 
 
-def _json_slots(line: bytes) -> Iterator[tuple[int, int]]:
-    """Where the numbers, words and texts of a JSON object are, but for its keys and its "expr"."""
+def _json_slots(line: bytes, fixed: bytes) -> Iterator[tuple[int, int]]:
+    """Where the numbers, words and texts of a JSON object are, without keys and what is `fixed`."""
     key = b""
     for match in _JSON.finditer(line):
         if match[2]:
             key = match[1]
-        elif key != b'"expr"':
+        elif key != fixed:
             yield match.span()
 
 
-def _plain_slots(line: bytes) -> Iterator[tuple[int, int]]:
-    """Where the values are in ``EXPR ; a=3 b=2`` that are numbers in JSON too."""
-    start = line.find(b";")
+def _plain_slots(line: bytes, start: int) -> Iterator[tuple[int, int]]:
+    """Where the values are in ``EXPR ; a=3 b=2``, from `start` on, that are numbers in JSON too."""
     if start >= 0:
         for match in _PLAIN.finditer(line, start):
             yield match.span(1)

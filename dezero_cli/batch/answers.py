@@ -6,19 +6,22 @@ gives the same bits as one by one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from dezero_cli import report
+from dezero_cli import places, report
 from dezero_cli.batch.alike import alike
-from dezero_cli.batch.lines import Line, LineBlock, LineFault, arrays, lines_of
+from dezero_cli.batch.lines import Formula, Line, LineBlock, LineFault, arrays, lines_of
 from dezero_cli.faults import ExpressionError, ValuesError
 from dezero_cli.language import values
+from dezero_cli.language.expression import Expression
 from dezero_cli.language.parser import parse
 from dezero_cli.language.results import Wanted, results
+from dezero_cli.number_format import ShowNumber, number_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,16 @@ class Settings:
     wanted: Wanted = field(default_factory=Wanted)
     fail_fast: bool = False
     longest: int = 1 << 20
+    formula: Formula | None = None
+    get: tuple[str, ...] = ()
+    show: ShowNumber = number_text
+
+    def used(self, expression: Expression) -> dict[str, np.ndarray]:
+        """The values of the command line that a line of this expression uses."""
+        named = {*expression.places, *(self.wanted.wrt or ())}
+        for name, sigma in self.wanted.sigmas.items():
+            named |= {name, sigma} if isinstance(sigma, str) else {name}
+        return {name: array for name, array in self.values.items() if name in named}
 
 
 @dataclass(slots=True)
@@ -41,40 +54,39 @@ class Answer:
 
 def answer(block: LineBlock, settings: Settings) -> Answer:
     """Answer all lines of a block, in their order."""
-    lines = alike(block, settings.longest)
+    lines = alike(block, settings.longest, settings.formula)
     if lines is not None:
         numbers = range(block.first, block.first + block.count)
         out = _stacked(numbers, lines.identities, lines.expr, lines.columns, settings)
         if out is not None:
             return Answer(out)
-    asked = lines_of(block, settings.longest)
-    written = _answers(asked, settings)
+    asked = lines_of(block, settings.longest, settings.formula)
+    texts = _answers(asked, settings)
     faults = []
     for i, line in enumerate(asked):
         if line.fault is not None:
             fault = line.fault
             faults.append((line.number, fault.column, fault.message))
-            error = {"type": fault.kind, "message": fault.message, "column": fault.column}
-            written[i] = report.json_line(record(line) | {"error": error})
+            texts[i] = written(faulty(line, fault), settings)
             if settings.fail_fast:
-                del written[i + 1 :]
+                del texts[i + 1 :]
                 break
-    return Answer(b"".join(written), faults)
+    return Answer(b"".join(texts), faults)
 
 
 def _answers(asked: list[Line], settings: Settings) -> list[bytes]:
     """The answer to each line; where there is none, the line's fault is set."""
-    written = [b""] * len(asked)
+    texts = [b""] * len(asked)
     for (expr, *names), members in _groups(asked).items():
         together = [asked[i] for i in members]
         out = _together(expr, names, together, settings) if len(members) > 1 else None
         if out is None:
             for i in members:
-                written[i] = _alone(asked[i], settings)
+                texts[i] = _alone(asked[i], settings)
         else:
             for i, line in zip(members, out.splitlines(keepends=True), strict=True):
-                written[i] = line
-    return written
+                texts[i] = line
+    return texts
 
 
 def _groups(asked: list[Line]) -> dict[tuple[str, ...], list[int]]:
@@ -114,26 +126,29 @@ def _stacked(
     None where that cannot be: for values that are not numbers, for an expression that mixes the
     elements of arrays, and for one with a fault.
     """
-    given = _columns(len(numbers), columns, settings)
-    if given is None:
-        return None
     try:
         expression = parse(expr)
-        if not expression.elementwise:
+        given = _columns(len(numbers), columns, settings.used(expression))
+        if given is None or not expression.elementwise:
             return None
-        answers = results(expression, given, settings.wanted, stacked=True)
+        answers = results(expression, given, settings.wanted, stacked=True, own=columns)
     except Exception:  # noqa: BLE001, one by one, each line says what is wrong with it
         return None
+    if settings.get:
+        begun = {"line": list(numbers), "expr": [expr] * len(numbers)}
+        if identities is not None:
+            begun["id"] = [identity[0] if identity else math.nan for identity in identities]
+        return places.table(begun | answers, settings.get, len(numbers), settings.show)
     return report.json_table(numbers, identities, expr, answers)
 
 
 def _columns(
-    count: int, columns: Mapping[str, Sequence[Any]], settings: Settings
+    count: int, columns: Mapping[str, Sequence[Any]], constants: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray] | None:
     """An array for each name, numbers of the command line repeated; None if any is not a number."""
-    if any(array.ndim for array in settings.values.values()):
+    if any(array.ndim for array in constants.values()):
         return None
-    given = {name: np.full(count, array) for name, array in settings.values.items()}
+    given = {name: np.full(count, array) for name, array in constants.items()}
     for name, items in columns.items():
         array = values.column(items) if name.isidentifier() else None
         if array is None:
@@ -151,12 +166,26 @@ def record(line: Line) -> dict[str, Any]:
     return begun
 
 
+def faulty(line: Line, fault: LineFault) -> dict[str, Any]:
+    """The record of a line that has a fault."""
+    error = {"type": fault.kind, "message": fault.message, "column": fault.column}
+    return record(line) | {"error": error}
+
+
+def written(answered: Mapping[str, Any], settings: Settings) -> bytes:
+    """The record of a line as JSON, or what ``--get`` asks of it."""
+    if settings.get:
+        return places.line(answered, settings.get, settings.show)
+    return report.json_line(answered)
+
+
 def _alone(line: Line, settings: Settings) -> bytes:
     """The answer to one line; empty, and its fault set, where there is none."""
     try:
         expression = parse(line.expr)
-        given = {**settings.values, **arrays(line.values)}
-        return report.json_line(record(line) | results(expression, given, settings.wanted))
+        given = settings.used(expression) | arrays(line.values)
+        answer = results(expression, given, settings.wanted, own=line.values)
+        return written(record(line) | answer, settings)
     except ExpressionError as error:
         line.fault = LineFault("expression", str(error), line.offset + error.column)
     except ValuesError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from dezero_cli.language import values
 
 BLOCK = 128 * 1024
 """Bytes that are read at once: enough lines to group, little memory."""
+
+MOST_LISTED = 8
+"""Fields of a record that a message lists at most."""
 
 _NEXT_VALUE = re.compile(r"\s+(?=[^\W\d]\w*\s*=(?!=))")
 
@@ -44,6 +48,32 @@ class Line:
     identity: tuple[Any, ...] = ()
     offset: int = 0
     fault: LineFault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """One expression for all lines, which are then records: objects whose fields are its values.
+
+    `fields` are those that are taken from a record, in order; without a field that is `required`
+    a line has a fault.  All other fields may be anything.
+    """
+
+    text: str
+    fields: tuple[str, ...]
+    required: frozenset[str]
+
+    def line(self, number: int, record: Mapping[str, Any]) -> Line:
+        """What a record asks."""
+        given = {name: record[name] for name in self.fields if name in record}
+        asked = Line(number, self.text, given)
+        if len(asked.values) < len(self.fields):
+            missing = [n for n in self.fields if n in self.required and n not in record]
+            if missing:
+                known = ", ".join(itertools.islice(record, MOST_LISTED)) or "nothing"
+                known += ", ..." * (len(record) > MOST_LISTED)
+                message = f"no field {missing[0]}: the record has {known}"
+                asked.fault = LineFault("values", message)
+        return asked
 
 
 @dataclass(slots=True)
@@ -137,49 +167,68 @@ class LineReader:
 
 
 # ----------------------------------------------------------------------------------------- lines
-def lines_of(block: LineBlock, longest: int) -> list[Line]:
-    """What the lines of a block ask, in order; blank lines and comments ask nothing."""
+def lines_of(block: LineBlock, longest: int, formula: Formula | None = None) -> list[Line]:
+    """What the lines of a block ask, in order; blank lines and comments ask nothing.
+
+    With a `formula` the lines are records, which give its values.
+    """
     found = []
     for number, line in enumerate(block.data.split(b"\n"), block.first):
         if line.startswith(b"{") and len(line) <= longest:
             with contextlib.suppress(orjson.JSONDecodeError):
-                found.append(_from_object(number, orjson.loads(line), line))
+                found.append(_from_object(number, orjson.loads(line), line, formula))
                 continue
         bare = line.strip()
         if bare and not bare.startswith(b"#"):
-            found.append(_line(number, line.removesuffix(b"\r"), longest))
+            found.append(_line(number, line.removesuffix(b"\r"), longest, formula))
     return found
 
 
-def _line(number: int, line: bytes, longest: int) -> Line:
+def _line(number: int, line: bytes, longest: int, formula: Formula | None) -> Line:
     """What one line asks."""
+    expr = "" if formula is None else formula.text
     if len(line) > longest:
         fault = LineFault("line", f"the line is longer than {longest} bytes", longest + 1)
-        return Line(number, "", {}, fault=fault)
+        return Line(number, expr, {}, fault=fault)
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:
         shown = line.decode("utf-8", "replace")
         column = len(line[: error.start].decode("utf-8", "replace")) + 1
-        return Line(number, shown, {}, fault=LineFault("encoding", "not UTF-8", column))
+        fault = LineFault("encoding", "not UTF-8", column)
+        return Line(number, expr or shown, {}, fault=fault)
     if text.lstrip().startswith("{"):
-        return _from_json(number, text)
-    return _from_plain(number, text)
+        return _from_json(number, text, formula)
+    return _from_values(number, text, formula) if formula else _from_plain(number, text)
 
 
-def _from_json(number: int, text: str) -> Line:
+def _from_json(number: int, text: str, formula: Formula | None) -> Line:
     try:
         data = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         message = f"not JSON: {error.msg}"
         if "infinity" in error.msg:
             message = "a number is larger than a float64 can hold"
-        return Line(number, text, {}, fault=LineFault("json", message, error.colno))
-    return _from_object(number, data, text)
+        expr = text if formula is None else formula.text
+        return Line(number, expr, {}, fault=LineFault("json", message, error.colno))
+    return _from_object(number, data, text, formula)
 
 
-def _from_object(number: int, data: dict[str, Any], line: bytes | str) -> Line:
+def _from_object(
+    number: int, data: dict[str, Any], line: bytes | str, formula: Formula | None
+) -> Line:
     """What a JSON object asks, which `line` holds."""
+    asked = _asked(number, data) if formula is None else formula.line(number, data)
+    if "id" in data:
+        try:
+            asked.identity = (_exact(data["id"], line),)
+        except orjson.JSONEncodeError:
+            asked.fault = LineFault("json", '"id" is nested too deeply')
+    return asked
+
+
+def _asked(number: int, data: dict[str, Any]) -> Line:
+    """The expression and the values of {"expr": ..., "vars": {...}}."""
     expr, given = data.get("expr"), data.get("vars")
     asked = Line(number, expr if type(expr) is str else "", given or {})
     if type(expr) is not str:
@@ -187,11 +236,6 @@ def _from_object(number: int, data: dict[str, Any], line: bytes | str) -> Line:
         asked.fault = LineFault("json", f'"expr" {what}')
     elif given is not None and type(given) is not dict:
         asked.fault, asked.values = LineFault("json", '"vars" must be an object'), {}
-    if "id" in data:
-        try:
-            asked.identity = (_exact(data["id"], line),)
-        except orjson.JSONEncodeError:
-            asked.fault = LineFault("json", '"id" is nested too deeply')
     return asked
 
 
@@ -220,12 +264,25 @@ def _from_plain(number: int, text: str) -> Line:
     expr, _, rest = text.partition(";")
     offset = len(expr) - len(expr.lstrip())
     asked = Line(number, expr.strip(), {}, offset=offset)
-    words = [word.strip() for word in _NEXT_VALUE.split(" " + rest) if word.strip()]
     try:
-        asked.values = values.assignments(words, files=False)
+        asked.values = _assignments(rest)
     except (ValuesError, ExpressionError) as error:
         asked.fault = LineFault("values", str(error), text.find(";") + 2)
     return asked
+
+
+def _from_values(number: int, text: str, formula: Formula) -> Line:
+    """What ``a=3 b=2`` asks of a formula."""
+    try:
+        return formula.line(number, _assignments(text.removeprefix(";")))
+    except (ValuesError, ExpressionError) as error:
+        return Line(number, formula.text, {}, fault=LineFault("values", str(error)))
+
+
+def _assignments(text: str) -> dict[str, np.ndarray]:
+    """The arrays of ``a=3 b=2``."""
+    words = [word.strip() for word in _NEXT_VALUE.split(" " + text) if word.strip()]
+    return values.assignments(words, files=False)
 
 
 def arrays(given: Mapping[str, Any]) -> dict[str, np.ndarray]:

@@ -20,8 +20,8 @@ from multiprocessing.connection import Connection, wait
 import orjson
 
 from dezero_cli import report
-from dezero_cli.batch.answers import Answer, Settings, answer, record
-from dezero_cli.batch.lines import LineBlock, LineReader, lines_of
+from dezero_cli.batch.answers import Answer, Settings, answer, faulty, written
+from dezero_cli.batch.lines import Line, LineBlock, LineFault, LineReader, lines_of
 
 SIZES = range(16 * 1024, 256 * 1024 + 1)
 """Bytes that are read at once: few where lines take long, so that the processes end together."""
@@ -203,7 +203,7 @@ def _again(block: LineBlock, settings: Settings) -> Answer:
         if done is None:
             worker.stop()
             worker = _Worker(settings)
-            done = _lost(alone)
+            done = _lost(alone, settings)
         both.out += done.out
         both.faults += done.faults
         if settings.fail_fast and both.faults:
@@ -212,13 +212,13 @@ def _again(block: LineBlock, settings: Settings) -> Answer:
     return both
 
 
-def _lost(line: LineBlock) -> Answer:
+def _lost(line: LineBlock, settings: Settings) -> Answer:
     """The error record of a line whose process died twice; no value of it is looked at again."""
     if line.data.startswith(b"{"):
-        begun = record(lines_of(line, sys.maxsize)[0])
+        lost = lines_of(line, sys.maxsize, settings.formula)[0]
     else:
         text = line.data.decode("utf-8", "replace")
-        begun = {"line": line.first, "expr": text.partition(";")[0].strip()}
-    message = "the process that worked on this line died twice"
-    error = {"type": "worker", "message": message, "column": 1}
-    return Answer(report.json_line(begun | {"error": error}), [(line.first, 1, message)])
+        lost = Line(line.first, text.partition(";")[0].strip(), {})
+    fault = LineFault("worker", "the process that worked on this line died twice")
+    out = written(faulty(lost, fault), settings)
+    return Answer(out, [(line.first, fault.column, fault.message)])

@@ -5,26 +5,33 @@ from __future__ import annotations
 import contextlib
 import gc
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
 import click
 import numpy as np
 
+from dezero.functions import CONSTANTS
 from dezero_cli import reading, report
 from dezero_cli.arguments import (
     ExpressionCommand,
     file_names,
+    format_option,
+    get_option,
     hessian_option,
     jacobian_option,
     no_grad_option,
+    precision_option,
     sigma_option,
     wrt_option,
 )
 from dezero_cli.batch.answers import Answer, Settings, answer
-from dezero_cli.batch.lines import LineBlock, LineReader
+from dezero_cli.batch.lines import Formula, LineBlock, LineReader
+from dezero_cli.faults import UsageError
 from dezero_cli.language import values
+from dezero_cli.language.parser import parse
 from dezero_cli.language.results import Wanted
+from dezero_cli.number_format import NumberFormat
 from dezero_cli.output import open_output
 from dezero_cli.progress import Progress
 
@@ -34,10 +41,16 @@ HELP = """Evaluate and differentiate a line at a time: one JSON object for each.
   printf 'x**2 ; x=3\\nsin(t) ; t=pi/6\\n' | dezero batch
   dezero batch formulas.txt k=2
   cat requests.jsonl | dezero batch --jobs 2 | jq .grad.x
+  cat records.jsonl | dezero batch --expr 'p*q' --get id --get value
 
-A line is EXPR, or EXPR ; a=3 b=2, or {"expr": "...", "vars": {...}} with any "id". Values on the
-command line serve every line. A bad line becomes a record with "error", and the rest goes on.
+A line is EXPR, or EXPR ; a=3 b=2, or {"expr": "...", "vars": {...}} with any "id". With --expr a
+line is a record, {"p": 2, "q": 3} or p=2 q=3, whose fields are the values of that one formula;
+other fields may be anything. Values on the command line serve every line. A bad line becomes a
+record with "error", and the rest goes on.
 """
+
+KEYS = ("value", "grad", "jacobian", "hessian", "sigma", "share", "line", "id", "expr")
+"""What ``--get`` may begin with."""
 
 
 @click.command(
@@ -52,6 +65,14 @@ command line serve every line. A bad line becomes a record with "error", and the
 @jacobian_option
 @hessian_option
 @sigma_option
+@click.option(
+    "--expr",
+    metavar="EXPR",
+    help="One formula for all lines, which are then records: JSON objects, or a=3 b=2.",
+)
+@get_option
+@precision_option
+@format_option
 @click.option("--fail-fast", is_flag=True, help="Stop at the first bad line.")
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, metavar="N", help="N processes.")
 @click.option(
@@ -68,15 +89,28 @@ def command(
     jacobian: bool,
     hessian: bool,
     sigma: tuple[str, ...],
+    expr: str | None,
+    get: tuple[str, ...],
+    precision: int | None,
+    form: str | None,
     fail_fast: bool,
     jobs: int,
     max_line: int,
 ) -> int:
     """Read blocks of lines, answer them, write the answers."""
-    wanted = Wanted(wrt or None, no_grad, jacobian, hessian, sigmas=values.uncertainties(sigma))
+    asked = _asked(get)
+    wanted = Wanted(
+        wrt or None,
+        no_grad,
+        jacobian or "jacobian" in asked,
+        hessian or "hessian" in asked,
+        sigmas=values.uncertainties(sigma),
+    )
     files = [word for word in words if not values.is_assignment(word)] or ["-"]
     given = values.assignments(word for word in words if values.is_assignment(word))
-    settings = Settings(given, wanted, fail_fast, max_line)
+    formula = None if expr is None else _formula(expr, given, wanted)
+    show = NumberFormat(precision, form)
+    settings = Settings(given, wanted, fail_fast, max_line, formula, get, show)
     for name in files:
         reading.require_file(name)
     answered = contextlib.closing(_answered(files, settings, jobs))
@@ -86,6 +120,23 @@ def command(
             if fail_fast and each.faults:
                 break
         return 1 if output.failed else 0
+
+
+def _asked(get: tuple[str, ...]) -> set[str]:
+    """The keys of a record that ``--get`` asks for; one that no record has is a fault."""
+    keys = {what.partition(".")[0].partition("[")[0] for what in get}
+    for key in keys.difference(KEYS):
+        raise UsageError(f"--get {key}: a record has {', '.join(KEYS)}")
+    return keys
+
+
+def _formula(expr: str, given: Mapping[str, np.ndarray], wanted: Wanted) -> Formula:
+    """The formula for all lines, and which fields of a record it takes."""
+    used = parse(expr).names
+    spread = [sigma for sigma in wanted.sigmas.values() if isinstance(sigma, str)]
+    fields = dict.fromkeys([*used, *(wanted.wrt or ()), *wanted.sigmas, *spread])
+    required = frozenset(used).difference(CONSTANTS, given)
+    return Formula(expr, tuple(fields), required)
 
 
 def _answered(

@@ -8,7 +8,7 @@ from typing import Any
 import click
 import numpy as np
 
-from dezero_cli import places, report
+from dezero_cli import report
 from dezero_cli.arguments import (
     ExpressionCommand,
     format_option,
@@ -93,6 +93,8 @@ def command(
     result = {"expr": text} | results(expression, given, wanted)
     show = NumberFormat(precision, form)
     if get:
+        from dezero_cli import places
+
         report.write("".join(places.text(places.found(result, w), show) + "\n" for w in get))
     elif as_json:
         report.write(report.json_line(result))

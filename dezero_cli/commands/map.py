@@ -19,6 +19,7 @@ from dezero_cli.extras import require
 from dezero_cli.faults import UsageError, ValuesError
 from dezero_cli.language import values
 from dezero_cli.language.results import Wanted
+from dezero_cli.language.words import expression_text
 from dezero_cli.progress import Progress
 from dezero_cli.tables import files
 from dezero_cli.tables.files import ENDINGS, Tables
@@ -138,4 +139,4 @@ def _sorted(words: tuple[str, ...]) -> tuple[str, list[str], dict[str, float]]:
         raise UsageError("missing EXPR, the expression; for example: 'x**2 + y' table.csv")
     if os.path.splitext(rest[0])[1][1:] in ENDINGS and os.path.isfile(rest[0]):
         raise UsageError(f"the expression comes first, then the tables: {rest[-1]!r} {rest[0]}")
-    return rest[0], rest[1:], {name: float(value) for name, value in given.items()}
+    return expression_text(rest[0]), rest[1:], {name: float(value) for name, value in given.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,14 +50,16 @@ def results(
     wanted: Wanted,
     stacked: bool = False,
     evaluate: Evaluate = derivatives.value_and_gradient,
+    own: Iterable[str] | None = None,
 ) -> dict[str, Any]:
     """The value and all that is `wanted`, by the keys of the JSON object.
 
+    Of the names that the expression does not use, those in `own` (None: all) have a gradient of 0.
     With `stacked`, `given` are columns of numbers, `expression` works element by element, and
     every result is a column: a row's results are those of its numbers alone.  Raises ValuesError
     for a name without a value and ExpressionError for an operation that NumPy refuses.
     """
-    names = [] if wanted.no_grad else inputs(expression, given, wanted.wrt)
+    names = [] if wanted.no_grad else inputs(expression, given, wanted.wrt, own)
     sigmas = propagation.checked(wanted.sigmas, given, stacked)
     kept: Kept | None = [] if wanted.retain_grad else None
     needed = list(dict.fromkeys([*names, *sigmas]))
@@ -81,15 +83,21 @@ def results(
     return found
 
 
-def inputs(expression: Expression, values: Values, wrt: tuple[str, ...] | None) -> list[str]:
+def inputs(
+    expression: Expression,
+    values: Values,
+    wrt: tuple[str, ...] | None,
+    own: Iterable[str] | None = None,
+) -> list[str]:
     """The names that a gradient is given for: `wrt`, or all inputs in order of appearance.
 
-    Inputs that the expression does not use come last.  Raises ValuesError for a name in `wrt`
-    that has no value.
+    Of the inputs that the expression does not use, those in `own` (None: all) come last.  Raises
+    ValuesError for a name in `wrt` that has no value.
     """
     if wrt is None:
         used = [name for name in expression.places if name in values]
-        return used + [name for name in values if name not in expression.places]
+        others = values if own is None else own
+        return used + [name for name in others if name not in expression.places]
     for name in wrt:
         if name not in values:
             hint = did_you_mean(name, values) or f"add {name}=VALUE"

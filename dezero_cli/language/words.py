@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dezero_cli.faults import UsageError
+from dezero_cli import reading
+from dezero_cli.faults import FileError, UsageError
 from dezero_cli.language.values import is_assignment
 
 
 def expression_and_values(words: Sequence[str]) -> tuple[str, list[str]]:
     """The expression and the NAME=VALUE words, in whatever order they were typed.
 
-    Raises UsageError where there is not exactly one expression.
+    An expression ``-`` is read from standard input.  Raises UsageError where there is not exactly
+    one expression.
     """
     expressions = [word for word in words if not is_assignment(word)]
     assignments = [word for word in words if is_assignment(word)]
@@ -26,4 +28,14 @@ def expression_and_values(words: Sequence[str]) -> tuple[str, list[str]]:
             else "quote the whole expression, and give values as NAME=VALUE"
         )
         raise UsageError(f"unexpected {expressions[1]!r} after the expression: {hint}")
-    return expressions[0], assignments
+    return expression_text(expressions[0]), assignments
+
+
+def expression_text(word: str) -> str:
+    """The expression that a word is; ``-`` is what standard input holds."""
+    if word != "-":
+        return word
+    try:
+        return reading.whole("-").removeprefix(reading.BOM).decode().strip()
+    except UnicodeDecodeError as error:
+        raise FileError("standard input", f"not UTF-8 at byte {error.start}") from None
