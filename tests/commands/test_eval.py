@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from dezero_cli.language.expression import parse
+from tests.conftest import on_terminal
 
 DEZERO = [sys.executable, "-m", "dezero_cli"]
 
@@ -285,12 +286,12 @@ def test_interruption_is_status_130():
 
 def test_off_a_terminal_there_is_no_colour_and_on_one_no_color_is_honoured():
     def errors(**environment):
-        parent, child = pty.openpty()
+        leader, child = pty.openpty()
         command = [*DEZERO, "eval", "1+"]
         variables = {**os.environ, "TERM": "xterm", **environment}
         subprocess.run(command, stderr=child, env=variables, check=False, timeout=60)
         os.close(child)
-        return os.read(parent, 10_000).decode()
+        return on_terminal(leader).decode()
 
     assert "\x1b" in errors()
     assert "\x1b" not in errors(NO_COLOR="1")

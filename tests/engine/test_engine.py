@@ -276,12 +276,12 @@ def test_config_is_per_thread():
     def other():
         with no_grad():
             inside.set()
-            done.wait(10)
+            done.wait(60)
             seen.append(Config.enable_backprop)
 
     thread = threading.Thread(target=other)
     thread.start()
-    assert inside.wait(10)
+    assert inside.wait(60)
     x = variable(2.0)
     (x * x).backward()
     done.set()
