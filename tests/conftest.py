@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 from collections.abc import Callable
@@ -16,8 +17,9 @@ from dezero_cli.main import run
 DATA = Path(__file__).parent / "data"
 
 
+@functools.cache
 def cases() -> list[dict[str, Any]]:
-    """All real expressions, in the order of the files."""
+    """All real expressions, in the order of the files; no test changes them."""
     return [
         json.loads(line)
         for path in sorted(DATA.glob("*.jsonl"))

@@ -10,8 +10,6 @@ import time
 
 import pytest
 
-from tests.conftest import unmeasured
-
 
 def need(shell):
     return pytest.mark.skipif(shutil.which(shell) is None, reason=f"{shell} is not installed")
@@ -29,8 +27,6 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "ZDOTDIR"):
         monkeypatch.delenv(name, raising=False)
-    for name in set(os.environ) - set(unmeasured()):  # a person waits for each of these
-        monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

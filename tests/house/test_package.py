@@ -7,8 +7,19 @@ import tomllib
 from pathlib import Path
 
 from dezero_cli.language import expression
+from tests.house import walls
 
 ROOT = Path(__file__).parents[2]
+
+
+def test_only_the_language_knows_lark_and_nothing_evaluates_python():
+    assert walls.one_file_knows_lark(ROOT) == []
+    assert walls.nothing_evaluates_python(ROOT) == []
+
+
+def test_nothing_unpickles_and_nothing_starts_a_shell():
+    assert walls.nothing_unpickles(ROOT) == []
+    assert walls.nothing_starts_a_shell(ROOT) == []
 
 
 def test_the_tables_are_those_of_the_grammar():
