@@ -1,4 +1,7 @@
-"""``python -m bench [--only NAME] [--json] [--write FILE]``: every comparison, one table."""
+"""``python -m bench [--only NAME,...] [--json] [--write FILE]``: every comparison, one table.
+
+``--against CHECKOUT`` compares this checkout with another one of the project instead.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import bench
+from bench import against
 from bench.timing import Row, markdown, table
 
 PEERS = ("numpy", "torch", "jax", "autograd", "sympy", "symengine", "numexpr", "polars", "llvmlite")
@@ -23,7 +27,7 @@ PEERS = ("numpy", "torch", "jax", "autograd", "sympy", "symengine", "numexpr", "
 
 def comparisons() -> list[str]:
     """The modules of this package that hold a comparison."""
-    helpers = {"__main__", "timing"}
+    helpers = {"__main__", "against", "timing"}
     names = [module.name for module in pkgutil.iter_modules(bench.__path__)]
     return [name for name in names if name not in helpers]
 
@@ -74,23 +78,52 @@ def apart(name: str) -> list[Row]:
     return rows
 
 
-def compile_modules() -> None:
-    """Write this project's bytecode, as pip does for what it installs, the peers among it."""
-    for name in ("dezero", "dezero_cli"):
-        compileall.compile_dir(Path(bench.__file__).parents[1] / name, quiet=1)
+def compile_modules(*checkouts: Path) -> None:
+    """Write a project's bytecode, as pip does for what it installs, the peers among it."""
+    for checkout in checkouts:
+        for name in ("dezero", "dezero_cli"):
+            if not compileall.compile_dir(checkout / name, quiet=1):
+                raise SystemExit(f"{checkout / name}: cannot be compiled")
+
+
+def names_of(text: str) -> list[str]:
+    """Names of comparisons, with commas between them."""
+    names = text.split(",")
+    for name in names:
+        if name not in comparisons():
+            raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(comparisons())}")
+    return names
 
 
 def main() -> None:
     """Run the comparisons and print them."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=bench.__doc__)
-    parser.add_argument("--only", action="append", choices=comparisons(), metavar="NAME")
+    parser.add_argument("--only", action="extend", type=names_of, metavar="NAME,...")
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="CHECKOUT",
+        help="another checkout of this project, perhaps an older one: startup, scalars and batch"
+        " (or those of --only) are run by turns, a process a side, and medians compared",
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=against.ROUNDS, help="turns of --against (default: 100)"
+    )
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--write", metavar="FILE", help="write the page of the manual")
     options = parser.parse_args()
-    compile_modules()
+    here = Path(bench.__file__).parents[1]
     start = time.perf_counter()
-    names = options.only or comparisons()
-    rows = measured(names[0]) if len(names) == 1 else [row for n in names for row in apart(n)]
+    if options.against:
+        names = options.only or list(against.COMPARED)
+        if others := [name for name in names if name not in against.COMPARED]:
+            parser.error(f"--against has no {', '.join(others)}")
+        compile_modules(here, options.against)
+        rows = against.run(options.against, names, options.rounds)
+    else:
+        compile_modules(here)
+        names = options.only or comparisons()
+        rows = measured(names[0]) if len(names) == 1 else [row for n in names for row in apart(n)]
     found = versions()
     minutes = (time.perf_counter() - start) / 60
     if options.write:

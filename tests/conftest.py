@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,14 +17,36 @@ from dezero_cli.main import run
 DATA = Path(__file__).parent / "data"
 
 
+@functools.cache
 def cases() -> list[dict[str, Any]]:
-    """All real expressions, in the order of the files."""
+    """All real expressions, in the order of the files; no test changes them."""
     return [
         json.loads(line)
         for path in sorted(DATA.glob("*.jsonl"))
         if path.name != "parse_errors.jsonl"
         for line in path.read_text(encoding="utf-8").splitlines()
     ]
+
+
+def unmeasured() -> dict[str, str]:
+    """The environment without what has each process measure its coverage, half of a short run.
+
+    For commands that prove what a person sees, and run no line that other tests do not.
+    """
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+
+
+def on_terminal(leader: int) -> bytes:
+    """All that a terminal is shown, until the last process at it is gone; this closes it.
+
+    What a process wrote may come a moment after the process has ended.
+    """
+    shown = b""
+    with contextlib.suppress(OSError):  # how a terminal ends
+        while block := os.read(leader, 1 << 16):
+            shown += block
+    os.close(leader)
+    return shown
 
 
 class Outcome(NamedTuple):

@@ -9,10 +9,13 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
 
 import pytest
+
+from tests.conftest import on_terminal
 
 BATCH = [sys.executable, "-m", "dezero_cli", "batch"]
 JOBS = pytest.mark.parametrize("jobs", ["1", "2"])
@@ -232,29 +235,22 @@ ALWAYS = [
 ]
 
 
-def on_terminal(args, start=BATCH, **options):
+def watched(args, start=BATCH, **options):
     """Run batch with standard error on a terminal; what the terminal gets, and standard output."""
-    controller, terminal = pty.openpty()
+    leader, terminal = pty.openpty()
     with Popen([*start, *args], stdout=PIPE, stderr=terminal, **options) as process:
         os.close(terminal)
-        out = process.stdout.read()
-        process.wait(PATIENCE)
-    shown = b""
-    try:
-        while block := os.read(controller, 1 << 16):
-            shown += block
-    except OSError:  # how a terminal ends
-        pass
-    finally:
-        os.close(controller)
-    return shown.decode(), out
+        with ThreadPoolExecutor(1) as reader:  # a terminal takes only so much unread
+            shown = reader.submit(on_terminal, leader)
+            out = process.stdout.read()
+    return shown.result().decode(), out
 
 
 def test_progress_for_a_file_and_a_terminal(tmp_path):
     path = tmp_path / "lines"
     path.write_text("1\n" * 10 + "1+\n" + "1\n" * 200_000)
     environment = os.environ | {"TERM": "xterm", "NO_COLOR": "1"}
-    shown, out = on_terminal([path], start=ALWAYS, env=environment)
+    shown, out = watched([path], start=ALWAYS, env=environment)
     found = re.findall(r"batch +(\d+)%  [\d,]+ lines  [\d,]+ lines/s", shown)
     shares = [int(share) for share in found]
     assert shares == sorted(shares) and 0 < shares[0] < shares[-1] == 100
@@ -269,7 +265,7 @@ def test_no_progress_for_a_pipe_or_off_a_terminal(tmp_path):
     path.write_text("1\n")
     for args, count in (([], 1), (["-"], 1), ([path, "-"], 2)):
         with path.open() as content:
-            shown, out = on_terminal(args, stdin=content)
+            shown, out = watched(args, stdin=content)
         assert (shown, out.count(b"\n")) == ("", count)
     done = subprocess.run([*BATCH, path], capture_output=True, stdin=DEVNULL, timeout=PATIENCE)
     assert (done.stderr, done.stdout.count(b"\n")) == (b"", 1)

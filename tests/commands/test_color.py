@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from dezero_cli.main import COMMANDS
+from tests.conftest import on_terminal
 
 DEZERO = [sys.executable, "-m", "dezero_cli"]
 RED, YELLOW = "\x1b[31m\x1b[1merror:\x1b[0m", "\x1b[33m\x1b[1mnote:\x1b[0m"
@@ -15,22 +16,17 @@ RED, YELLOW = "\x1b[31m\x1b[1merror:\x1b[0m", "\x1b[33m\x1b[1mnote:\x1b[0m"
 
 def seen(*words, **variables):
     """What a terminal shows on standard error."""
-    main, terminal = pty.openpty()
+    leader, terminal = pty.openpty()
     clean = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
-    try:
-        with subprocess.Popen(
-            [*DEZERO, *words],
-            stdin=terminal,
-            stdout=subprocess.DEVNULL,
-            stderr=terminal,
-            env={**clean, "TERM": "xterm-256color", **variables},
-        ) as process:
-            process.wait(timeout=60)
-        os.set_blocking(main, False)
-        return os.read(main, 1 << 16).decode().replace("\r\n", "\n")
-    finally:
+    with subprocess.Popen(
+        [*DEZERO, *words],
+        stdin=terminal,
+        stdout=subprocess.DEVNULL,
+        stderr=terminal,
+        env={**clean, "TERM": "xterm-256color", **variables},
+    ):
         os.close(terminal)
-        os.close(main)
+        return on_terminal(leader).decode().replace("\r\n", "\n")
 
 
 def test_a_terminal_gets_colour_and_a_pipe_none():

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from dezero_cli.language.parser import parse
+from tests.conftest import on_terminal
 
 DEZERO = [sys.executable, "-m", "dezero_cli"]
 
@@ -285,16 +286,43 @@ def test_interruption_is_status_130():
 
 def test_off_a_terminal_there_is_no_colour_and_on_one_no_color_is_honoured():
     def errors(**environment):
-        parent, child = pty.openpty()
+        leader, child = pty.openpty()
         command = [*DEZERO, "eval", "1+"]
         variables = {**os.environ, "TERM": "xterm", **environment}
         subprocess.run(command, stderr=child, env=variables, check=False, timeout=60)
         os.close(child)
-        return os.read(parent, 10_000).decode()
+        return on_terminal(leader).decode()
 
     assert "\x1b" in errors()
     assert "\x1b" not in errors(NO_COLOR="1")
     assert "\x1b" not in shell("dezero eval '1+'").stderr
+
+
+def test_every_part_of_a_result_has_its_lines(dezero):
+    words = ["x**2*y", "x=2", "y=3", "--jacobian", "--hessian", "--retain-grad"]
+    lines = [line.split() for line in dezero("eval", *words).out.splitlines()]
+    assert lines == [
+        ["value", "12.0"],
+        ["d/dx", "12.0"],
+        ["d/dy", "4.0"],
+        ["jacobian", "x", "12.0"],
+        ["jacobian", "y", "4.0"],
+        ["d2/dx2", "6.0"],
+        ["d2/dxdy", "4.0"],
+        ["d2/dy2", "0.0"],
+        ["x**2", "4.0"],
+        ["d/d(x**2)", "3.0"],
+        ["x**2*y", "12.0"],
+        ["d/d(x**2*y)", "1.0"],
+    ]
+    shown = dezero(
+        "eval", "x*y", "x=3", "y=4", "--sigma", "x=0.3", "--sigma", "y=0.3", "--precision", "4"
+    ).out
+    assert [line.split() for line in shown.splitlines()[3:]] == [
+        ["sigma", "1.5"],
+        ["share", "of", "x", "0.64"],
+        ["share", "of", "y", "0.36"],
+    ]
 
 
 def test_the_same_text_is_parsed_once():

@@ -229,11 +229,11 @@ def test_reference_counting_alone_frees_a_graph():
         for _ in range(1_000):  # until the interpreter's own free lists are full
             evaluation()
         before = tracemalloc.get_traced_memory()[0]
-        for _ in range(10_000):
+        for _ in range(2_000):
             evaluation()
         after = tracemalloc.get_traced_memory()[0]
         tracemalloc.stop()
-        assert after - before < 64 * 1024
+        assert after - before < 2_000 * 6  # bytes: less than any object that each might keep
         assert gc.collect() == 0
     finally:
         gc.enable()
@@ -276,12 +276,12 @@ def test_config_is_per_thread():
     def other():
         with no_grad():
             inside.set()
-            done.wait(10)
+            done.wait(60)
             seen.append(Config.enable_backprop)
 
     thread = threading.Thread(target=other)
     thread.start()
-    assert inside.wait(10)
+    assert inside.wait(60)
     x = variable(2.0)
     (x * x).backward()
     done.set()

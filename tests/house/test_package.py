@@ -1,58 +1,28 @@
-"""The walls between the rooms, and what a bare installation loads."""
+"""The package: its tables are current, its parts are all there, and it loads what it uses."""
 
-import ast
 import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from dezero_cli.language import grammar as language
+from tests.house import walls
 
 ROOT = Path(__file__).parents[2]
-SOURCES = [*(ROOT / "dezero").rglob("*.py"), *(ROOT / "dezero_cli").rglob("*.py")]
-
-
-def imported(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module.split(".")[0]
-
-
-def calls(path):
-    """What a module calls, as it is written, with the arguments given by name."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call):
-            named = {word.arg: ast.unparse(word.value) for word in node.keywords}
-            yield ast.unparse(node.func), named
-
-
-def test_the_engine_knows_neither_text_nor_terminals():
-    foreign = {"dezero_cli", "click", "lark", "orjson", "polars", "distributed", "pickle"}
-    for path in (ROOT / "dezero").rglob("*.py"):
-        names = set(imported(path))
-        assert not names & foreign, path
-        assert "llvmlite" not in names or path.name == "native.py"
 
 
 def test_only_the_language_knows_lark_and_nothing_evaluates_python():
-    for path in SOURCES:
-        assert "lark" not in set(imported(path)) or path.name == "grammar.py", path
-        called = {function.removeprefix("builtins.") for function, _ in calls(path)}
-        assert not called & {"eval", "exec", "compile", "__import__"}, path
+    assert walls.one_file_knows_lark(ROOT) == []
+    assert walls.nothing_evaluates_python(ROOT) == []
 
 
 def test_nothing_unpickles_and_nothing_starts_a_shell():
-    for path in SOURCES:
-        assert not set(imported(path)) & {"pickle", "marshal", "shelve", "cloudpickle"}, path
-        for function, named in calls(path):
-            assert function not in {"os.system", "os.popen", "subprocess.getoutput"}, path
-            assert "shell" not in named, path
-            assert function != "np.load" or named["allow_pickle"] == "False", path
+    assert walls.nothing_unpickles(ROOT) == []
+    assert walls.nothing_starts_a_shell(ROOT) == []
 
 
 def test_the_tables_are_those_of_the_grammar():
@@ -66,6 +36,17 @@ def test_the_tables_are_those_of_the_grammar():
     assert sorted(map(len, stored["states"])) == sorted(map(len, built["states"]))
     assert sorted(map(str, stored["rules"])) == sorted(map(str, built["rules"]))
     assert names <= {symbol for row in stored["states"] for symbol in row}
+
+
+def test_the_wheel_has_every_package():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    folders = {
+        path.parent.relative_to(ROOT)
+        for top in ("dezero", "dezero_cli")
+        for path in (ROOT / top).rglob("*.py")
+    }
+    packages = {".".join(folder.parts) for folder in folders}
+    assert packages == set(project["tool"]["setuptools"]["packages"])
 
 
 def test_eval_loads_nothing_that_it_does_not_use():

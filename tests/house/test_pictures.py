@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.conftest import unmeasured
 from tests.house.test_readme import blocks, steps
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -37,7 +38,8 @@ def test_a_picture_is_what_its_command_draws(tmp_path, command, name):
     if " graph " in command and shutil.which("dot") is None:
         pytest.skip("Graphviz is not installed")
     prelude = f'dezero() {{ "{sys.executable}" -m dezero_cli "$@"; }}\n'
-    subprocess.run(["bash", "-c", prelude + command], cwd=tmp_path, timeout=120, check=True)
+    bash = ["bash", "-c", prelude + command]
+    subprocess.run(bash, cwd=tmp_path, env=unmeasured(), timeout=120, check=True)
     old = (DOCS / "pictures" / name).read_text(encoding="utf-8")
     new = (tmp_path / name).read_text(encoding="utf-8")
     size = [ElementTree.fromstring(text).get("width") for text in (old, new)]

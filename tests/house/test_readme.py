@@ -5,9 +5,12 @@ import re
 import shutil
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import unmeasured
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
@@ -41,31 +44,79 @@ def label(page):
     return str(page.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=label)
-def test_console_blocks(page, tmp_path):
-    prelude = f'dezero() {{ "{sys.executable}" -m dezero_cli "$@"; }}\n'
+def made(command):
+    """The files and folders that a command makes, as its text tells."""
+    bare = re.sub(r"'[^']*'|\"[^\"]*\"", "", command)
+    return set(re.findall(r"(?:> ?| -o | mkdir |^mkdir | mv \S+ )([\w./]+)", bare)) - {"/dev/null"}
+
+
+def named(command):
+    """The words of a command that may be files, or patterns of files."""
+    return set(re.findall(r"[\w./*]*\w", command))
+
+
+def before(page, number):
+    """The commands above a block that make what it reads, or what those read."""
+    wanted = set().union(*(named(command) for command, _ in steps(console(page)[number])))
+    above = [command for block in console(page)[:number] for command, _ in steps(block)]
+    needed = []
+    for command in reversed(above):
+        if any(fnmatch(file, name) for file in made(command) for name in wanted):
+            needed.insert(0, command)
+            wanted |= named(command)
+    return needed
+
+
+def console(page):
+    return blocks(page, "console")
+
+
+@pytest.mark.parametrize(
+    ("page", "number"),
+    [
+        pytest.param(page, number, id=f"{label(page)}, {number + 1}")
+        for page in PAGES
+        for number in range(len(console(page)))
+    ],
+)
+def test_console_blocks(page, number, tmp_path):
+    """A block shows what its commands print, in a folder with what the page made for it."""
     shutil.copytree(ROOT / "docs" / "data", tmp_path / "docs" / "data")
+    prelude = f'dezero() {{ "{sys.executable}" -m dezero_cli "$@"; }}\n'
     wrong = []
     lacking = set()
-    for block in blocks(page, "console"):
-        for command, expected in steps(block):
-            if missing(command):
-                lacking |= missing(command)
-                break
-            done = subprocess.run(
-                ["bash", "-c", prelude + command],
-                cwd=tmp_path,
-                text=True,
-                timeout=120,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                check=False,
-            )
-            if done.stdout != expected:
-                wrong.append(f"$ {command}\n{done.stdout}")
+    for command, expected in [
+        *((c, None) for c in before(page, number)),
+        *steps(console(page)[number]),
+    ]:
+        lacking |= missing(command)
+        if lacking:
+            break
+        done = subprocess.run(
+            ["bash", "-c", prelude + command],
+            cwd=tmp_path,
+            env=unmeasured(),
+            text=True,
+            timeout=120,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        if done.stdout != expected and expected is not None:
+            wrong.append(f"$ {command}\n{done.stdout}")
     assert wrong == []
     if lacking:
         pytest.skip(f"not installed: {', '.join(sorted(lacking))}; what needs none of it is right")
+
+
+def test_a_block_is_given_what_the_page_made_for_it():
+    page = ROOT / "docs" / "how-to" / "tables.md"
+    last = len(console(page)) - 1
+    assert any("'days/*.csv'" in command for command, _ in steps(console(page)[last]))
+    assert [made(command) for command in before(page, last)] == [
+        {"days", "days/1.csv"},
+        {"days/2.csv"},
+    ]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=label)

@@ -9,6 +9,8 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
+from tests.conftest import unmeasured
+
 pytest.importorskip("matplotlib", reason="pictures need the extra 'plot'")
 DEZERO = [sys.executable, "-m", "dezero_cli"]
 
@@ -63,7 +65,7 @@ def test_the_same_command_gives_the_same_bytes(form, tmp_path):
             capture_output=True,
             timeout=120,
             check=True,
-            env={**os.environ, "PYTHONHASHSEED": seed, **settings_},
+            env={**unmeasured(), "PYTHONHASHSEED": seed, **settings_},
         )
         assert done.stderr == b""
         pictures.append(done.stdout)

@@ -22,6 +22,7 @@ from dezero_cli.tables import files as tables
 from dezero_cli.tables import mapping, streams
 from dezero_cli.tables.step import Plan
 from tests.commands.test_eval import shell
+from tests.conftest import on_terminal
 
 DEZERO = [sys.executable, "-m", "dezero_cli"]
 GOLDSTEIN_PRICE = (
@@ -416,13 +417,7 @@ def test_progress_is_for_files_on_a_terminal(here):
             env = {**os.environ, "POLARS_MAX_THREADS": "1"}
             process = subprocess.Popen(command, stdin=source, stderr=follower, env=env)
         os.close(follower)
-        seen = b""
-        while True:
-            try:
-                seen += os.read(leader, 1000)
-            except OSError:  # the other end is closed
-                break
-        os.close(leader)
+        seen = on_terminal(leader)
         assert process.wait() == 0
         lines = re.findall(rb"map +(\d+)%  ([\d,]+) rows  [\d,]+ rows/s", seen)
         assert bool(lines) == shown and (not shown or seen.endswith(b"\r\x1b[K"))
@@ -434,9 +429,9 @@ def test_progress_is_for_files_on_a_terminal(here):
 def test_memory_does_not_grow_with_the_rows(here):
     """Forty times the rows, and hardly more memory: a peak of whole tables would be 8 times it."""
     code = (
-        "import resource, sys; from dezero_cli.main import run\n"
+        "import re, sys; from dezero_cli.main import run\n"
         "assert run(['map', 'x*y + sin(x)', *sys.argv[1:]]) == 0\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+        "print(int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]) / 1024)"
     )
     peaks = {}
     for rows in (50_000, 2_000_000):
