@@ -87,7 +87,7 @@ class Kernel:
         """Run the program on columns (1-d arrays of one length, or numbers for all rows).
 
         Gives an array of that length for each output; of length 1 where all inputs are numbers.
-        Long columns are shared out among `threads` (one a core unless told).  A row's result has
+        Long columns are shared out among `threads` (default: one a core).  A row's result has
         the same bits wherever the row is.  The arithmetic gives NumPy's bits; elementary
         functions are within 4 units in the last place.  Raises KeyError for a missing column and
         ValueError for columns of different lengths.

@@ -24,7 +24,7 @@ from typing import Any, Final, NamedTuple
 import numpy
 
 from dezero import Variable, constant
-from dezero.functions import ALIASES, CONSTANTS, ELEMENTWISE, FUNCTIONS, PAIRS
+from dezero.functions import CONSTANTS, FUNCTIONS, NAMES
 from dezero_cli.language import diagnosis
 from dezero_cli.language.diagnosis import ExpressionError, Token
 
@@ -50,7 +50,7 @@ OPERATORS: Final[Mapping[str, Callable[..., Any]]] = {
 }
 """What the rules of the grammar that stand for an operator do."""
 
-_ELEMENTWISE: Final = {FUNCTIONS[name] for name in ELEMENTWISE} | (
+_ELEMENTWISE: Final = {known.function for known in FUNCTIONS.values() if known.elementwise} | (
     set(OPERATORS.values()) - {operator.matmul}
 )
 
@@ -172,9 +172,8 @@ def tokens(text: str) -> list[Token]:
 
 def function_named(name: str, arity: int = 1) -> Callable[..., Any] | None:
     """The function that a call of `name`, an alias or not, means; None if there is none."""
-    if arity == 2 and name in PAIRS:
-        return PAIRS[name]
-    return FUNCTIONS.get(ALIASES.get(name, name))
+    known = NAMES.get(name)
+    return None if known is None else known.form(arity)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -354,12 +353,13 @@ class _Run:
         """Apply the function whose name is the symbol `first` on the stack."""
         start, parenthesis = self.starts[first], self.starts[first + 1]
         name = self.text[start:parenthesis].rstrip(" \t")
-        function = function_named(name, call.arity)
-        if function is None:
+        known = NAMES.get(name)
+        if known is None:
             raise diagnosis.unknown_function(self.text, name, start, parenthesis, self.end)
-        fault = diagnosis.wrong_arguments(name, function, call.arity, call.keywords)
+        fault = diagnosis.wrong_arguments(name, known, call.arity, call.keywords)
         if fault is not None:
             raise ExpressionError(fault, self.text, start, self.end)
+        function = known.form(call.arity)
         keywords = call.keywords or None
         self.program.append((function, call.arity, start, self.end, start, keywords))
 

@@ -233,7 +233,9 @@ def test_the_page_on_json_has_every_key():
 def test_the_tests_that_papers_name_exist():
     named = []
     for page in PAGES:
-        for path, test in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page.read_text(encoding="utf-8")):
+        for path, test in re.findall(
+            r"`(tests/[\w/]+\.py)::(\w+)`", page.read_text(encoding="utf-8")
+        ):
             named.append(test)
             assert re.search(rf"^def {test}\(", text(path), re.M), f"{page.name}: {path}::{test}"
     assert len(named) > 10
