@@ -39,8 +39,9 @@ def _rule(forward: Callable[..., Operand], name: str, *partials: Partial) -> typ
     """A Rule class out of a row of the table."""
     members = {
         "__module__": __name__,
+        "__slots__": (),
         "__doc__": f"{name}, a row of the table.",
-        "forward": staticmethod(forward),
+        "forward": forward if isinstance(forward, np.ufunc) else staticmethod(forward),
         "partials": partials,
     }
     return type(name.capitalize(), (Rule,), members)

@@ -4,26 +4,39 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from dezero.graph import Variable
 
 
-class Known(NamedTuple):  # a dataclass would take a tenth of the engine's time to import
-    """What the language knows of a function; its sentence is the first line of its docstring."""
+class Known:
+    """What the language knows of a function; its sentence is the first line of its docstring.
 
-    function: Callable[..., Variable]
-    parameters: tuple[str, ...]
-    """The names of its values, which are Variables."""
-    keywords: tuple[str, ...] = ()
-    """What a call may give by name besides, as whole numbers."""
-    aliases: tuple[str, ...] = ()
-    elementwise: bool = True
-    """Whether it works element by element, so that many evaluations may share one call."""
-    pair: Callable[..., Variable] | None = None
-    """What a call with two values means, where `function` takes another number of them."""
+    `parameters` are the names of its values, which are Variables; `keywords` what a call may give
+    by name besides, as whole numbers.  `elementwise` says whether it works element by element, so
+    that many evaluations may share one call.  `pair` is what a call with two values means, where
+    `function` takes another number of them.
+    """
+
+    __slots__ = ("aliases", "elementwise", "function", "keywords", "pair", "parameters")
+
+    def __init__(  # written out: a dataclass would take a fifth of the engine's time to import
+        self,
+        function: Callable[..., Variable],
+        parameters: tuple[str, ...],
+        keywords: tuple[str, ...] = (),
+        aliases: tuple[str, ...] = (),
+        elementwise: bool = True,
+        pair: Callable[..., Variable] | None = None,
+    ) -> None:
+        self.function = function
+        self.parameters = parameters
+        self.keywords = keywords
+        self.aliases = aliases
+        self.elementwise = elementwise
+        self.pair = pair
 
     @property
     def name(self) -> str:
@@ -85,17 +98,30 @@ def c_alias(ufunc: np.ufunc) -> tuple[str, ...]:
     return () if name == ufunc.__name__ else (name,)
 
 
-class Relation(NamedTuple):
-    """A comparison: NumPy's, Python's, and how each language writes it."""
+class Relation:
+    """A comparison: NumPy's, Python's, and how each language writes it.
 
-    ufunc: np.ufunc
-    operator: Callable[[Any, Any], Any]
-    symbol: str
-    """In the tool's own language, C, JavaScript and Python."""
-    llvm: str
-    """LLVM's condition; ordered, but that nan is unequal."""
-    latex: str
-    sql: str
+    `symbol` is that of the tool's own language, C, JavaScript and Python; `llvm` is LLVM's
+    condition, which is ordered, but that nan is unequal to everything.
+    """
+
+    __slots__ = ("latex", "llvm", "operator", "sql", "symbol", "ufunc")
+
+    def __init__(
+        self,
+        ufunc: np.ufunc,
+        operator: Callable[[Any, Any], Any],
+        symbol: str,
+        llvm: str,
+        latex: str,
+        sql: str,
+    ) -> None:
+        self.ufunc = ufunc
+        self.operator = operator
+        self.symbol = symbol
+        self.llvm = llvm
+        self.latex = latex
+        self.sql = sql
 
 
 RELATIONS = (

@@ -150,8 +150,7 @@ def test_elementary_functions_are_near_the_truth(ufunc, target):
 @on_each_target
 @pytest.mark.parametrize("name", [name for name, known in FUNCTIONS.items() if known.elementwise])
 def test_each_function_and_its_gradients(name, target):
-    function, parameters = FUNCTIONS[name][:2]
-    count = len(parameters)
+    function, count = FUNCTIONS[name].function, len(FUNCTIONS[name].parameters)
     program = trace(function, names(count))
     arrays = columns(count)
     assert faults(Kernel(program, target), arrays) == []
