@@ -374,6 +374,11 @@ def matmul(x0: Any, x1: Any) -> Variable:
     return Matmul()(x0, x1)
 
 
+def rmatmul(x0: Any, x1: Any) -> Variable:
+    """x1 @ x0."""
+    return Matmul()(x1, x0)
+
+
 def dot(x0: Any, x1: Any) -> Variable:
     """The inner product of vectors, the matrix product of matrices, as numpy.dot.
 
@@ -417,7 +422,7 @@ def _reshape_method(x: Variable, *shape: Any) -> Variable:
 
 Variable.__getitem__ = getitem
 Variable.__matmul__ = Variable.matmul = Variable.dot = matmul
-Variable.__rmatmul__ = lambda x1, x0: matmul(x0, x1)
+Variable.__rmatmul__ = rmatmul
 Variable.transpose = _transpose_method
 Variable.reshape = _reshape_method
 Variable.sum = sum

@@ -305,9 +305,9 @@ def as_operand(x: Any) -> Operand:
     """
     if isinstance(x, Variable):
         x = as_variable(x)._data
-    if not hasattr(type(x), "__array_ufunc__"):
+    elif not hasattr(type(x), "__array_ufunc__"):
         x = np.asarray(x)
-    if isinstance(x, ndarray | np.generic):
+    if isinstance(x, _ARRAYS):
         if x.dtype is not _FLOAT64 and x.dtype.kind in "biu":
             x = x.astype(float64)  # integers wrap around and have no negative powers
         return x if x.ndim else x[()]
@@ -325,6 +325,7 @@ def constant(data: Any, name: str | None = None) -> Variable:
 
 
 _FLOAT64 = np.dtype(float64)
+_ARRAYS = (ndarray, np.generic)
 
 
 # -------------------------------------------------------------------------------------- functions
