@@ -22,7 +22,7 @@ class Known:
 
     __slots__ = ("aliases", "elementwise", "function", "keywords", "pair", "parameters")
 
-    def __init__(  # written out: a dataclass would take a fifth of the engine's time to import
+    def __init__(  # written out: to import dataclasses takes a third of the engine's own time
         self,
         function: Callable[..., Variable],
         parameters: tuple[str, ...],
