@@ -303,15 +303,16 @@ def as_operand(x: Any) -> Operand:
     `x` is a Variable, a number, or anything that ``numpy.asarray`` makes an array of; a tracer
     stays a tracer.
     """
-    if isinstance(x, Variable):
-        x = as_variable(x)._data
-    elif not hasattr(type(x), "__array_ufunc__"):
-        x = np.asarray(x)
-    if isinstance(x, _ARRAYS):
-        if x.dtype is not _FLOAT64 and x.dtype.kind in "biu":
-            x = x.astype(float64)  # integers wrap around and have no negative powers
-        return x if x.ndim else x[()]
-    return x
+    if not isinstance(x, _ARRAYS):
+        if isinstance(x, Variable):
+            x = as_variable(x)._data
+        elif not hasattr(type(x), "__array_ufunc__"):
+            x = np.asarray(x)
+        if not isinstance(x, _ARRAYS):
+            return x
+    if x.dtype is not _FLOAT64 and x.dtype.kind in "biu":
+        x = x.astype(float64)  # integers wrap around and have no negative powers
+    return x if x.ndim else x[()]
 
 
 def constant(data: Any, name: str | None = None) -> Variable:

@@ -28,7 +28,7 @@ from dezero.functions import CONSTANTS, FUNCTIONS, NAMES
 from dezero_cli.language import diagnosis
 from dezero_cli.language.diagnosis import ExpressionError, Token
 
-__all__ = ["Expression", "ExpressionError", "Operation", "function_named", "parse"]
+__all__ = ["Expression", "ExpressionError", "Operation", "parse"]
 
 GRAMMAR: Final = Path(__file__).parents[1] / "grammar.lark"
 TABLES: Final = Path(__file__).with_name("grammar.json")
@@ -168,12 +168,6 @@ def parse(text: str) -> Expression:
 def tokens(text: str) -> list[Token]:
     """The tokens of a text: the kind of each, its own text, and its place."""
     return _tables().tokens(text)
-
-
-def function_named(name: str, arity: int = 1) -> Callable[..., Any] | None:
-    """The function that a call of `name`, an alias or not, means; None if there is none."""
-    known = NAMES.get(name)
-    return None if known is None else known.form(arity)
 
 
 @functools.lru_cache(maxsize=4096)
