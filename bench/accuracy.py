@@ -12,7 +12,7 @@ import numpy as np
 
 from bench.timing import Row
 from dezero import Variable
-from dezero.functions import ALIASES, CONSTANTS, FUNCTIONS
+from dezero.functions import CONSTANTS, FUNCTIONS, NAMES
 from dezero_cli.language.parser import parse
 
 DATA = Path(__file__).parent.parent / "tests" / "data"
@@ -46,7 +46,7 @@ def namespace(module: Any, extra: dict[str, Any]) -> dict[str, Any]:
     """The language's functions as another library has them."""
     known = {name: getattr(module, name, None) for name in FUNCTIONS}
     known |= extra
-    return known | {alias: known.get(name) for alias, name in ALIASES.items()} | CONSTANTS
+    return known | {alias: known.get(row.name) for alias, row in NAMES.items()} | CONSTANTS
 
 
 def hips() -> Callable[[dict[str, Any]], Result]:

@@ -1,23 +1,15 @@
 """Differentiate expressions: a define-by-run engine for reverse-mode automatic differentiation."""
 
 from dezero import functions
-from dezero.core_simple import (
+from dezero.arithmetic import add, div, mul, neg, pow, rdiv, rsub, square, sub
+from dezero.graph import (
     Config,
     Function,
     Variable,
-    add,
     as_array,
     as_variable,
     constant,
-    div,
-    mul,
-    neg,
     no_grad,
-    pow,
-    rdiv,
-    rsub,
-    square,
-    sub,
     using_config,
 )
 

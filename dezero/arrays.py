@@ -6,13 +6,12 @@ are; a gradient that is stretched or not yet summed is fitted to its input by th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from dezero.function import Rule
-from dezero.graph import ARRAY_FUNCTIONS, UFUNCS, Operand, Variable, constant, resolve
+from dezero.graph import ARRAY_FUNCTIONS, UFUNCS, Operand, Variable, as_operand, constant
+from dezero.rule import Rule
 from dezero.sweep import fit
 
 Axis = int | tuple[int, ...] | None
@@ -111,27 +110,27 @@ class Norm(Reduction):
 
 
 def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
-    """The sum of the elements along `axis`, of all unless told."""
+    """The sum of the elements along `axis` (default: all)."""
     return Sum(axis, keepdims)(x)
 
 
 def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
-    """The mean of the elements along `axis`, of all unless told."""
-    x = resolve(x)
-    total = sum(x, axis, keepdims)
-    return total / float(np.prod([x.shape[i] for i in _axes(x.ndim, axis)]))
+    """The mean of the elements along `axis` (default: all)."""
+    shape = as_operand(x).shape
+    count = float(np.prod([shape[i] for i in _axes(len(shape), axis)]))
+    return sum(x, axis, keepdims) / count
 
 
 def prod(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
-    """The product of the elements along `axis`, of all unless told.
+    """The product of the elements along `axis` (default: all).
 
     The elements are multiplied in pairs, then the products in pairs, so no gradient divides.
     """
-    x = resolve(x)
-    axes = _axes(x.ndim, axis)
-    rest = tuple(i for i in range(x.ndim) if i not in axes)
-    count = int(np.prod([x.shape[i] for i in axes]))
-    shape = tuple(x.shape[i] for i in rest)
+    full = as_operand(x).shape
+    axes = _axes(len(full), axis)
+    rest = tuple(i for i in range(len(full)) if i not in axes)
+    count = int(np.prod([full[i] for i in axes]))
+    shape = tuple(full[i] for i in rest)
     level = reshape(transpose(x, (*rest, *axes)), (*shape, count))
     if count == 0:
         level, count = constant(np.ones((*shape, 1))), 1
@@ -144,21 +143,21 @@ def prod(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
     y = level[..., 0]
     for last in odd:
         y = y * last
-    return reshape(y, _kept(x.shape, axis)) if keepdims else y
+    return reshape(y, _kept(full, axis)) if keepdims else y
 
 
 def min(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
-    """The smallest element along `axis`, of all unless told; ties share the gradient equally."""
+    """The smallest element along `axis` (default: all); ties share the gradient equally."""
     return Min(axis, keepdims)(x)
 
 
 def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
-    """The largest element along `axis`, of all unless told; ties share the gradient equally."""
+    """The largest element along `axis` (default: all); ties share the gradient equally."""
     return Max(axis, keepdims)(x)
 
 
 def norm(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
-    """The Euclidean norm along `axis`, of all elements unless told; its gradient at 0 is 0."""
+    """The Euclidean norm along `axis` (default: of all elements); its gradient at 0 is 0."""
     return Norm(axis, keepdims)(x)
 
 
@@ -283,14 +282,13 @@ def reshape(x: Any, shape: int | Shape) -> Variable:
 
 
 def transpose(x: Any, axes: Shape | None = None) -> Variable:
-    """x with its axes in the order `axes`, reversed unless told."""
+    """x with its axes in the order `axes` (default: reversed)."""
     return Transpose(axes)(x)
 
 
 def swapaxes(x: Any, axis0: int, axis1: int) -> Variable:
     """x with two axes exchanged."""
-    x = resolve(x)
-    axes = list(range(x.ndim))
+    axes = list(range(as_operand(x).ndim))
     axes[axis0], axes[axis1] = axes[axis1], axes[axis0]
     return transpose(x, tuple(axes))
 
@@ -376,19 +374,25 @@ def matmul(x0: Any, x1: Any) -> Variable:
     return Matmul()(x0, x1)
 
 
+def rmatmul(x0: Any, x1: Any) -> Variable:
+    """x1 @ x0."""
+    return Matmul()(x1, x0)
+
+
 def dot(x0: Any, x1: Any) -> Variable:
     """The inner product of vectors, the matrix product of matrices, as numpy.dot.
 
     In general the sum over the last axis of x0 and the last but one of x1.
     """
-    x0, x1 = resolve(x0), resolve(x1)
-    if not x0.ndim or not x1.ndim:
+    shape0, shape1 = as_operand(x0).shape, as_operand(x1).shape
+    if not shape0 or not shape1:
         return Dot()(x0, x1)
-    if x1.ndim <= 2:
+    if len(shape1) <= 2:
         return Matmul()(x0, x1)
-    axes = (x1.ndim - 2, *range(x1.ndim - 2), x1.ndim - 1)
-    flat = reshape(transpose(x1, axes), (x1.shape[-2], -1))
-    return reshape(Matmul()(x0, flat), (*x0.shape[:-1], *x1.shape[:-2], x1.shape[-1]))
+    *stack, rows, columns = shape1
+    axes = (len(stack), *range(len(stack)), len(stack) + 1)
+    wide = reshape(transpose(x1, axes), (rows, -1))
+    return reshape(Matmul()(x0, wide), (*shape0[:-1], *stack, columns))
 
 
 class Dot(Rule):
@@ -402,11 +406,6 @@ class Dot(Rule):
 
 
 # -------------------------------------------------------------------------------- Variable's own
-def _iterate(x: Variable) -> Iterator[Variable]:
-    """Give x[0], x[1], ...; TypeError for a scalar."""
-    return (x[i] for i in range(len(x)))
-
-
 def _transpose_method(x: Variable, *axes: Any) -> Variable:
     """``x.transpose()``, ``x.transpose(1, 0)``, ``x.transpose((1, 0))``: the axes reordered."""
     if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], tuple | list)):
@@ -421,23 +420,16 @@ def _reshape_method(x: Variable, *shape: Any) -> Variable:
     return reshape(x, shape)
 
 
-for _name, _function in {
-    "__getitem__": getitem,
-    "__iter__": _iterate,
-    "__matmul__": matmul,
-    "__rmatmul__": lambda x1, x0: matmul(x0, x1),
-    "T": property(transpose),
-    "transpose": _transpose_method,
-    "reshape": _reshape_method,
-    "dot": matmul,
-    "matmul": matmul,
-    "sum": sum,
-    "mean": mean,
-    "prod": prod,
-    "min": min,
-    "max": max,
-}.items():
-    setattr(Variable, _name, _function)
+Variable.__getitem__ = getitem
+Variable.__matmul__ = Variable.matmul = Variable.dot = matmul
+Variable.__rmatmul__ = rmatmul
+Variable.transpose = _transpose_method
+Variable.reshape = _reshape_method
+Variable.sum = sum
+Variable.mean = mean
+Variable.prod = prod
+Variable.min = min
+Variable.max = max
 
 UFUNCS[np.matmul] = matmul
 ARRAY_FUNCTIONS |= {

@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from dezero.graph import Variable, no_grad, resolve
+from dezero.graph import Variable, constant, no_grad
 
 Array = np.ndarray
-Mapping = Callable[..., Any]
+Differentiable = Callable[..., Any]
+"""A function that takes a Variable for each input and gives one Variable, or a number."""
 
 
-def value_and_grad(f: Mapping) -> Callable[..., tuple[Array, Any]]:
+def value_and_grad(f: Differentiable) -> Callable[..., tuple[Array, Any]]:
     """A function that gives the value of `f` and its gradients, each in its input's shape."""
 
     def evaluate(*xs: Any) -> tuple[Array, Any]:
@@ -31,13 +32,13 @@ def value_and_grad(f: Mapping) -> Callable[..., tuple[Array, Any]]:
     return evaluate
 
 
-def grad(f: Mapping) -> Callable[..., Any]:
+def grad(f: Differentiable) -> Callable[..., Any]:
     """A function that gives the gradients of `f`, each in its input's shape."""
     evaluate = value_and_grad(f)
     return lambda *xs: evaluate(*xs)[1]
 
 
-def jacobian(f: Mapping) -> Callable[..., Any]:
+def jacobian(f: Differentiable) -> Callable[..., Any]:
     """A function that gives the Jacobians of `f`, of the value's shape followed by the input's.
 
     Costs one backward pass for each element of the value, or for each of the input where those
@@ -46,12 +47,12 @@ def jacobian(f: Mapping) -> Callable[..., Any]:
 
     def evaluate(*xs: Any) -> Any:
         variables = _variables(xs)
-        return _unpacked(jacobians(resolve(f(*variables)), variables))
+        return _unpacked(jacobians(_applied(f, variables), variables))
 
     return evaluate
 
 
-def hessian(f: Mapping) -> Callable[..., Any]:
+def hessian(f: Differentiable) -> Callable[..., Any]:
     """A function that gives the Hessian of `f`, one backward pass for each row.
 
     Of one input the shape is the input's twice.  Of several inputs it is a tuple of tuples:
@@ -60,13 +61,13 @@ def hessian(f: Mapping) -> Callable[..., Any]:
 
     def evaluate(*xs: Any) -> Any:
         variables = _variables(xs)
-        rows = hessians(resolve(f(*variables)), variables)
+        rows = hessians(_applied(f, variables), variables)
         return rows[0][0] if len(xs) == 1 else tuple(map(tuple, rows))
 
     return evaluate
 
 
-def hvp(f: Mapping) -> Callable[[Any, Any], Any]:
+def hvp(f: Differentiable) -> Callable[[Any, Any], Any]:
     """A function of ``(xs, vs)`` that gives the Hessian of `f` at `xs` times the vector `vs`.
 
     `xs` and `vs` are one array each, or tuples with one array for each input, of the same shapes;
@@ -76,12 +77,12 @@ def hvp(f: Mapping) -> Callable[[Any, Any], Any]:
     def evaluate(xs: Any, vs: Any) -> Any:
         several = isinstance(xs, tuple)
         variables = _variables(xs if several else (xs,))
-        gradients = _recorded_gradients(resolve(f(*variables)), variables)
-        product: Any = 0.0
+        gradients = _recorded_gradients(_applied(f, variables), variables)
+        product = constant(0.0)
         for gradient, v in zip(gradients, vs if several else (vs,), strict=True):
             if gradient is not None:
                 product = product + (gradient * np.asarray(v, dtype=np.float64)).sum()
-        resolve(product).backward()
+        product.backward()
         result = [_array(x.grad, x.shape) for x in variables]
         return tuple(result) if several else result[0]
 
@@ -174,11 +175,17 @@ def _by_columns(y: Variable, variables: Sequence[Variable]) -> list[Array]:
     return results
 
 
-def _value_and_gradients(f: Mapping, xs: Sequence[Any]) -> tuple[Array, list[Array]]:
+def _value_and_gradients(f: Differentiable, xs: Sequence[Any]) -> tuple[Array, list[Array]]:
     variables = _variables(xs)
-    y = resolve(f(*variables))
+    y = _applied(f, variables)
     y.backward()
     return y.data, [_array(x.grad, x.shape) for x in variables]
+
+
+def _applied(f: Differentiable, variables: Sequence[Variable]) -> Variable:
+    """The result of `f`; a plain number or array is a constant."""
+    y = f(*variables)
+    return y if isinstance(y, Variable) else constant(y)
 
 
 def _unit(i: int, shape: tuple[int, ...]) -> Array:
@@ -241,7 +248,7 @@ class Comparison:
         return tuple(map(int, np.unravel_index(int(np.argmax(rank)), rank.shape)))
 
 
-def numerical_grad(f: Mapping, *xs: Any) -> Any:
+def numerical_grad(f: Differentiable, *xs: Any) -> Any:
     """The gradients of `f` by numbers alone, each in its input's shape.
 
     By complex step where `f` allows it (Squire and Trapp, SIAM Review 40, 1998), else by central
@@ -250,7 +257,7 @@ def numerical_grad(f: Mapping, *xs: Any) -> Any:
     return _unpacked([numerical for numerical, _, _ in _numerical(f, xs)])
 
 
-def gradient_check(f: Mapping, *xs: Any, tolerance: float = 1e-6) -> list[Comparison]:
+def gradient_check(f: Differentiable, *xs: Any, tolerance: float = 1e-6) -> list[Comparison]:
     """Compare the gradient of `f` with an independent numerical one, input by input.
 
     An element agrees where the difference is at most `tolerance`, relative to the larger of the
@@ -266,7 +273,7 @@ def gradient_check(f: Mapping, *xs: Any, tolerance: float = 1e-6) -> list[Compar
     return comparisons
 
 
-def _numerical(f: Mapping, xs: Sequence[Any]) -> list[tuple[Array, Array, str]]:
+def _numerical(f: Differentiable, xs: Sequence[Any]) -> list[tuple[Array, Array, str]]:
     """For each input: the gradient, its error, and the method."""
     arrays = [np.array(x, dtype=np.float64) for x in xs]
     found = []
@@ -287,9 +294,9 @@ def _numerical(f: Mapping, xs: Sequence[Any]) -> list[tuple[Array, Array, str]]:
     return found
 
 
-def _total(f: Mapping, arrays: Sequence[Array]) -> Any:
+def _total(f: Differentiable, arrays: Sequence[Array]) -> Any:
     with no_grad(), np.errstate(all="ignore"):
-        y = resolve(f(*map(Variable, arrays))).data
+        y = _applied(f, list(map(Variable, arrays))).data
         return np.sum(y)[()]
 
 

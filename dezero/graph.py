@@ -1,7 +1,7 @@
-"""The computational graph's nodes: Variable, and the settings of the engine.
+"""The computational graph: its two kinds of node, Variable and Function, and its settings.
 
-A `Variable` holds an array and remembers the `Function` that made it; `Variable.backward` walks
-those functions from the last to the first and adds up gradients.
+A `Variable` holds an array and remembers the `Function` that made it; `Variable.backward` (in
+sweep.py) walks those functions from the last to the first and adds up gradients.
 
 What flows through an operator is called an operand: a ``numpy.float64`` (a 0-d array's element,
 ten times as fast as the array), an ``ndarray``, or anything else that answers to operators and to
@@ -13,16 +13,12 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import weakref
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy import float64, ndarray
-
-from dezero.sweep import Sweep
-
-if TYPE_CHECKING:
-    from dezero.function import Function
 
 Operand = Any
 """A ``numpy.float64``, an ``ndarray``, a Variable or a tracer."""
@@ -92,6 +88,8 @@ class Variable:
     `backward` reaches the Variable, then an ``ndarray`` of the same shape (a Variable after
     ``backward(create_graph=True)``).  `generation` is 0 for an input and one more than the
     largest of its inputs' for a result.
+
+    Operators and NumPy's functions apply to Variables as to arrays, and give Variables.
     """
 
     __slots__ = (
@@ -178,63 +176,58 @@ class Variable:
         """Forget the gradient, so that the next `backward` starts from nothing."""
         self._grad = None
 
-    def backward(self, retain_grad: bool = False, create_graph: bool = False) -> None:
-        """Add this Variable's gradient with respect to every input to the input's `grad`.
+    @classmethod
+    def _around(cls, data: Operand, generation: int, name: str | None = None) -> Variable:
+        """A Variable around an operand, without a look at it."""
+        variable = cls.__new__(cls)
+        variable._data = data
+        variable._grad = None
+        variable._unrecorded = False
+        variable.creator = None
+        variable.generation = generation
+        variable.name = name
+        return variable
 
-        The seed is `grad` where it is set, ones otherwise; of an array the gradient is therefore
-        that of its sum.  With `retain_grad` the gradients of intermediate results are kept; with
-        `create_graph` the gradients are Variables with a graph of their own, ready to be
-        differentiated again.  A constant has nothing to propagate.
+    @property
+    def T(self) -> Variable:  # noqa: N802, NumPy's name for it
+        """The same elements with the axes reversed."""
+        return self.transpose()
 
-        Raises RuntimeError for a result computed under `no_grad`: its inputs are not known.
-        """
-        if self.generation == CONSTANT:
-            return
-        if self._unrecorded:
-            raise RuntimeError(
-                "backward() needs the graph, and this Variable was computed under no_grad()"
-            )
-        self._grad = _seed(self, create_graph)
-        if self.creator is not None:
-            with (
-                using_config("enable_backprop", create_graph),
-                np.errstate(all="ignore"),
-            ):
-                Sweep(self, retain_grad, create_graph).run()
+    def __iter__(self) -> Iterator[Variable]:
+        """Give x[0], x[1], ...; TypeError for a scalar."""
+        return (self[i] for i in range(len(self)))
 
-    if TYPE_CHECKING:  # bound in core_simple.py, functions.py and arrays.py, beside the rules
-
-        def __add__(self, other: Any) -> Variable: ...
-        def __radd__(self, other: Any) -> Variable: ...
-        def __sub__(self, other: Any) -> Variable: ...
-        def __rsub__(self, other: Any) -> Variable: ...
-        def __mul__(self, other: Any) -> Variable: ...
-        def __rmul__(self, other: Any) -> Variable: ...
-        def __truediv__(self, other: Any) -> Variable: ...
-        def __rtruediv__(self, other: Any) -> Variable: ...
-        def __pow__(self, other: Any) -> Variable: ...
-        def __rpow__(self, other: Any) -> Variable: ...
-        def __neg__(self) -> Variable: ...
-        def __pos__(self) -> Variable: ...
-        def __lt__(self, other: Any) -> Variable: ...
-        def __le__(self, other: Any) -> Variable: ...
-        def __gt__(self, other: Any) -> Variable: ...
-        def __ge__(self, other: Any) -> Variable: ...
-        def __matmul__(self, other: Any) -> Variable: ...
-        def __rmatmul__(self, other: Any) -> Variable: ...
-        def __getitem__(self, index: Any) -> Variable: ...
-        def __iter__(self) -> Iterator[Variable]: ...
-        def reshape(self, *shape: Any) -> Variable: ...
-        def transpose(self, *axes: Any) -> Variable: ...
-        def dot(self, other: Any) -> Variable: ...
-        def matmul(self, other: Any) -> Variable: ...
-        def sum(self, axis: Any = None, keepdims: bool = False) -> Variable: ...
-        def mean(self, axis: Any = None, keepdims: bool = False) -> Variable: ...
-        def prod(self, axis: Any = None, keepdims: bool = False) -> Variable: ...
-        def min(self, axis: Any = None, keepdims: bool = False) -> Variable: ...
-        def max(self, axis: Any = None, keepdims: bool = False) -> Variable: ...
-
-        T: Variable
+    # Each stands beside its rule: the walk in sweep.py, operators in arithmetic.py, comparisons in
+    # functions.py, the rest in arrays.py.
+    backward: ClassVar[Callable[..., None]]
+    __add__: ClassVar[_Binary]
+    __radd__: ClassVar[_Binary]
+    __sub__: ClassVar[_Binary]
+    __rsub__: ClassVar[_Binary]
+    __mul__: ClassVar[_Binary]
+    __rmul__: ClassVar[_Binary]
+    __truediv__: ClassVar[_Binary]
+    __rtruediv__: ClassVar[_Binary]
+    __pow__: ClassVar[_Binary]
+    __rpow__: ClassVar[_Binary]
+    __neg__: ClassVar[_Unary]
+    __pos__: ClassVar[_Unary]
+    __lt__: ClassVar[_Binary]
+    __le__: ClassVar[_Binary]
+    __gt__: ClassVar[_Binary]
+    __ge__: ClassVar[_Binary]
+    __matmul__: ClassVar[_Binary]
+    __rmatmul__: ClassVar[_Binary]
+    __getitem__: ClassVar[_Binary]
+    dot: ClassVar[_Binary]
+    matmul: ClassVar[_Binary]
+    reshape: ClassVar[_Method]
+    transpose: ClassVar[_Method]
+    sum: ClassVar[_Method]
+    mean: ClassVar[_Method]
+    prod: ClassVar[_Method]
+    min: ClassVar[_Method]
+    max: ClassVar[_Method]
 
     __hash__ = object.__hash__
 
@@ -255,59 +248,11 @@ UFUNCS: dict[np.ufunc, Callable[..., Variable]] = {}
 """NumPy's ufuncs and the functions that stand in for them when a Variable is an operand."""
 
 ARRAY_FUNCTIONS: dict[Callable[..., Any], Callable[..., Variable]] = {}
-"""The same for NumPy's functions that are no ufuncs, such as ``numpy.where``."""
+"""The same for NumPy's functions that are not ufuncs, such as ``numpy.where``."""
 
-
-def as_array(x: Any) -> Any:
-    """Give a scalar as a 0-d ``ndarray`` and anything else as it is (notes, step 21)."""
-    if isinstance(x, ndarray):
-        return x
-    return np.array(x) if np.isscalar(x) else x
-
-
-def as_variable(obj: Any) -> Variable:
-    """Give `obj` if it is a Variable, else a new Variable that holds it (notes, step 21)."""
-    return resolve(obj) if isinstance(obj, Variable) else Variable(as_array(obj))
-
-
-def constant(data: Any, name: str | None = None) -> Variable:
-    """A Variable that takes no gradient, so that `backward` passes it by.
-
-    `data` is a number or anything that ``numpy.asarray`` makes an array of numbers of.
-    """
-    if type(data) is float or type(data) is int:
-        data = float64(data)
-    variable = new(operand(as_operand(data)), CONSTANT)
-    variable.name = name
-    return variable
-
-
-def operand(data: Any) -> Operand:
-    """What rules compute with: floating point, and 0-d arrays as their element."""
-    if isinstance(data, ndarray | np.generic):
-        if data.dtype is not _FLOAT64 and data.dtype.kind in "biu":
-            data = data.astype(float64)  # integers wrap around and have no negative powers
-        return data if data.ndim else data[()]
-    return data
-
-
-def as_operand(data: Any) -> Any:
-    """An array of whatever is no operand yet; a tracer stays a tracer."""
-    return data if hasattr(type(data), "__array_ufunc__") else np.asarray(data)
-
-
-_FLOAT64 = np.dtype(float64)
-
-
-def _seed(y: Variable, create_graph: bool) -> Operand:
-    """The gradient that `backward` begins with: the one set, or ones."""
-    grad = y._grad
-    if grad is None:
-        data = operand(y._data)
-        grad = np.ones_like(data)[()] if isinstance(data, ndarray | np.generic) else float64(1.0)
-    if create_graph:
-        return grad if isinstance(grad, Variable) else constant(grad)
-    return operand(grad._data if isinstance(grad, Variable) else grad)
+_Unary = Callable[[Variable], Variable]
+_Binary = Callable[[Variable, Any], Variable]
+_Method = Callable[..., Variable]
 
 
 class Recorded(Variable):
@@ -334,22 +279,138 @@ class Recorded(Variable):
     dtype = property(lambda self: self.original.dtype)
 
 
-def resolve(x: Any) -> Variable:
-    """The Variable that an operator's argument stands for."""
-    if isinstance(x, Recorded):
-        return x.original
-    if isinstance(x, Variable):
+# ------------------------------------------------------------------------------------ conversions
+def as_array(x: Any) -> Any:
+    """Give a scalar as a 0-d ``ndarray`` and anything else as it is (notes, step 21)."""
+    if isinstance(x, ndarray):
         return x
-    return constant(x)
+    return np.array(x) if np.isscalar(x) else x
 
 
-def new(data: Operand, generation: int) -> Variable:
-    """A Variable around any operand, without a look at it."""
-    variable = Variable.__new__(Variable)
-    variable._data = data
-    variable._grad = None
-    variable._unrecorded = False
-    variable.creator = None
-    variable.generation = generation
-    variable.name = None
-    return variable
+def as_variable(obj: Any) -> Variable:
+    """Give `obj` if it is a Variable, else a new input that holds it (notes, step 21).
+
+    Raises TypeError for what is neither a Variable, an ``ndarray`` nor a scalar.
+    """
+    if isinstance(obj, Variable):
+        return obj.original if isinstance(obj, Recorded) else obj
+    return Variable(as_array(obj))
+
+
+def as_operand(x: Any) -> Operand:
+    """Give what rules compute with: floating point, and a 0-d array as its element.
+
+    `x` is a Variable, a number, or anything that ``numpy.asarray`` makes an array of; a tracer
+    stays a tracer.
+    """
+    if not isinstance(x, _ARRAYS):
+        if isinstance(x, Variable):
+            x = as_variable(x)._data
+        elif not hasattr(type(x), "__array_ufunc__"):
+            x = np.asarray(x)
+        if not isinstance(x, _ARRAYS):
+            return x
+    if x.dtype is not _FLOAT64 and x.dtype.kind in "biu":
+        x = x.astype(float64)  # integers wrap around and have no negative powers
+    return x if x.ndim else x[()]
+
+
+def constant(data: Any, name: str | None = None) -> Variable:
+    """A Variable that takes no gradient, so that `backward` passes it by.
+
+    `data` is a number or anything that ``numpy.asarray`` makes an array of numbers of.
+    """
+    kind = type(data)
+    operand = float64(data) if kind is float or kind is int else as_operand(data)
+    return Variable._around(operand, CONSTANT, name)
+
+
+_FLOAT64 = np.dtype(float64)
+_ARRAYS = (ndarray, np.generic)
+
+
+# -------------------------------------------------------------------------------------- functions
+class Function:
+    """An operation that knows its derivative; subclass it as the notes do.
+
+    `forward` takes arrays and returns an array or a tuple of them; `backward` takes the gradient
+    of each output and returns the gradient for each input.  After a call `inputs` holds the input
+    Variables, `outputs` weak references to the results.
+    """
+
+    __slots__ = ("__weakref__", "generation", "inputs", "outputs", "shapes")
+    inputs: list[Variable]
+    outputs: list[weakref.ref[Variable]]
+    generation: int
+    shapes: list[tuple[int, ...]]
+    selects = False
+    """Whether the operation takes elements of one input or another, as ``where`` does."""
+    elementwise = False
+    """Whether an element of the output comes from the inputs' elements at that place alone."""
+    moves = False
+    """Whether the operation only moves, repeats or adds up elements."""
+
+    def __call__(self, *inputs: Any) -> Any:
+        """Apply the operation to Variables, arrays or numbers."""
+        variables = [as_variable(x) if isinstance(x, Variable) else constant(x) for x in inputs]
+        ys = self.forward(*[as_array(as_operand(x)) for x in variables])
+        ys = ys if isinstance(ys, tuple) else (ys,)
+        outputs = [Variable._around(as_array(y), 0) for y in ys]
+        _connect(self, variables, outputs)
+        return outputs if len(outputs) > 1 else outputs[0]
+
+    def forward(self, *xs: Any) -> Any:
+        """Compute the outputs from the inputs' arrays."""
+        raise NotImplementedError
+
+    def backward(self, *gys: Any) -> Any:
+        """Compute the inputs' gradients from the outputs' gradients."""
+        raise NotImplementedError
+
+    def gradients(self, gys: list[Operand], recording: bool) -> list[Operand]:
+        """Call `backward`, whatever it was written for, and give an operand for each input."""
+        inputs = self.inputs
+        if recording:
+            self.inputs = [Recorded(x) for x in inputs]
+        try:
+            gxs = self.backward(*gys)
+        finally:
+            self.inputs = inputs
+        gxs = gxs if isinstance(gxs, tuple | list) else (gxs,)
+        if len(gxs) != len(inputs):
+            raise ValueError(
+                f"{type(self).__name__}.backward gave {len(gxs)} gradients for {len(inputs)} inputs"
+            )
+        return [
+            None if x.generation == CONSTANT or gx is None else _gradient(gx, recording)
+            for x, gx in zip(inputs, gxs, strict=True)
+        ]
+
+    def taken(self, i: int, shape: tuple[int, ...]) -> Operand:
+        """Where input `i` of an operation that `selects` was taken, broadcast to `shape`."""
+        raise NotImplementedError
+
+
+def _gradient(gx: Any, recording: bool) -> Operand:
+    """A gradient that a user-written backward gave, as an operand nobody else holds."""
+    if isinstance(gx, ndarray):
+        gx = gx.copy()
+    if recording:
+        return as_variable(gx) if isinstance(gx, Variable) else constant(gx)
+    return as_operand(gx)
+
+
+def _connect(function: Function, inputs: list[Variable], outputs: list[Variable]) -> None:
+    """Record that `function` made `outputs` of `inputs`, where that is wanted."""
+    generation = max(x.generation for x in inputs)
+    if generation == CONSTANT or not Config.enable_backprop:
+        for output in outputs:
+            output.generation = min(generation, 0)
+            output._unrecorded = generation != CONSTANT
+        return
+    function.generation = generation
+    function.inputs = inputs
+    function.outputs = [weakref.ref(output) for output in outputs]
+    function.shapes = [output.shape for output in outputs]
+    for output in outputs:
+        output.set_creator(function)

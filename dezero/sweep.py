@@ -8,14 +8,57 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 from operator import call
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy import float64
 
-if TYPE_CHECKING:
-    from dezero.function import Function
-    from dezero.graph import Variable
+from dezero.graph import (
+    CONSTANT,
+    Function,
+    Operand,
+    Variable,
+    as_operand,
+    constant,
+    using_config,
+)
+
+
+def backward(y: Variable, retain_grad: bool = False, create_graph: bool = False) -> None:
+    """Add the gradient of `y` with respect to every input to the input's `grad`.
+
+    The seed is ``y.grad`` where it is set, ones otherwise; of an array the gradient is therefore
+    that of its sum.  With `retain_grad` the gradients of intermediate results are kept; with
+    `create_graph` the gradients are Variables with a graph of their own, ready to be
+    differentiated again.  A constant has nothing to propagate.
+
+    Raises RuntimeError for a result computed under `no_grad`: its inputs are not known.
+    """
+    if y.generation == CONSTANT:
+        return
+    if y._unrecorded:
+        raise RuntimeError(
+            "backward() needs the graph, and this Variable was computed under no_grad()"
+        )
+    y._grad = _seed(y, create_graph)
+    if y.creator is not None:
+        with using_config("enable_backprop", create_graph), np.errstate(all="ignore"):
+            Sweep(y, retain_grad, create_graph).run()
+
+
+Variable.backward = backward
+
+
+def _seed(y: Variable, create_graph: bool) -> Operand:
+    """The gradient that `backward` begins with: the one set, or ones."""
+    grad = y._grad
+    if grad is None:
+        data = as_operand(y)
+        is_number = isinstance(data, np.ndarray | np.generic)
+        grad = np.ones_like(data)[()] if is_number else float64(1.0)
+    if create_graph:
+        return grad if isinstance(grad, Variable) else constant(grad)
+    return as_operand(grad)
 
 
 class Sweep:

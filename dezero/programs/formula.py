@@ -7,11 +7,25 @@ with as few parentheses as Python needs.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
-from dezero.programs.terms import Term, Terms, children, reachable
+from dezero.programs.terms import (
+    CallTerm,
+    ChoiceTerm,
+    ComparisonTerm,
+    Exponent,
+    NameTerm,
+    NumberTerm,
+    PowerTerm,
+    ProductTerm,
+    SumTerm,
+    Term,
+    Terms,
+    children,
+    reachable,
+)
 from dezero.programs.trace import Program
 
 # ------------------------------------------------------------------------------------------ ropes
@@ -71,23 +85,14 @@ class Printer:
 
     def write(self, term: Term) -> tuple[Rope, int]:
         """The rope of a term whose parts are written, and how tightly it binds."""
-        writers: dict[str, Callable[[Term], tuple[Rope, int]]] = {
-            "number": self.number,
-            "name": lambda term: (self.name(term.value), ATOM),
-            "sum": self.sum,
-            "product": self.product,
-            "power": lambda term: self.power(self.part(term.parts[0], ATOM), term.parts[1]),
-            "compare": self.compare,
-            "call": self.call,
-        }
-        return writers[term.kind](term)
+        return _WRITERS[type(term)](self, term)
 
     def part(self, number: int, least: int) -> Rope:
         """A part, in parentheses where it binds less than `least`."""
         rope, precedence = self.written[number]
         return rope if precedence >= least else ("(", rope, ")")
 
-    def number(self, term: Term) -> tuple[Rope, int]:
+    def number(self, term: NumberTerm) -> tuple[Rope, int]:
         """A constant."""
         text = self.number_text(term.value)
         if "/" in text:
@@ -110,22 +115,30 @@ class Printer:
         """An input."""
         return name
 
-    def sum(self, term: Term) -> tuple[Rope, int]:
+    def sum(self, term: SumTerm) -> tuple[Rope, int]:
         """a + b, or a - b where b has a minus sign."""
-        left, right = term.parts
-        other = self.terms[right]
-        if not isinstance(other.value, Fraction) or other.value >= 0 or right in self.named:
-            return (self.part(left, SUM), " + ", self.part(right, SUM)), SUM
-        if other.value == -1 and len(other.parts) == 1 and other.parts[0][1] == 1:
-            return (self.part(left, SUM), " - ", self.part(other.parts[0][0], PRODUCT)), SUM
-        magnitude = self.write(other._replace(value=-other.value))[0]
-        return (self.part(left, SUM), " - ", magnitude), SUM
+        left = self.part(term.left, SUM)
+        subtracted = None if term.right in self.named else self.magnitude(self.terms[term.right])
+        if subtracted is None:
+            return (left, " + ", self.part(term.right, SUM)), SUM
+        return (left, " - ", subtracted), SUM
 
-    def product(self, term: Term) -> tuple[Rope, int]:
+    def magnitude(self, term: Term) -> Rope | None:
+        """A term with a minus sign, without it; None for other terms."""
+        match term:
+            case ProductTerm(-1, ((base, 1),)):
+                return self.part(base, PRODUCT)
+            case ProductTerm(coefficient, factors) if coefficient < 0:
+                return self.product(ProductTerm(-coefficient, factors))[0]
+            case NumberTerm(Fraction() as value) if value < 0:
+                return self.number(NumberTerm(-value))[0]
+        return None
+
+    def product(self, term: ProductTerm) -> tuple[Rope, int]:
         """Coefficient and factors over those with negative exponents."""
-        coefficient: Fraction = term.value
-        above = [(base, e) for base, e in term.parts if not (isinstance(e, int) and e < 0)]
-        below = [(base, -e) for base, e in term.parts if isinstance(e, int) and e < 0]
+        coefficient, factors = term
+        above = [(base, e) for base, e in factors if not (isinstance(e, int) and e < 0)]
+        below = [(base, -e) for base, e in factors if isinstance(e, int) and e < 0]
         top, bottom = self.coefficient(abs(coefficient))
         numerator = self.factor_list(top, above)
         alone = bottom is None and len(below) == 1
@@ -144,7 +157,7 @@ class Printer:
         return top, bottom
 
     def factor_list(
-        self, number: str | None, factors: list[tuple[int, Any]], least: int = PRODUCT
+        self, number: str | None, factors: Sequence[tuple[int, Exponent]], least: int = PRODUCT
     ) -> list[Rope]:
         """The ropes of a number and powers, to be multiplied."""
         ropes: list[Rope] = [] if number is None else [number]
@@ -155,14 +168,14 @@ class Printer:
                 ropes.append(self.literal_power(self.part(base, ATOM), exponent))
         return ropes
 
-    def literal_power(self, base: Rope, exponent: Any) -> Rope:
+    def literal_power(self, base: Rope, exponent: Exponent) -> Rope:
         """base**exponent for a number."""
         text = self.number_text(Fraction(exponent))
         return (base, "**", f"({text})" if "/" in text else text)
 
-    def power(self, base: Rope, exponent: int) -> tuple[Rope, int]:
+    def power(self, term: PowerTerm) -> tuple[Rope, int]:
         """base**exponent for a term."""
-        return (base, "**", self.part(exponent, SIGN)), POWER
+        return (self.part(term.base, ATOM), "**", self.part(term.exponent, SIGN)), POWER
 
     def quotient(self, above: list[Rope], below: list[Rope]) -> Rope:
         """above/below."""
@@ -172,16 +185,43 @@ class Printer:
         bottom = interleave(below, "*")
         return (top, "/", ("(", bottom, ")") if len(below) > 1 else bottom)
 
-    def compare(self, term: Term) -> tuple[Rope, int]:
-        """a < b."""
-        left, right = (self.part(number, SUM) for number in term.parts)
-        return (left, f" {term.value} ", right), COMPARISON
+    def relation(self, symbol: str) -> str:
+        """How a comparison is written."""
+        return symbol
 
-    def call(self, term: Term) -> tuple[Rope, int]:
+    def sides(self, term: ComparisonTerm) -> Rope:
+        """a < b."""
+        left, right = self.part(term.left, SUM), self.part(term.right, SUM)
+        return (left, f" {self.relation(term.symbol)} ", right)
+
+    def comparison(self, term: ComparisonTerm) -> tuple[Rope, int]:
+        """A comparison as a number, which is 1 or 0."""
+        return self.sides(term), COMPARISON
+
+    def choice(self, term: ChoiceTerm) -> tuple[Rope, int]:
+        """where(condition, a, b)."""
+        return ("where(", self.arguments(term), ")"), ATOM
+
+    def call(self, term: CallTerm) -> tuple[Rope, int]:
         """f(a, b)."""
-        name = "abs" if term.value == "absolute" else term.value
-        arguments = interleave([self.written[number][0] for number in term.parts], ", ")
-        return (name, "(", arguments, ")"), ATOM
+        name = "abs" if term.function == "absolute" else term.function
+        return (name, "(", self.arguments(term.arguments), ")"), ATOM
+
+    def arguments(self, numbers: Iterable[int]) -> Rope:
+        """Terms with commas between."""
+        return interleave([self.written[number][0] for number in numbers], ", ")
+
+
+_WRITERS: dict[type, Callable[[Any, Any], tuple[Rope, int]]] = {
+    NumberTerm: lambda printer, term: printer.number(term),
+    NameTerm: lambda printer, term: (printer.name(term.name), ATOM),
+    SumTerm: lambda printer, term: printer.sum(term),
+    ProductTerm: lambda printer, term: printer.product(term),
+    PowerTerm: lambda printer, term: printer.power(term),
+    ComparisonTerm: lambda printer, term: printer.comparison(term),
+    ChoiceTerm: lambda printer, term: printer.choice(term),
+    CallTerm: lambda printer, term: printer.call(term),
+}
 
 
 _NAMED = {math.pi: "pi", math.e: "e"}

@@ -6,10 +6,18 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
 
-from dezero.programs.formula import ATOM, POWER, PRODUCT, SUM, Printer, Rope, interleave
-from dezero.programs.terms import Term, Terms
+from dezero.names import RELATIONS
+from dezero.programs.formula import ATOM, POWER, PRODUCT, Printer, Rope, interleave
+from dezero.programs.terms import (
+    CallTerm,
+    ChoiceTerm,
+    ComparisonTerm,
+    Exponent,
+    NumberTerm,
+    PowerTerm,
+    Terms,
+)
 from dezero.programs.trace import Program
 
 _GREEK = set(
@@ -19,13 +27,20 @@ _GREEK = set(
         "Omega pi"
     ).split()
 )
-_LATEX_CALLS = {
+_CALLS = {
     **{name: "\\" + name for name in "exp sin cos tan sinh cosh tanh arcsin arccos arctan".split()},
     "log": "\\ln",
     "minimum": "\\min",
     "maximum": "\\max",
 }
-_LATEX_COMPARISONS = {"<=": "\\le", ">=": "\\ge", "==": "=", "!=": "\\ne"}
+_ENCLOSING = {
+    "sqrt": ("\\sqrt{", "}"),
+    "cbrt": ("\\sqrt[3]{", "}"),
+    "absolute": ("\\left|", "\\right|"),
+    "floor": ("\\left\\lfloor ", "\\right\\rfloor"),
+    "ceil": ("\\left\\lceil ", "\\right\\rceil"),
+}
+_RELATIONS = {relation.symbol: relation.latex for relation in RELATIONS}
 
 
 def latex_name(name: str) -> str:
@@ -88,22 +103,23 @@ class LaTeX(Printer):
         )
 
     def factor_list(
-        self, number: str | None, factors: list[tuple[int, Any]], least: int = PRODUCT
+        self, number: str | None, factors: Sequence[tuple[int, Exponent]], least: int = PRODUCT
     ) -> list[Rope]:
         """Factors side by side; a dot keeps two numbers apart."""
         ropes = super().factor_list(number, factors)
         for i, (base, exponent) in enumerate(factors, len(ropes) - len(factors)):
-            if i and exponent == 1 and self.terms[base].kind == "number":
+            if i and exponent == 1 and isinstance(self.terms[base], NumberTerm):
                 ropes[i] = ("\\cdot ", ropes[i])
         return ropes
 
-    def literal_power(self, base: Rope, exponent: Any) -> Rope:
+    def literal_power(self, base: Rope, exponent: Exponent) -> Rope:
         """base^{exponent}."""
         return ("{", base, "}^{", self.number_text(Fraction(exponent)), "}")
 
-    def power(self, base: Rope, exponent: int) -> tuple[Rope, int]:
+    def power(self, term: PowerTerm) -> tuple[Rope, int]:
         """base^{exponent} for a term."""
-        return ("{", base, "}^{", self.written[exponent][0], "}"), POWER
+        base, exponent = self.part(term.base, ATOM), self.written[term.exponent][0]
+        return ("{", base, "}^{", exponent, "}"), POWER
 
     def quotient(self, above: list[Rope], below: list[Rope]) -> Rope:
         """A fraction."""
@@ -112,34 +128,29 @@ class LaTeX(Printer):
         top = interleave(_bare(above), " \\, ") if above else "1"
         return ("\\frac{", top, "}{", interleave(_bare(below), " \\, "), "}")
 
-    def compare(self, term: Term) -> tuple[Rope, int]:
-        """A comparison, which is 1 or 0, in Iverson's brackets."""
-        return ("\\left[", self.condition(term), "\\right]"), ATOM
+    def relation(self, symbol: str) -> str:
+        """How mathematics writes a comparison."""
+        return _RELATIONS[symbol]
 
-    def condition(self, term: Term) -> Rope:
-        """A comparison as such."""
-        left, right = (self.part(part, SUM) for part in term.parts)
-        return (left, f" {_LATEX_COMPARISONS.get(term.value, term.value)} ", right)
+    def comparison(self, term: ComparisonTerm) -> tuple[Rope, int]:
+        """A comparison as a number, in Iverson's brackets."""
+        return ("\\left[", self.sides(term), "\\right]"), ATOM
 
-    def call(self, term: Term) -> tuple[Rope, int]:
+    def choice(self, term: ChoiceTerm) -> tuple[Rope, int]:
+        """Two cases, one above the other."""
+        test = self.terms[term.condition]
+        condition, chosen, other = (self.written[number][0] for number in term)
+        shown = self.sides(test) if isinstance(test, ComparisonTerm) else (condition, " \\ne 0")
+        cases = (chosen, " & ", shown, " \\\\ ", other, " & \\text{otherwise}")
+        return ("\\begin{cases} ", cases, " \\end{cases}"), ATOM
+
+    def call(self, term: CallTerm) -> tuple[Rope, int]:
         """A function, or the notation that mathematics has for it."""
-        arguments = [self.written[part][0] for part in term.parts]
-        enclosing = {
-            "sqrt": ("\\sqrt{", "}"),
-            "cbrt": ("\\sqrt[3]{", "}"),
-            "absolute": ("\\left|", "\\right|"),
-            "floor": ("\\left\\lfloor ", "\\right\\rfloor"),
-            "ceil": ("\\left\\lceil ", "\\right\\rceil"),
-        }.get(term.value)
-        if enclosing:
-            return (enclosing[0], arguments[0], enclosing[1]), ATOM
-        if term.value == "where":
-            test = self.terms[term.parts[0]]
-            shown = self.condition(test) if test.kind == "compare" else (arguments[0], " \\ne 0")
-            cases = (arguments[1], " & ", shown, " \\\\ ", arguments[2], " & \\text{otherwise}")
-            return ("\\begin{cases} ", cases, " \\end{cases}"), ATOM
-        name = _LATEX_CALLS.get(term.value, f"\\operatorname{{{term.value}}}")
-        return (name, "\\left(", interleave(arguments, ", "), "\\right)"), ATOM
+        if term.function in _ENCLOSING:
+            before, after = _ENCLOSING[term.function]
+            return (before, self.written[term.arguments[0]][0], after), ATOM
+        name = _CALLS.get(term.function, f"\\operatorname{{{term.function}}}")
+        return (name, "\\left(", self.arguments(term.arguments), "\\right)"), ATOM
 
 
 def _bare(factors: list[Rope]) -> list[Rope]:

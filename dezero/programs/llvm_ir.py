@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from dezero.arithmetic import SHORTCUTS
+from dezero.names import C_NAMES, RELATIONS
 from dezero.programs.trace import Program
 
 SEGMENT = 256
@@ -28,40 +30,11 @@ SCRATCH = 1 << 16
 """Numbers that scratch memory holds at most, tiles permitting, so that it stays in a cache."""
 
 ARITHMETIC = {np.add: "fadd", np.subtract: "fsub", np.multiply: "fmul", np.divide: "fdiv"}
-COMPARISONS = {
-    np.less: "olt",
-    np.less_equal: "ole",
-    np.greater: "ogt",
-    np.greater_equal: "oge",
-    np.equal: "oeq",
-    np.not_equal: "une",
-}
-INTRINSICS = {np.absolute: "fabs", np.sqrt: "sqrt", np.floor: "floor", np.ceil: "ceil"}
-ELEMENTARY = {
-    np.cbrt: "cbrt",
-    np.exp: "exp",
-    np.exp2: "exp2",
-    np.expm1: "expm1",
-    np.log: "log",
-    np.log2: "log2",
-    np.log10: "log10",
-    np.log1p: "log1p",
-    np.sin: "sin",
-    np.cos: "cos",
-    np.tan: "tan",
-    np.arcsin: "asin",
-    np.arccos: "acos",
-    np.arctan: "atan",
-    np.arctan2: "atan2",
-    np.hypot: "hypot",
-    np.sinh: "sinh",
-    np.cosh: "cosh",
-    np.tanh: "tanh",
-    np.arcsinh: "asinh",
-    np.arccosh: "acosh",
-    np.arctanh: "atanh",
-    np.power: "pow",
-}
+CONDITIONS = {relation.ufunc: relation.llvm for relation in RELATIONS}
+INTRINSICS = {np.absolute, np.sqrt, np.floor, np.ceil}
+"""The functions that LLVM has itself, under C's names."""
+
+ELEMENTARY = {ufunc: name for ufunc, name in C_NAMES.items() if ufunc not in INTRINSICS}
 """The functions that are calls, and C's names for them."""
 
 
@@ -75,7 +48,7 @@ class UnsupportedError(Exception):
 
 
 @dataclass(frozen=True)
-class Target:
+class Machine:
     """What code is made for.
 
     `lanes` is how many numbers a vector holds; `prefix` with "v" for each argument begins the
@@ -112,9 +85,9 @@ STREAMED = "!0 = !{i32 1}"
 TABLES = "ptr %inputs, ptr %steps, ptr %outputs, ptr %scratch"
 
 
-def module(program: Program, target: Target, streams: bool = False) -> Module:
+def module(program: Program, machine: Machine, streams: bool = False) -> Module:
     """The module of a program.  Raises UnsupportedError for an operation without machine code."""
-    layout = _Layout(program, target, streams)
+    layout = _Layout(program, machine, streams)
     declarations: dict[str, str] = {}
     bodies = [_Segment(layout, declarations, span) for span in layout.spans]
     if len(bodies) == 1:
@@ -160,16 +133,16 @@ class _Layout:
     of a tile's rows, and serves again once the last segment that reads it is over.
     """
 
-    def __init__(self, program: Program, target: Target, streams: bool) -> None:
+    def __init__(self, program: Program, machine: Machine, streams: bool) -> None:
         self.program = program
-        self.target = target
+        self.machine = machine
         self.streams = streams
         count = len(program.operations)
         self.spans = [range(i, min(i + SEGMENT, count)) for i in range(0, max(count, 1), SEGMENT)]
         self.slot: dict[int, int] = {}
         self.slots = 0
         self._assign_slots()
-        vector = 8 * target.lanes
+        vector = 8 * machine.lanes
         rows = min(TILE, SCRATCH // max(self.slots, 1))
         self.tile = max(8 * rows // vector, 1) * vector
 
@@ -201,10 +174,10 @@ class _Segment:
     def __init__(self, layout: _Layout, declarations: dict[str, str], span: range) -> None:
         self.layout = layout
         self.program = layout.program
-        self.target = layout.target
+        self.machine = layout.machine
         self.declarations = declarations
         self.span = span
-        self.vector = f"<{self.target.lanes} x double>"
+        self.vector = f"<{self.machine.lanes} x double>"
         self.entry: list[str] = []
         self.body: list[str] = []
         self.values: dict[int, str] = {}
@@ -228,7 +201,7 @@ rows:
   %at = phi i64 [ {start}, %entry ], [ %next, %rows ]
   %row = sub i64 %at, {start}
 {body}
-  %next = add i64 %at, {8 * self.target.lanes}
+  %next = add i64 %at, {8 * self.machine.lanes}
   %more = icmp ult i64 %next, %end
   br i1 %more, label %rows, label %exit
 exit:
@@ -248,7 +221,7 @@ exit:
         column, value = self._pointer("outputs", place), self._value(number)
         address = self._emit(f"getelementptr i8, ptr {column}, i64 %at")
         if self.layout.streams:
-            self._put(address, value, f"{8 * self.target.lanes}, !nontemporal !0")
+            self._put(address, value, f"{8 * self.machine.lanes}, !nontemporal !0")
         else:
             self._put(address, value)
 
@@ -301,7 +274,7 @@ exit:
 
     def _constant(self, number: float) -> str:
         lane = f"double 0x{struct.pack('>d', number).hex()}"
-        return f"<{', '.join([lane] * self.target.lanes)}>"
+        return f"<{', '.join([lane] * self.machine.lanes)}>"
 
     def _literal(self, number: int) -> float | None:
         """The constant that a value is, else None."""
@@ -311,18 +284,22 @@ exit:
     # ------------------------------------------------------------------------------- operations
     def _operation(self, number: int, function: Callable[..., Any], numbers: Sequence[int]) -> str:
         xs = [self._value(i) for i in numbers]
-        if function in ARITHMETIC:
-            return self._emit(f"{ARITHMETIC[function]} {self.vector} {xs[0]}, {xs[1]}")
-        if function in COMPARISONS:
-            self.masks[number] = self._compare(COMPARISONS[function], *xs)
+        if function in CONDITIONS:
+            self.masks[number] = self._compare(CONDITIONS[function], *xs)
             return self._select(self.masks[number], self._constant(1.0), self._constant(0.0))
         if function is np.where:
             mask = self.masks.get(numbers[0]) or self._compare("une", xs[0], self._constant(0.0))
             return self._select(mask, xs[1], xs[2])
-        if function in INTRINSICS:
-            return self._intrinsic(INTRINSICS[function], xs[0])
         if function is np.power:
             return self._power(xs[0], xs[1], self._literal(numbers[1]))
+        return self._applied(function, xs)
+
+    def _applied(self, function: Callable[..., Any], xs: Sequence[str]) -> str:
+        """A function whose operands alone say what to do."""
+        if function in ARITHMETIC:
+            return self._emit(f"{ARITHMETIC[function]} {self.vector} {xs[0]}, {xs[1]}")
+        if function in INTRINSICS:
+            return self._intrinsic(C_NAMES[function], xs[0])
         if function in ELEMENTARY:
             return self._call(ELEMENTARY[function], xs)
         special = _SPECIAL.get(function)
@@ -334,7 +311,7 @@ exit:
         return self._emit(f"fcmp {condition} {self.vector} {x0}, {x1}")
 
     def _select(self, mask: str, x0: str, x1: str) -> str:
-        kind = f"<{self.target.lanes} x i1>"
+        kind = f"<{self.machine.lanes} x i1>"
         return self._emit(f"select {kind} {mask}, {self.vector} {x0}, {self.vector} {x1}")
 
     def _multiply(self, x0: str, x1: str) -> str:
@@ -344,7 +321,7 @@ exit:
         return self._emit(f"fdiv {self.vector} {x0}, {x1}")
 
     def _intrinsic(self, operation: str, x: str) -> str:
-        name = f"llvm.{operation}.v{self.target.lanes}f64"
+        name = f"llvm.{operation}.v{self.machine.lanes}f64"
         self.declarations[name] = f"declare {self.vector} @{name}({self.vector})"
         return self._emit(f"call {self.vector} @{name}({self.vector} {x})")
 
@@ -374,8 +351,9 @@ exit:
         if literal in (3.0, 4.0):  # within 2 ulp, and no product overflows before the power does
             square = self._multiply(x, x)
             return self._multiply(square, x if literal == 3 else square)
-        if literal is not None and literal in _SHORTCUTS:
-            return _SHORTCUTS[literal](self, x)
+        if literal is not None and literal in SHORTCUTS:
+            shortcut = SHORTCUTS[literal]
+            return self._constant(1.0) if shortcut is None else self._applied(shortcut, [x])
         power = self._call("pow", [x, exponent])
         if literal is not None or not _TAKES_ROOTS:
             return power
@@ -389,11 +367,11 @@ exit:
 
     def _callee(self, function: str, arity: int) -> str:
         """The name of a function of vectors, declared or defined in the module."""
-        if function in self.target.vector:
-            name = f"{self.target.prefix}{'v' * arity}_{function}"
+        if function in self.machine.vector:
+            name = f"{self.machine.prefix}{'v' * arity}_{function}"
             kinds = ", ".join([self.vector] * arity)
             self.declarations[name] = f"declare {self.vector} @{name}({kinds})"
-        elif function in self.target.scalar:
+        elif function in self.machine.scalar:
             name = f"lanes_{function}"
             self.declarations[name] = self._lane_by_lane(name, function, arity)
         else:
@@ -403,7 +381,7 @@ exit:
     def _lane_by_lane(self, name: str, function: str, arity: int) -> str:
         kind = self.vector
         lines = []
-        for lane in range(self.target.lanes):
+        for lane in range(self.machine.lanes):
             xs = [f"%x{i}_{lane}" for i in range(arity)]
             lines += [f"  {x} = extractelement {kind} %x{i}, i32 {lane}" for i, x in enumerate(xs)]
             arguments = ", ".join(f"double {x}" for x in xs)
@@ -417,21 +395,16 @@ exit:
         body = "\n".join(lines)
         return (
             f"{declaration}\ndefine internal {kind} @{name}({parameters}) noinline {{\n{body}\n"
-            f"  ret {kind} %y{self.target.lanes - 1}\n}}"
+            f"  ret {kind} %y{self.machine.lanes - 1}\n}}"
         )
 
 
 _SPECIAL: dict[Callable[..., Any], Callable[..., str]] = {
     np.negative: _Segment._negative,
+    np.positive: lambda segment, x: x,
+    np.square: lambda segment, x: segment._multiply(x, x),
+    np.reciprocal: lambda segment, x: segment._divide(segment._constant(1.0), x),
     np.minimum: _Segment._minimum,
     np.maximum: _Segment._maximum,
     np.sign: _Segment._sign,
-}
-
-_SHORTCUTS: dict[float, Callable[[_Segment, str], str]] = {
-    -1.0: lambda segment, x: segment._divide(segment._constant(1.0), x),
-    0.0: lambda segment, x: segment._constant(1.0),
-    0.5: lambda segment, x: segment._intrinsic("sqrt", x),
-    1.0: lambda segment, x: x,
-    2.0: lambda segment, x: segment._multiply(x, x),
 }

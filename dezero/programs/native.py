@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dezero.programs import llvm_ir
-from dezero.programs.llvm_ir import ELEMENTARY, Target
+from dezero.programs.llvm_ir import ELEMENTARY, Machine
 from dezero.programs.trace import Program
 
 if TYPE_CHECKING:
@@ -62,12 +62,12 @@ def compiled(program: Program) -> Kernel:
 
 
 class Kernel:
-    """A program ready to run on columns, as machine code for `target` if there can be any."""
+    """A program ready to run on columns, as machine code for `machine` if there can be any."""
 
-    def __init__(self, program: Program, target: Target | None) -> None:
+    def __init__(self, program: Program, machine: Machine | None) -> None:
         self.program = program
-        self.target = target
-        self._code = None if target is None else _Code.of(program, target)
+        self.machine = machine
+        self._code = None if machine is None else _Code.of(program, machine)
 
     @property
     def is_native(self) -> bool:
@@ -80,14 +80,14 @@ class Kernel:
 
         Not for code that calls functions: between calls, stores past the caches take far longer.
         """
-        assert self.target is not None
-        return _Code(llvm_ir.module(self.program, self.target, streams=True), self.target.lanes)
+        assert self.machine is not None
+        return _Code(llvm_ir.module(self.program, self.machine, streams=True), self.machine.lanes)
 
     def run(self, columns: Mapping[str, ArrayLike], threads: int | None = None) -> list[np.ndarray]:
         """Run the program on columns (1-d arrays of one length, or numbers for all rows).
 
         Gives an array of that length for each output; of length 1 where all inputs are numbers.
-        Long columns are shared out among `threads` (one a core unless told).  A row's result has
+        Long columns are shared out among `threads` (default: one a core).  A row's result has
         the same bits wherever the row is.  The arithmetic gives NumPy's bits; elementary
         functions are within 4 units in the last place.  Raises KeyError for a missing column and
         ValueError for columns of different lengths.
@@ -115,13 +115,13 @@ class _Code:
     def __init__(self, module: llvm_ir.Module, lanes: int) -> None:
         from llvmlite import binding as llvm
 
-        machine = llvm.Target.from_default_triple().create_target_machine(
+        compiler = llvm.Target.from_default_triple().create_target_machine(
             cpu=llvm.get_host_cpu_name(),
             features=llvm.get_host_cpu_features().flatten(),
             opt=2,
             jit=True,
         )
-        self.engine = llvm.create_mcjit_compiler(llvm.parse_assembly(module.text), machine)
+        self.engine = llvm.create_mcjit_compiler(llvm.parse_assembly(module.text), compiler)
         self.engine.finalize_object()
         pointers = [ctypes.c_void_p] * 4
         kind = ctypes.CFUNCTYPE(None, *pointers, ctypes.c_int64)  # lets other threads run
@@ -131,10 +131,10 @@ class _Code:
         self.calls = module.calls
 
     @classmethod
-    def of(cls, program: Program, target: Target) -> _Code | None:
+    def of(cls, program: Program, machine: Machine) -> _Code | None:
         """The code of a program, None where an operation has none."""
         try:
-            return cls(llvm_ir.module(program, target), target.lanes)
+            return cls(llvm_ir.module(program, machine), machine.lanes)
         except llvm_ir.UnsupportedError:
             return None
 
@@ -291,7 +291,7 @@ def _cores() -> int:
 
 
 @cache
-def host() -> Target | None:
+def host() -> Machine | None:
     """What this machine's code may use: its vectors and libraries; None without llvmlite."""
     try:
         from llvmlite import binding as llvm
@@ -309,7 +309,7 @@ def host() -> Target | None:
         if prefix and llvm.address_of_symbol(f"{prefix}{'v' * function.nin}_{name}")
     }
     scalar = {name for name in ELEMENTARY.values() if llvm.address_of_symbol(name)}
-    return Target(lanes, prefix, frozenset(vector), frozenset(scalar))
+    return Machine(lanes, prefix, frozenset(vector), frozenset(scalar))
 
 
 def _vectors(triple: str, features: Mapping[str, bool]) -> tuple[int, str]:

@@ -1,8 +1,8 @@
 """Program -> terms: its operations in a normal form, which printers write as text.
 
 A term is a sum of two terms, a product of one exact coefficient and powers of factors, a
-comparison or a call, each made once however often it is used.  The rewriting keeps the value but
-for rounding: constants and powers are gathered, and choices by one condition become one.
+comparison, a choice or a call, each made once however often it is used.  The rewriting keeps the
+value but for rounding: constants and powers are gathered, and choices by one condition become one.
 """
 
 from __future__ import annotations
@@ -14,33 +14,87 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dezero.names import RELATIONS
 from dezero.programs.trace import Program
 
-COMPARISONS: dict[Any, str] = {
-    np.less: "<",
-    np.less_equal: "<=",
-    np.greater: ">",
-    np.greater_equal: ">=",
-    np.equal: "==",
-    np.not_equal: "!=",
-}
+SYMBOLS: dict[Any, str] = {relation.ufunc: relation.symbol for relation in RELATIONS}
 LARGEST = 1e290
 """A coefficient beyond this, or below its reciprocal, stays apart from the others."""
 MOST_FACTORS = 32
 """A product of more factors becomes a factor itself, so that long products take linear time."""
 
+Exponent = int | Fraction
+Factors = tuple[tuple[int, Exponent], ...]
+"""Terms by their numbers, each with its exponent."""
 
-class Term(NamedTuple):
-    """One node: a number, a name, a sum of two, a product, a power, a comparison or a call.
 
-    kind "number": `value` a Fraction, or a float that is not finite; "name": `value` the text;
-    "sum", "power", "call", "compare": `parts` are the numbers of terms, `value` the function or
-    the comparison; "product": `value` is the coefficient, `parts` pairs of a term and its exponent.
-    """
+# ---------------------------------------------------------------- the kinds; parts are numbers
+class NumberTerm(NamedTuple):
+    """A constant; a float only where it is not finite."""
 
-    kind: str
-    value: Any
-    parts: tuple[Any, ...] = ()
+    value: Fraction | float
+
+
+class NameTerm(NamedTuple):
+    """An input."""
+
+    name: str
+
+
+class SumTerm(NamedTuple):
+    """left + right."""
+
+    left: int
+    right: int
+
+
+class ProductTerm(NamedTuple):
+    """A coefficient times powers."""
+
+    coefficient: Fraction
+    factors: Factors
+
+
+class PowerTerm(NamedTuple):
+    """base**exponent, where the exponent is not a constant."""
+
+    base: int
+    exponent: int
+
+
+class ComparisonTerm(NamedTuple):
+    """1 where the left side and the right are in the relation, else 0."""
+
+    symbol: str
+    left: int
+    right: int
+
+
+class ChoiceTerm(NamedTuple):
+    """`chosen` where the condition is not 0, else `other`."""
+
+    condition: int
+    chosen: int
+    other: int
+
+
+class CallTerm(NamedTuple):
+    """A function, under NumPy's name, of its arguments."""
+
+    function: str
+    arguments: tuple[int, ...]
+
+
+Term = (
+    NumberTerm
+    | NameTerm
+    | SumTerm
+    | ProductTerm
+    | PowerTerm
+    | ComparisonTerm
+    | ChoiceTerm
+    | CallTerm
+)
 
 
 class Terms:
@@ -48,8 +102,8 @@ class Terms:
 
     def __init__(self, program: Program) -> None:
         self.terms: list[Term] = []
-        self.numbers: dict[Term, int] = {}
-        values = [self.intern(Term("name", name)) for name in program.inputs]
+        self.numbers: dict[tuple[type, Term], int] = {}
+        values = [self.intern(NameTerm(name)) for name in program.inputs]
         values += [self.number(constant) for constant in program.constants]
         for function, operands in program.operations:
             values.append(self.apply(function, [values[i] for i in operands]))
@@ -57,29 +111,29 @@ class Terms:
 
     def intern(self, term: Term) -> int:
         """The number of a term."""
-        known = self.numbers.get(term)
+        key = (type(term), term)
+        known = self.numbers.get(key)
         if known is None:
-            known = self.numbers[term] = len(self.terms)
+            known = self.numbers[key] = len(self.terms)
             self.terms.append(term)
         return known
 
     def number(self, value: float | Fraction) -> int:
         """The number of a constant's term."""
-        if isinstance(value, float):
-            value = exact(value)
-        return self.intern(Term("number", value))
+        return self.intern(NumberTerm(exact(value) if isinstance(value, float) else value))
 
     def apply(self, function: Any, operands: list[int]) -> int:
         """The number of the term for an operation."""
         make = _MAKERS.get(function)
         if make is not None:
             return make(self, *operands)
-        values = [self.terms[number].value for number in operands]
-        if all(self.terms[number].kind == "number" for number in operands):
-            return self.fold(function, values)
-        kind = "compare" if function in COMPARISONS else "call"
-        value = COMPARISONS.get(function, function.__name__)
-        return self.intern(Term(kind, value, tuple(operands)))
+        terms = [self.terms[number] for number in operands]
+        constants = [term.value for term in terms if isinstance(term, NumberTerm)]
+        if len(constants) == len(terms):
+            return self.fold(function, constants)
+        if function in SYMBOLS:
+            return self.intern(ComparisonTerm(SYMBOLS[function], *operands))
+        return self.intern(CallTerm(function.__name__, tuple(operands)))
 
     def fold(self, function: Any, values: Iterable[Fraction | float]) -> int:
         """The number of the term for a function of constants."""
@@ -87,41 +141,49 @@ class Terms:
             return self.number(float(function(*map(float, values))))
 
     # ------------------------------------------------------------------------------- arithmetic
-    def factors(self, number: int) -> tuple[Any, tuple[Any, ...]]:
+    def factors(self, number: int) -> tuple[Fraction, Factors]:
         """A term as a coefficient and factors with their exponents."""
         term = self.terms[number]
-        if term.kind == "number" and isinstance(term.value, Fraction):
+        if isinstance(term, ProductTerm):
+            return term
+        if isinstance(term, NumberTerm) and isinstance(term.value, Fraction):
             return term.value, ()
-        if term.kind == "product":
-            return term.value, term.parts
         return Fraction(1), ((number, 1),)
 
-    def product(self, coefficient: Fraction, factors: Iterable[tuple[int, Any]]) -> int:
+    def product(self, coefficient: Fraction, factors: Iterable[tuple[int, Exponent]]) -> int:
         """The term for a coefficient times powers; whole exponents of one base are added.
 
-        A power with a fractional exponent is a base of its own: x**0.5*x**0.5 is no x below 0.
+        A power with a fractional exponent is a base of its own: x**0.5*x**0.5 is not x below 0.
         """
         whole: dict[int, int] = {}
         for base, exponent in factors:
-            if not isinstance(exponent, int):
-                base = self.intern(Term("product", Fraction(1), ((base, exponent),)))
-            whole[base] = whole.get(base, 0) + (exponent if isinstance(exponent, int) else 1)
+            if isinstance(exponent, int):
+                whole[base] = whole.get(base, 0) + exponent
+            else:
+                root = self.power_of(base, exponent)
+                whole[root] = whole.get(root, 0) + 1
         self.merge_comparisons(whole)
         parts = tuple(
-            self.terms[base].parts[0] if exponent == 1 and self.is_root(base) else (base, exponent)
+            (exponent == 1 and self.root(base)) or (base, exponent)
             for base, exponent in whole.items()
             if exponent != 0
         )
         if not parts or coefficient == 0:
             return self.number(coefficient)
         if coefficient == 1 and len(parts) == 1 and parts[0][1] == 1:
-            return int(parts[0][0])
-        return self.intern(Term("product", coefficient, parts))
+            return parts[0][0]
+        return self.intern(ProductTerm(coefficient, parts))
 
-    def is_root(self, number: int) -> bool:
-        """Whether a term is a power with a fractional exponent."""
-        kind, value, parts = self.terms[number]
-        return kind == "product" and value == 1 and len(parts) == 1 and type(parts[0][1]) is not int
+    def power_of(self, base: int, exponent: Exponent) -> int:
+        """The term for one power."""
+        return self.intern(ProductTerm(Fraction(1), ((base, exponent),)))
+
+    def root(self, number: int) -> tuple[int, Exponent] | None:
+        """Base and exponent of a power with a fractional exponent; None for other terms."""
+        term = self.terms[number]
+        if not isinstance(term, ProductTerm) or term.coefficient != 1 or len(term.factors) != 1:
+            return None
+        return None if isinstance(term.factors[0][1], int) else term.factors[0]
 
     def multiply(self, x0: int, x1: int) -> int:
         """x0*x1; choices by one condition become one."""
@@ -134,9 +196,11 @@ class Terms:
             f0, c0 = ((x0, 1),) if len(f0) > 1 else f0, c0 if len(f0) <= 1 else Fraction(1)
         coefficient = _times(c0, c1)
         if coefficient is None:  # nearly out of a float64's range
-            if (1, ()) in ((c0, f0), (c1, f1)):
-                return x1 if (c0, f0) == (1, ()) else x0
-            return self.intern(Term("product", Fraction(1), ((x0, 1), (x1, 1))))
+            if c0 == 1 and not f0:
+                return x1
+            if c1 == 1 and not f1:
+                return x0
+            return self.intern(ProductTerm(Fraction(1), ((x0, 1), (x1, 1))))
         return self.product(coefficient, (*f0, *f1))
 
     def divide(self, x0: int, x1: int) -> int:
@@ -149,7 +213,7 @@ class Terms:
         if coefficient == 0:  # as in floating point; a product with the zero would be zero itself
             return self.number(math.inf)
         if any(not isinstance(e, int) for _, e in factors):
-            return self.intern(Term("product", Fraction(1), ((x, -1),)))
+            return self.power_of(x, -1)
         return self.product(1 / coefficient, [(base, -exponent) for base, exponent in factors])
 
     def negative(self, x: int) -> int:
@@ -169,11 +233,11 @@ class Terms:
             return self.product(c0 + c1, f0)
         if alike and not f0:
             return self.fold(np.add, (c0, c1))
-        if (c0, f0) == (0, ()):
+        if c0 == 0 and not f0:
             return x1
-        if (c1, f1) == (0, ()):
+        if c1 == 0 and not f1:
             return x0
-        return self.intern(Term("sum", None, (x0, x1)))
+        return self.intern(SumTerm(x0, x1))
 
     def subtract(self, x0: int, x1: int) -> int:
         """x0 - x1."""
@@ -181,66 +245,77 @@ class Terms:
 
     def power(self, x: int, c: int) -> int:
         """x**c; a whole constant c becomes an exponent."""
-        exponent = self.terms[c]
-        if exponent.kind != "number" or not isinstance(exponent.value, Fraction):
-            return self.intern(Term("power", None, (x, c)))
-        value = exponent.value
-        whole = int(value) if value.denominator == 1 and abs(value) < 10**6 else value
-        coefficient, factors = self.factors(x)
-        if whole == -1:
+        term = self.terms[c]
+        if not isinstance(term, NumberTerm) or not isinstance(term.value, Fraction):
+            return self.intern(PowerTerm(x, c))
+        value = term.value
+        exponent = int(value) if value.denominator == 1 and abs(value) < 10**6 else value
+        if exponent == -1:
             return self.reciprocal(x)
+        coefficient, factors = self.factors(x)
         if not factors:
-            if isinstance(whole, int) and abs(whole) <= 64 and (whole > 0 or coefficient):
-                value = coefficient**whole
-                if value == 0 or 1 / LARGEST < abs(value) < LARGEST:
-                    return self.number(value)
-            return self.fold(np.power, (coefficient, whole))
+            return self.constant_power(coefficient, exponent)
         simple = coefficient == 1 and len(factors) == 1 and factors[0][1] == 1
-        base = factors[0][0] if simple else x
-        return self.product(Fraction(1), ((base, whole),))
+        return self.product(Fraction(1), ((factors[0][0] if simple else x, exponent),))
+
+    def constant_power(self, base: Fraction, exponent: Exponent) -> int:
+        """base**exponent, exactly where that stays a short number."""
+        if isinstance(exponent, int) and abs(exponent) <= 64 and (exponent > 0 or base):
+            value = base**exponent
+            if value == 0 or 1 / LARGEST < abs(value) < LARGEST:
+                return self.number(value)
+        return self.fold(np.power, (base, exponent))
 
     # -------------------------------------------------------------------------------- conditions
+    def is_comparison(self, number: int) -> bool:
+        """Whether a term is a comparison."""
+        return isinstance(self.terms[number], ComparisonTerm)
+
     def merge_comparisons(self, powers: dict[int, int]) -> None:
         """Comparisons are 0 or 1: their powers are themselves, and a == b contains a <= b."""
-        for number in [n for n, e in powers.items() if e > 0 and self.terms[n].kind == "compare"]:
+        for number in [n for n, e in powers.items() if e > 0]:
+            term = self.terms[number]
+            if not isinstance(term, ComparisonTerm):
+                continue
             powers[number] = 1
-            _, relation, sides = self.terms[number]
-            equal = self.numbers.get(Term("compare", "==", sides))
-            if relation in {"<=", ">="} and equal is not None and powers.get(equal, 0) > 0:
+            equal = ComparisonTerm("==", term.left, term.right)
+            known = self.numbers.get((ComparisonTerm, equal))
+            if term.symbol in {"<=", ">="} and known is not None and powers.get(known, 0) > 0:
                 del powers[number]
 
-    def is_negation(self, number: int) -> bool:
-        """Whether a term is "not", ``(a < b) == 0``, of comparisons."""
-        kind, relation, sides = self.terms[number]
-        if (kind, relation) != ("compare", "==") or self.terms[sides[1]] != Term("number", 0):
-            return False
-        coefficient, factors = self.factors(sides[0])
-        return coefficient == 1 and all(
-            exponent == 1 and self.terms[base].kind == "compare" for base, exponent in factors
-        )
+    def negated(self, number: int) -> int | None:
+        """What "not", ``(a < b) == 0``, is said of, comparisons alone; None for other terms."""
+        term = self.terms[number]
+        if not isinstance(term, ComparisonTerm) or term.symbol != "==":
+            return None
+        if self.terms[term.right] != NumberTerm(0):
+            return None
+        coefficient, factors = self.factors(term.left)
+        compared = all(exponent == 1 and self.is_comparison(base) for base, exponent in factors)
+        return term.left if coefficient == 1 and compared else None
 
     def where(self, condition: int, x0: int, x1: int) -> int:
         """x0 where the condition holds, else x1."""
-        while self.is_negation(condition):
-            condition, x0, x1 = self.terms[condition].parts[0], x1, x0
+        while (opposite := self.negated(condition)) is not None:
+            condition, x0, x1 = opposite, x1, x0
         x0, x1 = self.chosen(condition, x0, 0), self.chosen(condition, x1, 1)
         decided = self.terms[condition]
-        if x0 == x1 or (decided.kind == "number" and decided.value != 0):
+        if x0 == x1 or (isinstance(decided, NumberTerm) and decided.value != 0):
             return x0
-        if decided.kind == "number":
+        if isinstance(decided, NumberTerm):
             return x1
-        return self.intern(Term("call", "where", (condition, x0, x1)))
+        return self.intern(ChoiceTerm(condition, x0, x1))
 
     def chosen(self, condition: int, x: int, side: int) -> int:
         """What `x` is on one side of a condition: its own choices by that condition are made."""
         coefficient, factors = self.factors(x)
-        made: list[tuple[int, Any]] = []
+        made: list[tuple[int, Exponent]] = []
         for base, exponent in factors:
-            if exponent == 1 and self.terms[base][:2] == ("call", "where"):
-                by, *sides = self.terms[base].parts
-                c, inner = self.factors(sides[side])
+            choice = self.terms[base]
+            if exponent == 1 and isinstance(choice, ChoiceTerm) and choice.condition == condition:
+                c, inner = self.factors(choice.other if side else choice.chosen)
                 product = _times(coefficient, c)
-                if by == condition and product is not None:
+                if product is not None:
                     coefficient = product
                     made += inner
                     continue
@@ -261,17 +336,16 @@ class Terms:
         if len(factors) != 1 or factors[0][1] != 1:
             return None
         choice = self.terms[factors[0][0]]
-        if choice[:2] != ("call", "where"):
+        if not isinstance(choice, ChoiceTerm):
             return None
-        condition, *sides = choice.parts
         scaled = []
-        for side in sides:
+        for side in choice[1:]:
             c, inner = self.factors(side)
             product = _times(coefficient, c)
             if product is None:
                 return None
             scaled.append(self.product(product, inner))
-        return condition, scaled[0], scaled[1]
+        return choice.condition, scaled[0], scaled[1]
 
 
 _MAKERS: dict[Any, Callable[..., int]] = {
@@ -304,9 +378,16 @@ def _times(c0: Fraction, c1: Fraction) -> Fraction | None:
 
 def children(term: Term) -> list[int]:
     """The numbers of the terms that a term is made of."""
-    if term.kind == "product":
-        return [base for base, _ in term.parts]
-    return [part for part in term.parts if isinstance(part, int)]
+    match term:
+        case ProductTerm():
+            return [base for base, _ in term.factors]
+        case CallTerm():
+            return list(term.arguments)
+        case ComparisonTerm():
+            return [term.left, term.right]
+        case SumTerm() | PowerTerm() | ChoiceTerm():
+            return list(term)
+    return []
 
 
 def reachable(terms: list[Term], outputs: Iterable[int]) -> list[int]:

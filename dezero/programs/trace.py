@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from dezero.core_simple import raised
+from dezero.arithmetic import SHORTCUTS, raised
 from dezero.graph import Variable
 
-Operation = tuple[Callable[..., Any], tuple[int, ...]]
+Instruction = tuple[Callable[..., Any], tuple[int, ...]]
 """A NumPy ufunc (or ``numpy.where``) and the numbers of the values that it is applied to."""
 
 BLOCK = 8192
@@ -39,7 +39,7 @@ class Program:
 
     inputs: tuple[str, ...]
     constants: tuple[float, ...]
-    operations: tuple[Operation, ...]
+    operations: tuple[Instruction, ...]
     outputs: tuple[int, ...]
 
     @cached_property
@@ -138,7 +138,7 @@ class Recorder:
 
     def __init__(self, inputs: Sequence[str]) -> None:
         self.inputs = tuple(inputs)
-        self.values: list[Any] = list(inputs)  # a name, a float, or an Operation
+        self.values: list[Any] = list(inputs)  # a name, a float, or an Instruction
         self.numbers: dict[Any, int] = {}
 
     def constant(self, number: float) -> int:
@@ -324,12 +324,9 @@ class Tracer(NDArrayOperatorsMixin):
 
     def __pow__(self, exponent: Any) -> Any:
         """x**c as ndarray does it: some plain numbers have operations of their own."""
-        if isinstance(exponent, int | float):
-            special = _POWERS.get(float(exponent))
-            if special is not None:
-                return self._record(special, (self,))
-            if exponent == 0:
-                return np.float64(1.0)
+        if isinstance(exponent, int | float) and exponent in SHORTCUTS:
+            ufunc = SHORTCUTS[exponent]
+            return np.float64(1.0) if ufunc is None else self._record(ufunc, (self,))
         return np.power(self, exponent)
 
     def __bool__(self) -> bool:
@@ -353,16 +350,13 @@ class Tracer(NDArrayOperatorsMixin):
         return f"Tracer({self.recorder.values[self.number]})"
 
 
-_POWERS = {1.0: np.positive, 2.0: np.square, 0.5: np.sqrt, -1.0: np.reciprocal}
-
-
 def trace(
     function: Callable[..., Any], inputs: Sequence[str], wrt: Sequence[str] | None = None
 ) -> Program:
     """The program of a function's value and its gradient for each input.
 
     `function` takes a Variable for each of `inputs` and returns one Variable; the outputs are the
-    value, then the gradients for the inputs named in `wrt` (all unless told; none if empty).
+    value, then the gradients for the inputs named in `wrt` (default: all; none if empty).
     Raises TraceError where an operation has no place in a program of columns.
     """
     recorder = Recorder(inputs)
@@ -379,8 +373,7 @@ def column_variables(recorder: Recorder) -> dict[str, Variable]:
     """A Variable over a Tracer for each input of a recorder."""
     variables = {}
     for number, name in enumerate(recorder.inputs):
-        variables[name] = variable = Variable(None, name)
-        variable._data = Tracer(recorder, number)
+        variables[name] = Variable._around(Tracer(recorder, number), 0, name)
     return variables
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from dezero.functions import ALIASES, CONSTANTS, ELEMENTWISE, FUNCTIONS, NAMED, PAIRS
+from dezero.functions import CONSTANTS, FUNCTIONS
+from dezero.names import Known
 from dezero_cli import report
 from dezero_cli.arguments import json_option
 from dezero_cli.language import symbolic
@@ -22,7 +23,7 @@ HELP = """List the functions and constants that an expression may use, with thei
 @json_option
 def command(as_json: bool) -> None:
     """Collect the tables, report."""
-    functions = [_function(name) for name in FUNCTIONS]
+    functions = [_function(known) for known in FUNCTIONS.values()]
     if as_json:
         report.write(report.json_line({"functions": functions, "constants": CONSTANTS}))
         return
@@ -43,28 +44,17 @@ def _details(function: dict[str, Any]) -> list[str]:
     return [*lines, *([f"  by name: {', '.join(by_name)}"] if by_name else [])]
 
 
-def _function(name: str) -> dict[str, Any]:
-    function = FUNCTIONS[name]
-    code = function.__code__
-    required = code.co_argcount - len(function.__defaults__ or ())
-    parameters = ["x", "y", "z"] if required > 1 else ["x"]
-    if name == "where":
-        parameters = ["condition", "x", "y"]
-    elif name == "clip":
-        parameters = ["x", "low", "high"]
-    elif name in {"arctan2"}:
-        parameters = ["y", "x"]
-    shown = ", ".join(parameters[:required])
-    keywords = [p for p in code.co_varnames[required : code.co_argcount] if p in NAMED]
-    aliases = [alias for alias, target in ALIASES.items() if target == name]
+def _function(known: Known) -> dict[str, Any]:
+    call = f"{known.name}({', '.join(known.parameters)})"
+    shorter = [other.name for other in FUNCTIONS.values() if other.pair is known.function]
     entry: dict[str, Any] = {
-        "name": name,
-        "call": f"{name}({shown})",
-        "aliases": aliases + [short for short, pair in PAIRS.items() if pair is function],
-        "summary": (function.__doc__ or "").split("\n")[0],
+        "name": known.name,
+        "call": call,
+        "aliases": [*known.aliases, *shorter],
+        "summary": known.sentence,
     }
-    if keywords:
-        entry["keywords"] = keywords
-    if name in ELEMENTWISE:
-        entry["derivative"] = symbolic.gradient(parse(f"{name}({shown})"))
+    if known.keywords:
+        entry["keywords"] = list(known.keywords)
+    if known.elementwise:
+        entry["derivative"] = symbolic.gradient(parse(call))
     return entry

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from dezero.functions import ALIASES, CONSTANTS, FUNCTIONS, NAMED, PAIRS
+from dezero.functions import CONSTANTS, NAMES
+from dezero.names import Known
 from dezero_cli.faults import ExpressionError, did_you_mean, nearest
 
 Token = tuple[str, str, int]
@@ -196,7 +197,7 @@ def _side_by_side(text: str, tokens: list[Token], index: int) -> ExpressionError
         if word in WORDS:
             return ExpressionError(f"unexpected '{word}'", text, place if word == token else place0)
     operand = _operand(text, tokens, index)
-    if kind0 == "NAME" and ALIASES.get(token0, token0) in FUNCTIONS:
+    if kind0 == "NAME" and token0 in NAMES:
         hint = f"write {token0}({operand})"
         return ExpressionError(f"expected '(' after {token0}", text, place, end, hint)
     if kind0 == kind == "NUMBER":
@@ -240,7 +241,7 @@ def unknown_function(
     text: str, name: str, start: int, parenthesis: int, end: int
 ) -> ExpressionError:
     """A call of what is no function."""
-    near = nearest(name, [*FUNCTIONS, *ALIASES])
+    near = nearest(name, NAMES)
     if near is not None and len(name) > 1:
         return ExpressionError(
             f"unknown function {name}", text, start, start + len(name), f"did you mean {near}?"
@@ -258,27 +259,22 @@ def unknown_function(
     return ExpressionError(f"{name} is not a function", text, start, start + len(name), hint)
 
 
-def wrong_arguments(
-    name: str, function: Callable[..., Any], arity: int, keywords: Mapping[str, int]
-) -> str | None:
+def wrong_arguments(name: str, known: Known, arity: int, keywords: Mapping[str, int]) -> str | None:
     """Say why a function cannot be called so; None where it can."""
-    code = function.__code__
-    optional = len(function.__defaults__ or ())
-    wanted = code.co_argcount - optional
-    if arity != wanted:
-        either = f"{wanted} or 2 values" if name in PAIRS else f"{wanted} value{'s'[: wanted > 1]}"
-        return f"{name} takes {either}, got {arity}"
-    known = [p for p in code.co_varnames[wanted : code.co_argcount] if p in NAMED]
+    if arity not in known.arities:
+        wanted = " or ".join(map(str, known.arities))
+        return f"{name} takes {wanted} value{'s' if wanted != '1' else ''}, got {arity}"
+    allowed = known.keywords if arity == len(known.parameters) else ()
     for keyword in keywords:
-        if keyword not in known:
-            also = f"; it takes {', '.join(known)}" if known else ""
+        if keyword not in allowed:
+            also = f"; it takes {', '.join(allowed)}" if allowed else ""
             return f"{name} takes no argument {keyword}{also}"
     return None
 
 
 def missing_value(text: str, name: str, place: int, values: Mapping[str, Any]) -> ExpressionError:
     """A name that nobody gave a value."""
-    if ALIASES.get(name, name) in FUNCTIONS:
+    if name in NAMES:
         hint: str | None = f"the function is called as {name}(...)"
     elif name in GREEK:
         hint = f"add {name}=VALUE, or write {GREEK[name]}"

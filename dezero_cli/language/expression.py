@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import numpy
 
 from dezero import Variable, constant
-from dezero.functions import CONSTANTS, ELEMENTWISE, FUNCTIONS
+from dezero.functions import CONSTANTS, FUNCTIONS
 from dezero_cli.language import diagnosis
 
 OPERATORS: Final[Mapping[str, Callable[..., Any]]] = {
@@ -29,7 +29,7 @@ OPERATORS: Final[Mapping[str, Callable[..., Any]]] = {
 }
 """What the rules of the grammar that stand for an operator do."""
 
-_ELEMENTWISE: Final = {FUNCTIONS[name] for name in ELEMENTWISE} | (
+_ELEMENTWISE: Final = {known.function for known in FUNCTIONS.values() if known.elementwise} | (
     set(OPERATORS.values()) - {operator.matmul}
 )
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from dezero import constant
-from dezero.functions import ALIASES, FUNCTIONS, PAIRS
+from dezero.functions import NAMES
 from dezero_cli.faults import ExpressionError
 from dezero_cli.language import diagnosis, grammar
 from dezero_cli.language.diagnosis import Token
@@ -37,13 +37,6 @@ def parse(text: str) -> Expression:
 def tokens(text: str) -> list[Token]:
     """The tokens of a text: the kind of each, its own text, and its place."""
     return _tables().tokens(text)
-
-
-def function_named(name: str, arity: int = 1) -> Callable[..., Any] | None:
-    """The function that a call of `name`, an alias or not, means; None if there is none."""
-    if arity == 2 and name in PAIRS:
-        return PAIRS[name]
-    return FUNCTIONS.get(ALIASES.get(name, name))
 
 
 _literals: dict[str, Literal] = {}
@@ -268,12 +261,14 @@ class _Parse:
         """Apply the function whose name is the symbol `first` on the stack."""
         _, name, start = self.firsts[first]
         parenthesis = self.firsts[first + 1][2]
-        function = function_named(name, call.arity)
-        if function is None:
+        known = NAMES.get(name)
+        if known is None:
             raise diagnosis.unknown_function(self.text, name, start, parenthesis, self.end)
-        fault = diagnosis.wrong_arguments(name, function, call.arity, call.keywords)
+        fault = diagnosis.wrong_arguments(name, known, call.arity, call.keywords)
         if fault is not None:
             raise ExpressionError(fault, self.text, start, self.end)
+        function = known.form(call.arity)
+        assert function is not None  # or there would be a fault
         if call.keywords:
             function = functools.partial(function, **call.keywords)
         self.steps.append(Apply(function, call.arity, start, self.end, start))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from uncertainties import ufloat, umath
 
-from dezero.functions import ALIASES, CONSTANTS, FUNCTIONS
+from dezero import functions as F
 from dezero_cli.language.parser import parse
 from dezero_cli.language.results import Wanted, results
 from dezero_cli.tables import step as steps
@@ -26,10 +26,13 @@ def cube_root(x):
     return math.copysign(1, x.n) * abs(x) ** (1 / 3)
 
 
-KNOWN = {name: getattr(umath, alias) for alias, name in ALIASES.items() if hasattr(umath, alias)}
-KNOWN |= {name: getattr(umath, name) for name in FUNCTIONS if hasattr(umath, name)}
-KNOWN |= {"abs": abs, "cbrt": cube_root}
-NAMES = KNOWN | {alias: KNOWN[name] for alias, name in ALIASES.items() if name in KNOWN} | CONSTANTS
+THEIRS = {
+    known.name: getattr(umath, name) for name, known in F.NAMES.items() if hasattr(umath, name)
+}
+THEIRS |= {"abs": abs, "cbrt": cube_root}
+NAMES = {
+    name: THEIRS[known.name] for name, known in F.NAMES.items() if known.name in THEIRS
+} | F.CONSTANTS
 CASES = [case for case in cases() if case["smooth"] and case.get("grad")]
 
 

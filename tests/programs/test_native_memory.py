@@ -11,7 +11,7 @@ from dezero.programs import native
 from dezero.programs.native import CHUNK, Kernel, compiled
 from dezero.programs.trace import trace
 from tests.programs.rows import columns, differences, same
-from tests.programs.test_native import on_each_target, quiet  # noqa: F401, a fixture
+from tests.programs.test_native import on_each_machine, quiet  # noqa: F401, a fixture
 
 pytest.importorskip("llvmlite", reason="llvmlite is not installed")
 
@@ -101,11 +101,11 @@ def at_phase(column, phase):
     return moved
 
 
-@on_each_target
+@on_each_machine
 @pytest.mark.parametrize("rows", [1, 7, 8, 1000, 3 * CHUNK + 13])
-def test_results_past_the_caches_are_the_same(runs, target, rows):
-    kernel = Kernel(ARITHMETIC, target)
-    for phase in range(target.lanes):
+def test_results_past_the_caches_are_the_same(runs, machine, rows):
+    kernel = Kernel(ARITHMETIC, machine)
+    for phase in range(machine.lanes):
         x, y = (at_phase(column[:rows], phase) for column in columns(2, rows))
         expected = ARITHMETIC.run({"x": x, "y": y})
         for threads in (1, 2, 3):

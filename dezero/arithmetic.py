@@ -1,0 +1,206 @@
+"""Arithmetic: the operators of `Variable` and their derivatives, under the notes' names."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from dezero.graph import UFUNCS, Operand, Variable
+from dezero.rule import Rule, flat
+
+
+class Add(Rule):
+    """x0 + x1."""
+
+    forward = staticmethod(operator.add)
+    partials = (
+        lambda self, gy, y, x0, x1: gy,
+        lambda self, gy, y, x0, x1: gy,
+    )
+
+
+class Mul(Rule):
+    """x0 * x1."""
+
+    forward = staticmethod(operator.mul)
+    partials = (
+        lambda self, gy, y, x0, x1: gy * x1,
+        lambda self, gy, y, x0, x1: gy * x0,
+    )
+
+
+class Neg(Rule):
+    """-x."""
+
+    forward = staticmethod(operator.neg)
+    partials = (lambda self, gy, y, x: -gy,)
+
+
+class Pos(Rule):
+    """+x, a copy."""
+
+    forward = staticmethod(np.positive)  # type: ignore[assignment]
+    partials = (lambda self, gy, y, x: gy,)
+
+
+class Sub(Rule):
+    """x0 - x1."""
+
+    forward = staticmethod(operator.sub)
+    partials = (
+        lambda self, gy, y, x0, x1: gy,
+        lambda self, gy, y, x0, x1: -gy,
+    )
+
+
+class Div(Rule):
+    """x0 / x1; the second gradient comes from the quotient, as x1**2 would underflow."""
+
+    forward = staticmethod(operator.truediv)
+    partials = (
+        lambda self, gy, y, x0, x1: gy / x1,
+        lambda self, gy, y, x0, x1: -gy * (y / x1),
+    )
+
+
+class Pow(Rule):
+    """x**c for a literal number c (notes, step 22); a square is a product, exactly."""
+
+    __slots__ = ("c",)
+
+    def __init__(self, c: float) -> None:
+        self.c = c
+
+    def forward(self, x: Operand) -> Operand:
+        return np.positive(x) if self.c == 1 else _power(x, self.c)
+
+    def gradient(self, gy: Operand, y: Operand, x: Operand) -> Operand:
+        """The gradient for x; that of x**0 is 0, at 0 too."""
+        if self.c == 0:
+            return flat(self, gy)
+        return gy if self.c == 1 else gy * (self.c * _power(x, self.c - 1))
+
+    partials = (gradient,)
+
+
+SHORTCUTS: dict[float, np.ufunc | None] = {
+    -1.0: np.reciprocal,
+    0.0: None,
+    0.5: np.sqrt,
+    1.0: np.positive,
+    2.0: np.square,
+}
+"""What NumPy does instead of a power, where there is a single exponent; None gives 1."""
+
+
+def raised(x0: Operand, x1: Operand) -> Operand:
+    """x0**x1, for arrays the very bits that their elements give one by one.
+
+    The last digit of a shortcut may differ from what NumPy gives for an array of exponents.
+    """
+    y = np.power(x0, x1)
+    if type(x1) is np.ndarray and type(y) is np.ndarray:
+        for exponent in SHORTCUTS:
+            np.power(x0, exponent, out=y, where=x1 == exponent)
+    return y
+
+
+class Power(Rule):
+    """x0**x1, both variable; 0**0 is flat in x0 and 0**x1 in x1, for x1 >= 0."""
+
+    forward = staticmethod(raised)
+    partials = (
+        lambda self, gy, y, x0, x1: (
+            gy * np.where((x0 == 0) * (x1 == 0), 0.0, x1 * raised(x0, x1 - 1))
+        ),
+        lambda self, gy, y, x0, x1: gy * np.where((x0 == 0) * (x1 >= 0), 0.0, y * np.log(x0)),
+    )
+
+
+def _power(x: Operand, c: float) -> Operand:
+    return x if c == 1 else x * x if c == 2 else np.power(x, c)
+
+
+def add(x0: Any, x1: Any) -> Variable:
+    """x0 + x1."""
+    return Add()(x0, x1)
+
+
+def mul(x0: Any, x1: Any) -> Variable:
+    """x0 * x1."""
+    return Mul()(x0, x1)
+
+
+def neg(x: Any) -> Variable:
+    """-x."""
+    return Neg()(x)
+
+
+def pos(x: Any) -> Variable:
+    """+x."""
+    return Pos()(x)
+
+
+def sub(x0: Any, x1: Any) -> Variable:
+    """x0 - x1."""
+    return Sub()(x0, x1)
+
+
+def rsub(x0: Any, x1: Any) -> Variable:
+    """x1 - x0."""
+    return Sub()(x1, x0)
+
+
+def div(x0: Any, x1: Any) -> Variable:
+    """x0 / x1."""
+    return Div()(x0, x1)
+
+
+def rdiv(x0: Any, x1: Any) -> Variable:
+    """x1 / x0."""
+    return Div()(x1, x0)
+
+
+def pow(x: Any, c: Any) -> Variable:
+    """The power that ** gives.
+
+    A plain number `c` is a literal (see `Pow`), anything else a variable.
+    """
+    return Pow(c)(x) if isinstance(c, int | float) else Power()(x, c)
+
+
+def rpow(x: Any, c: Any) -> Variable:
+    """c**x."""
+    return Power()(c, x)
+
+
+def square(x: Any) -> Variable:
+    """x*x."""
+    return Pow(2)(x)
+
+
+UFUNCS |= {
+    np.add: add,
+    np.subtract: sub,
+    np.multiply: mul,
+    np.divide: div,
+    np.power: pow,
+    np.negative: neg,
+    np.positive: pos,
+    np.square: square,
+}
+
+Variable.__add__ = add
+Variable.__radd__ = add
+Variable.__mul__ = mul
+Variable.__rmul__ = mul
+Variable.__neg__ = neg
+Variable.__pos__ = pos
+Variable.__sub__ = sub
+Variable.__rsub__ = rsub
+Variable.__truediv__ = div
+Variable.__rtruediv__ = rdiv
+Variable.__pow__ = pow
+Variable.__rpow__ = rpow

@@ -1,0 +1,90 @@
+"""Rule: a differentiable operation as a row of a table; so the engine's own are written."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from numpy import float64
+
+from dezero.graph import (
+    CONSTANT,
+    Config,
+    Function,
+    Operand,
+    Variable,
+    as_operand,
+    as_variable,
+    constant,
+)
+
+Partial = Callable[..., Operand]
+"""The gradient for one input, from (the rule, the output's gradient, the output, the inputs...)."""
+
+
+class Rule(Function):
+    """A differentiable operation with one output, written as a row of a table.
+
+    ``forward(x0, ...)`` gives the value y; ``partials[i](self, gy, y, x0, ...)`` the gradient for
+    input i, in operators and ufuncs, from the output's gradient `gy`, the output and the inputs.
+    Only the gradients that somebody needs are computed; a gradient in a shape that the inputs
+    were broadcast to is summed back by the engine.
+    """
+
+    __slots__ = ("operands",)
+    elementwise = True
+    operands: list[Operand]
+    partials: tuple[Partial, ...] = ()
+
+    def __call__(self, *inputs: Any) -> Variable:
+        """Apply the operation to Variables, arrays or numbers."""
+        variables = []
+        operands = []
+        generation = CONSTANT
+        for x in inputs:
+            if type(x) is not Variable:
+                x = as_variable(x) if isinstance(x, Variable) else constant(x)
+            variables.append(x)
+            data = x._data
+            operands.append(data if type(data) is float64 else as_operand(data))
+            if x.generation > generation:
+                generation = x.generation
+        y = Variable._around(self.forward(*operands), CONSTANT)
+        if generation == CONSTANT:
+            return y
+        if Config.enable_backprop:
+            self.inputs = variables
+            self.operands = operands
+            self.outputs = [weakref.ref(y)]
+            self.generation = generation
+            y.creator = self
+            y.generation = generation + 1
+        else:
+            y.generation = 0
+            y._unrecorded = True
+        return y
+
+    def backward(self, *gys: Any) -> tuple[Any, ...]:
+        """Compute every input's gradient from the output's gradient."""
+        y = self.outputs[0]()
+        value = self.forward(*self.operands) if y is None else as_operand(y)
+        return tuple(partial(self, gys[0], value, *self.operands) for partial in self.partials)
+
+    def gradients(self, gys: list[Operand], recording: bool) -> list[Operand]:
+        """Give the gradient for each input that needs one, None for the others."""
+        y: Any = self.outputs[0]()
+        operands: list[Any] = self.inputs
+        if not recording:
+            y = y._data
+            operands = self.operands
+        gy = gys[0]
+        gxs = []
+        for x, partial in zip(self.inputs, self.partials):
+            gxs.append(None if x.generation == CONSTANT else partial(self, gy, y, *operands))
+        return gxs
+
+
+def flat(rule: Rule, gy: Operand, *_: Operand) -> Operand:
+    """The partial of an operation that is flat wherever it has a gradient."""
+    return constant(0.0) if isinstance(gy, Variable) else float64(0.0)
