@@ -1,4 +1,4 @@
-"""``dezero check``: the gradient beside an independent numerical one."""
+"""``dezero check``: the gradient compared with an independent numerical one."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from dezero_cli.language.words import expression_and_values
 if TYPE_CHECKING:
     from dezero.calculus import Comparison
 
-HELP = """Compare the gradient of EXPR with a numerical one; exit with 1 where they disagree.
+HELP = """Compare the gradient of EXPR with a numerical one; exit with status 1 if they disagree.
 
 \b
   dezero check 'sin(x)*y' x=1 y=2
   dezero check 'sum((x@w - y)**2)' x=@x.csv w=[1,2] y=@y.csv --wrt w
 
-The numerical gradient is the complex step where the expression allows it, Richardson's
-extrapolation of central differences elsewhere. Of an array, the element that agrees least is
-shown; --json has them all.
+The numerical gradient uses the complex step if the expression allows it, otherwise Richardson's
+extrapolation of central differences. For an array, the element that agrees least is shown;
+--json has them all.
 """
 
 
@@ -50,7 +50,7 @@ shown; --json has them all.
     default=1e-6,
     show_default=True,
     metavar="T",
-    help="Largest relative difference, beside the numerical method's own error.",
+    help="Largest relative difference allowed, in addition to the numerical method's own error.",
 )
 @json_option
 @precision_option
@@ -62,7 +62,7 @@ def command(
     as_json: bool,
     precision: int | None,
 ) -> int:
-    """Take the arguments, compare, report."""
+    """Read the arguments, compare, report."""
     text, assignments = expression_and_values(words)
     expression = parse(text)
     given = values.all_given(vars_file, assignments)
@@ -106,7 +106,7 @@ def _fault(name: str, comparison: Comparison) -> str:
     worst = comparison.worst
     count = comparison.agrees.size - int(comparison.agrees.sum())
     others = f" (and {count - 1} more elements)" if count > 1 else ""
-    what = "disagrees with the numerical derivative (at a kink there is no right one)"
+    what = "disagrees with the numerical derivative (at a kink, neither is wrong)"
     if np.isnan(comparison.difference[worst]):
         what = "cannot be checked: a derivative is not finite there"
     return f"{report.element_label(name, worst)} {what}{others}"

@@ -36,7 +36,8 @@ HELP = """Print the value of EXPR and its gradient for every input.
   dezero eval 'm*g*h' m=2 g=9.81 h=3 --sigma m=0.01 --sigma h=0.05
 
 VALUE is a number, an expression of constants, a JSON list or @FILE (.npy, .json, or .csv and
-.txt with one number a line). The gradient of an array-valued expression is that of its sum.
+.txt with one number per line). The gradient of an array-valued expression is the gradient of its
+sum.
 """
 
 
@@ -45,11 +46,13 @@ VALUE is a number, an expression of constants, a JSON list or @FILE (.npy, .json
 @vars_option
 @wrt_option
 @no_grad_option
-@click.option("--retain-grad", is_flag=True, help="Add every intermediate with its gradient.")
+@click.option(
+    "--retain-grad", is_flag=True, help="Add every intermediate result with its gradient."
+)
 @jacobian_option
 @hessian_option
 @sigma_option
-@click.option("--strict", is_flag=True, help="Exit with 1 if a result is not finite.")
+@click.option("--strict", is_flag=True, help="Exit with status 1 if a result is not finite.")
 @json_option
 @precision_option
 def command(
@@ -65,7 +68,7 @@ def command(
     as_json: bool,
     precision: int | None,
 ) -> int:
-    """Take the arguments, have them answered, report."""
+    """Read the arguments, evaluate, report."""
     sigmas = values.uncertainties(sigma)
     wanted = Wanted(wrt or None, no_grad, jacobian, hessian, retain_grad, sigmas)
     text, assignments = expression_and_values(words)
