@@ -39,7 +39,7 @@ def command(
     words: tuple[str, ...], wrt: tuple[str, ...], order: int, form: str | None, as_json: bool
 ) -> None:
     """Differentiate, write the formulas, report."""
-    text, given = expression_and_values(words)
+    text, given = expression_and_values(words, "'a*b+c'")
     if given:
         raise UsageError(
             f"unexpected {given[0]!r}: derive takes no values; use dezero eval for numbers"

@@ -70,7 +70,7 @@ def command(
     if output is None and sys.stdout.isatty():
         raise UsageError(f"a picture cannot be shown on a terminal: add -o FILE ({ENDINGS})")
     form = form or _form(output)
-    text, assignments = expression_and_values(words)
+    text, assignments = expression_and_values(words, "'x**2' x=-3:3")
     expression = parse(text)
     ranges = [values.span(word) for word in assignments if values.is_range(word)]
     fixed = values.assignments(word for word in assignments if not values.is_range(word))

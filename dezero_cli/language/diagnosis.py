@@ -34,7 +34,7 @@ ADVICE = {
     "`": "write the name without quotes",
     "#": "there are no comments in an expression",
     ".": "names have no attributes, and a number needs at least one digit",
-    "$": "write the name alone",
+    "$": "write only the name",
     "\n": "an expression must be one line",
     "\r": "an expression must be one line",
     "×": "write *",

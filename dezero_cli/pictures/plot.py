@@ -168,7 +168,7 @@ def has_offset(axes: Axes) -> bool:
 
 
 def sampled_curves(subject: Subject, program: Program) -> list[sampling.Curve]:
-    """The curves of a function and its derivatives; these are undefined where it is."""
+    """The curves of a function and its derivatives, which are undefined wherever it is."""
     places = subject.ranges[0].places(CURVE_SAMPLES)
     values = np.array(subject.run(program, places))
     for lower, derivative in itertools.pairwise(values):

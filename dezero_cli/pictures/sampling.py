@@ -20,7 +20,7 @@ Ends = tuple[np.ndarray, np.ndarray]
 """Place, value and derivative at the left and at the right ends of intervals, each (3, n)."""
 
 COARSE, FINE = 12, 40
-"""Halvings to the place up to which a curve is drawn, and to the place where it is judged."""
+"""Numbers of halvings: up to which a curve is drawn, and after which a gap is judged."""
 MOST = 20_000
 """Intervals to look into; if there are more, the samples are too few to tell anything."""
 VISIBLE = 1e-3

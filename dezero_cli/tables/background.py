@@ -37,7 +37,7 @@ class Until:
 
 
 def run(work: Callable[[Until], Result], meanwhile: Callable[[], object] = lambda: None) -> Result:
-    """What `work` returns or raises; meanwhile `meanwhile` is called ten times a second.
+    """What `work` returns or raises; until then, `meanwhile` is called ten times a second.
 
     An exception here, such as one from a signal, tells the work to end, and is passed on at most
     GRACE seconds later.

@@ -66,7 +66,7 @@ class Part:
 def map_on_cluster(
     tables: Tables, plan: Plan, form: str, folder: str, scheduler: str, resume: bool
 ) -> int:
-    """Write each table with its results as a part in `folder`, then a manifest; return all rows.
+    """Write each table with its results as a part in `folder`, then a manifest; give the row count.
 
     `scheduler` is the address of a Dask scheduler, or ``local`` for workers on this machine only.
     With `resume`, parts that exist are kept.  Raises what `mapping.map_tables` raises, FileError

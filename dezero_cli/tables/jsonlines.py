@@ -9,6 +9,7 @@ import numpy as np
 import orjson
 import polars as pl
 
+from dezero_cli import report
 from dezero_cli.faults import TableError
 from dezero_cli.language import values
 
@@ -75,11 +76,10 @@ class Objects:
         """The objects as they were read.  Raises TableError for one with a key that is `taken`."""
         for name in taken & self.keys():
             row = next(i for i, each in enumerate(self.objects, 1) if name in each)
-            raise TableError(
-                "this key is needed for a result: choose another name with --prefix",
-                row=row,
-                column=name,
-            )
+            fault = "this key is needed for a result: choose another name with --prefix"
+            if name == report.NONFINITE:
+                fault = "JSON Lines output uses this name itself: rename the column"
+            raise TableError(fault, row=row, column=name)
         return self._lines
 
     def keys(self) -> set[str]:

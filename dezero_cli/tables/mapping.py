@@ -37,6 +37,6 @@ def check(tables: Tables, plan: Plan) -> None:
 
 
 def row_count(tables: Tables) -> int:
-    """The number of rows of tables; text is read for it, columns store it."""
+    """The number of rows of tables: text is read to count them, columns store the number."""
     count = streams.row_count if tables.format in TEXT else columnar.row_count
     return count(tables)

@@ -105,7 +105,7 @@ def _missing(
     place = expression.places[name]
     hint = did_you_mean(name, [*table, *constants, *CONSTANTS])
     if len(table) == 1 and ";" in table[0]:
-        hint = f"the only column is {table[0]}; cells are separated by ',', not ';'"
+        hint = f"the only column is {table[0]}; cells must be separated by ',', not ';'"
     elif hint is None:
         shown = ", ".join(table[:8]) + ", ..." * (len(table) > 8)
         hint = f"the columns are {shown}; or add {name}=VALUE" if table else f"add {name}=VALUE"

@@ -173,7 +173,7 @@ def test_a_cluster_of_this_machine(dezero, here):
     assert dezero(*words, "--resume") == (0, "", "")  # nothing is left to do
 
 
-def test_what_does_not_go(dezero, here, monkeypatch):
+def test_commands_that_are_refused(dezero, here, monkeypatch):
     monkeypatch.setattr(cluster, "TIMEOUT", 0.2)
     words = ["-o", "out", "--scheduler", "tcp://127.0.0.1:9"]
     outcome = dezero("map", "x", "t0.csv", *words)

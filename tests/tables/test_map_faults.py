@@ -45,11 +45,13 @@ def here(tmp_path, monkeypatch):
         ('x,y\n1,2\n3,"4\n5,6\n', "row 2: a quote is never closed"),
         (
             'x,y\n1,2\n3" ,4\n5,6\n',
-            "row 2: a quote inside a cell: put the whole cell in quotes, and double the quote inside",
+            "row 2: a quote inside a cell: put the whole cell in quotes, "
+            "and double the quote inside",
         ),
         (
             'x,y\n1,2\n"3"0,4\n',
-            "row 2: a quote inside a cell: put the whole cell in quotes, and double the quote inside",
+            "row 2: a quote inside a cell: put the whole cell in quotes, "
+            "and double the quote inside",
         ),
         (b"x,y\n1,2\n3,caf\xe9\n", "row 2: not UTF-8 (byte 0xe9)"),
         (b"x,y,caf\xe9\n1,2,3\n", "not UTF-8 (byte 0xe9 in the header)"),
@@ -92,6 +94,20 @@ def test_bad_json_lines(dezero, here, content, message, target):
     assert (outcome.status, outcome.out) == (1, "")
     assert outcome.err.startswith(f"error: T.jsonl: {message}") and outcome.err.count("\n") == 1
     assert not (here / target).exists()
+
+
+def test_a_key_that_the_output_uses_itself(dezero, here, monkeypatch):
+    monkeypatch.setattr(streams, "BLOCK", 1 << 10)
+    write(here, "value.jsonl", '{"x":1}\n' * 1000 + '{"x":2,"value":3}\n')
+    words = ["map", "x", "value.jsonl", "--to", "jsonl"]
+    with_value = dezero(*words).err
+    assert "row 1001, column value: this key is needed for a result: choose" in with_value
+    assert dezero(*words, "--prefix", "p_").out.endswith('"value":3,"p_value":2.0,"p_d_x":1.0}\n')
+    write(here, "nonfinite.jsonl", '{"x":1,"nonfinite":2}\n')
+    words[2] = "nonfinite.jsonl"
+    message = "JSON Lines output uses this name itself: rename the column"
+    assert dezero(*words).err == f"error: nonfinite.jsonl: row 1, column nonfinite: {message}\n"
+    assert dezero(*words, "--only").out == '{"value":1.0,"d_x":1.0}\n'
 
 
 def test_a_quote_that_is_never_closed_does_not_fill_the_memory(dezero, here, monkeypatch):
@@ -184,7 +200,7 @@ LINES = WRONG.strip().split("\n")
 
 
 @pytest.mark.parametrize(("words", "fault"), list(zip(LINES[0::2], LINES[1::2], strict=True)))
-def test_what_does_not_go(dezero, here, words, fault):
+def test_commands_that_are_refused(dezero, here, words, fault):
     outcome = dezero("map", *words.split())
     start = fault[2:].removesuffix("...")
     assert (outcome.status, outcome.out) == (int(fault[0]), "")
@@ -208,7 +224,9 @@ def test_faults_of_the_expression_have_a_place(dezero, here, expr, message, plac
 
 def test_semicolons_between_the_cells_are_named(dezero, here):
     write(here, "a.csv", "x;y\n1;2\n")
-    message = "error: no column x: the only column is x;y; cells are separated by ',', not ';'\n"
+    message = (
+        "error: no column x: the only column is x;y; cells must be separated by ',', not ';'\n"
+    )
     assert dezero("map", "x*y", "a.csv") == (2, "", f"{message}  x*y\n  ^\n")
 
 
