@@ -36,8 +36,8 @@ HELP = """Evaluate EXPR and its derivatives for every row of a table.
   zcat big.csv.gz | dezero map 'sin(x)/x' --to jsonl | jq .d_x
 
 Names in EXPR are columns, or constants given as NAME=VALUE. The output has the table's columns,
-then value, then d_NAME for each column used. Several files are one table; a quoted
-pattern may match any number of files. Standard input is read if there is no TABLE, or for -.
+then value, then d_NAME for each column used. Several files are one table; a quoted pattern
+may match any number of files. Standard input is read if there is no TABLE, or for -.
 
 \b
 Formats, by ending or --from and --to:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 ValueAndSlope = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Values and exact derivatives, shape (2, n), at n places; also given is each one's interval."""
+"""From n places and the number of each one's interval to values and exact derivatives, (2, n)."""
 Ends = tuple[np.ndarray, np.ndarray]
 """Place, value and derivative at the left and at the right ends of intervals, each (3, n)."""
 
@@ -248,7 +248,7 @@ Surface = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Field:
-    """Values `z` over a grid with their gradient, each of shape (len(y), len(x)).
+    """Values `z` over a grid, shape (len(y), len(x)), and their gradient, (2, len(y), len(x)).
 
     Values are nan where the function is undefined, and next to poles.
     """
