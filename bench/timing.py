@@ -16,8 +16,8 @@ def in_turn(
 ) -> dict[str, float]:
     """The median seconds of each side over `repeats` rounds, after one round to warm up.
 
-    Where both sides have threads of their own, which spin on the cores for a while when they have
-    nothing to do, a side begins after a pause of so many seconds and a call to wake up its own.
+    If both sides have threads of their own, which spin on the cores for a while when they have
+    nothing to do, each turn begins after `pause` seconds and a call that wakes up its threads.
     """
     times: dict[str, list[float]] = {name: [] for name in sides}
     for turn in range(repeats + 1):
@@ -33,7 +33,7 @@ def in_turn(
 
 
 def ratio(name: str, ours: float, theirs: float, bound: str, unit: str = "s") -> Row:
-    """A row that compares two figures; the ratio is ours to theirs."""
+    """A row that compares two figures; the ratio is ours divided by theirs."""
     return {
         "comparison": name,
         "ours": ours,
@@ -52,7 +52,7 @@ def exponent(sizes: list[int], times: list[float]) -> float:
 
 
 def met(row: Row) -> bool | None:
-    """Whether a row's ratio, or its figure, is what was wanted; None if nothing was."""
+    """Whether a row's ratio, or its figure, meets its target; None if it has none."""
     words = str(row["wanted"]).split()
     if len(words) < 2 or words[0] not in _ORDERS:
         return None
@@ -72,7 +72,7 @@ def _cells(row: Row) -> list[str]:
     return [row["comparison"], *shown, quotient, str(row["wanted"]), verdict]
 
 
-HEADER = ["comparison", "ours", "theirs", "ratio", "wanted", ""]
+HEADER = ["comparison", "ours", "theirs", "ratio", "target", ""]
 
 
 def table(rows: list[Row]) -> str:
@@ -86,13 +86,13 @@ def table(rows: list[Row]) -> str:
 
 
 def _behind(row: Row) -> str:
-    """In what a row shows this project behind what was wanted or behind a peer; else nothing."""
+    """What a row says if this project misses its target or is slower than a peer; else nothing."""
     ratio = row.get("ratio")
     figure = "" if ratio is None else f": {ratio:.3f}"
     if met(row) is False:
-        return f"{row['comparison']}{figure}, and {row['wanted']} was wanted"
+        return f"{row['comparison']}{figure}, but the target is {row['wanted']}"
     ahead = row.get("theirs") is not None and ratio > 1 and met(row) is None
-    return f"{row['comparison']}{figure}, the other side is ahead" if ahead else ""
+    return f"{row['comparison']}{figure}, the other program is faster" if ahead else ""
 
 
 def markdown(rows: list[Row], versions: Mapping[str, str], minutes: float) -> str:
@@ -101,8 +101,9 @@ def markdown(rows: list[Row], versions: Mapping[str, str], minutes: float) -> st
     lines = [
         "# Performance",
         "",
-        "Written by `python -m bench --write docs/performance.md`, never by hand. Both sides of a",
-        "comparison run in turn in one run, and medians are compared; a ratio is ours to theirs.",
+        "This page is written by `python -m bench --write docs/performance.md`; do not edit it.",
+        "The two sides of a comparison run alternately in one run and their medians are compared;",
+        "the ratio is ours divided by theirs.",
         "",
         "| | |",
         "|---|---|",

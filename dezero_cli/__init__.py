@@ -4,7 +4,7 @@ __all__ = ["__version__"]
 
 
 def __getattr__(name: str) -> str:
-    """Give ``__version__`` when it is asked for: reading a package's metadata takes a while."""
+    """Look up ``__version__`` only when asked: reading a package's metadata is slow."""
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib.metadata import version

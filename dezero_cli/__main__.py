@@ -1,8 +1,8 @@
 """The console script ``dezero``; ``python -m dezero_cli`` is the same.
 
-Ctrl-C ends the program from its first moment to its last without a traceback, during the imports
-and Python's own clean-up too.  The threads of NumPy's OpenBLAS go to sleep as soon as they have
-nothing to do: by default they spin first, which takes a tenth of a second of a core at every start.
+Ctrl-C ends the program without a traceback at any moment, also during the imports and Python's own
+clean-up.  The threads of NumPy's OpenBLAS go to sleep as soon as they have nothing to do: by
+default they spin first, which takes a tenth of a second of a core at every start.
 """
 
 import os

@@ -17,10 +17,10 @@ LONG_OPTION = re.compile(r"--[a-z][a-z-]+(=.*)?", re.DOTALL)
 
 
 class ExpressionCommand(click.Command):
-    """A command whose EXPR and NAME=VALUE words may begin with ``-`` without a ``--`` before."""
+    """A command whose EXPR and NAME=VALUE words may begin with ``-``, without ``--`` first."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Sort the words into options and the rest, then let click read both."""
+        """Sort the words into options and the rest, then have click read both."""
         takes_value = {
             name: not (option.is_flag or option.count)
             for option in self.get_params(ctx)
@@ -51,7 +51,7 @@ class ExpressionCommand(click.Command):
 def file_names(
     ctx: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Have the shell complete a word as it completes the names of files."""
+    """Have the shell complete a word as the name of a file."""
     from click.shell_completion import CompletionItem
 
     return [CompletionItem(incomplete, type="file")]
@@ -59,21 +59,24 @@ def file_names(
 
 # ------------------------------------------------------------------- options of several commands
 wrt_option = click.option(
-    "--wrt", multiple=True, metavar="NAME", help="Gradient for NAME only (repeatable)."
+    "--wrt", multiple=True, metavar="NAME", help="Differentiate by NAME only (repeatable)."
 )
-no_grad_option = click.option("--no-grad", is_flag=True, help="The value alone.")
+no_grad_option = click.option("--no-grad", is_flag=True, help="Print only the value.")
 sigma_option = click.option(
     "--sigma",
     multiple=True,
     metavar="NAME=S",
-    help="Propagate the standard uncertainty S of NAME: a number, or the name of a value or "
+    help="Propagate the standard uncertainty S of NAME; S is a number, or the name of a value or "
     "column (repeatable).",
 )
 vars_option = click.option(
-    "--vars", "vars_file", metavar="FILE", help="Read values from a JSON object; - is stdin."
+    "--vars",
+    "vars_file",
+    metavar="FILE",
+    help="Read values from a JSON object; - is standard input.",
 )
 jacobian_option = click.option(
-    "--jacobian", is_flag=True, help="Add the Jacobian: value's shape, then input's."
+    "--jacobian", is_flag=True, help="Add the Jacobian (shape: the value's, then the input's)."
 )
 hessian_option = click.option(
     "--hessian", is_flag=True, help="Add the second derivatives for each pair of inputs."

@@ -8,7 +8,7 @@ from typing import Any
 from dezero_cli.faults import MissingError
 
 TOGETHER = {"polars": ("polars", "llvmlite")}
-"""The libraries to install where one is missing, if there are more than that one."""
+"""All libraries to install when one is missing, if it needs others with it."""
 
 
 def require(library: str) -> Any:

@@ -1,4 +1,4 @@
-"""What can go wrong: one class for each kind of fault, and the names that may have been meant.
+"""What can go wrong: a class for each kind of fault, and hints at the name that was meant.
 
 A fault is raised where it is known and shown in one place, `dezero_cli.main`, as one line; its
 `status` is what the command then exits with.
@@ -14,17 +14,17 @@ class CommandError(Exception):
     """A fault that ends a command with one line; its text is the message."""
 
     status = 2
-    """What was typed is wrong; 1 in a subclass: the command ran, and something failed."""
+    """2: the command line is wrong.  Subclasses with 1: the command ran, and something failed."""
 
 
 class UsageError(CommandError):
-    """Words and options of the command line that do not go together."""
+    """Arguments and options that cannot be used together."""
 
 
 class ExpressionError(CommandError):
     """What is wrong with an expression that a user typed, and where.
 
-    `start` and `end` are offsets in `text`; `hint` says what to type instead, where that is known.
+    `start` and `end` are offsets in `text`; `hint` says what to type instead, if that is known.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class FileError(CommandError):
 class TableError(CommandError):
     """What is wrong with a table: in which file, in which row (counted from 1) and column."""
 
-    status = 1  # the command line was right, and the data is not
+    status = 1  # the command line is right, but the data is not
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class TableError(CommandError):
 
 
 class PictureError(CommandError):
-    """A picture that shows nothing, or that the program which draws it refuses."""
+    """A picture with nothing to show, or one that the drawing program refuses."""
 
     status = 1
 
@@ -113,11 +113,11 @@ class ClusterError(CommandError):
 
 # ------------------------------------------------------------------------------------------ hints
 MOST_KNOWN, LONGEST_NAME = 200, 60
-"""What is compared letter by letter; a line of a batch may bring more and longer names."""
+"""Limits on what is compared letter by letter: a line of a batch may hold more, longer names."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that `name` was most likely meant to be; None if none is near."""
+    """The known name that `name` most likely stands for; None if none is near."""
     import difflib
 
     candidates = {candidate.lower(): candidate for candidate in known}

@@ -24,7 +24,7 @@ HELP = """Evaluate expressions and differentiate them, exactly, from the shell.
   dezero 'a*b+c' a=3 b=2 c=1              the same as dezero eval 'a*b+c' ...
   dezero eval 'sin(x)/x' x=0.5 --json
 
-'dezero COMMAND --help' tells more about a command.
+'dezero COMMAND --help' shows the help of a command.
 """
 
 
@@ -32,7 +32,7 @@ COLOR = click.Option(
     ["--color"],
     type=click.Choice(["auto", "always", "never"]),
     expose_value=False,
-    help="Colour messages on a terminal (auto), always or never.",
+    help="Colour messages only on a terminal (auto), always, or never.",
 )
 
 
@@ -48,7 +48,7 @@ class CommandGroup(click.Group):
     """A group whose commands are imported when they are called."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read ``--color`` first, wherever it stands: every message after that obeys it."""
+        """Read ``--color`` first, wherever it stands, so that every message obeys it."""
         choices: list[str] = []
         rest: list[str] = []
         words = iter(args)
@@ -84,7 +84,7 @@ class CommandGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find a command; for an unknown one name the nearest."""
+        """Find a command; the message for an unknown one names the nearest."""
         if args[0] not in COMMANDS and not args[0].startswith("-"):
             near = nearest(args[0], COMMANDS)
             hint = f"did you mean {near}?" if near else f"the commands are {', '.join(COMMANDS)}"
@@ -121,7 +121,7 @@ def cli() -> None:
 
 
 def run(args: Sequence[str] | None = None) -> int:
-    """Run the command line and give its exit status; every fault is shown here, in one line."""
+    """Run the command line and return its exit status; every fault is shown here, in one line."""
     report.use_color("auto")
     try:
         if "_DEZERO_COMPLETE" in os.environ:
@@ -156,17 +156,17 @@ def run(args: Sequence[str] | None = None) -> int:
         reason = f"{fault.filename or 'output'}: {_lower(fault.strerror or '')}"
         return _fail(report.fault_text(reason), 1)
     except Exception as fault:  # noqa: BLE001, so that no user ever sees a traceback
-        reason = f"internal fault, please report it: {type(fault).__name__}: {fault}"
+        reason = f"internal error, please report it: {type(fault).__name__}: {fault}"
         return _fail(report.fault_text(reason), 1)
 
 
 def _broken_installation(fault: ImportError) -> str:
-    """What is wrong where a module cannot be imported, or lacks what it should have.
+    """What is wrong if a module cannot be imported, or lacks something that it should have.
 
-    Another package has the name `dezero` (the DeZero book's), and the two would lie in one folder.
+    Another package, that of the DeZero book, is also named `dezero`, and takes the same folder.
     """
     if (fault.name or "").partition(".")[0] != "dezero":
-        return f"the installation is not complete: {fault}"
+        return f"the installation is incomplete: {fault}"
     engine = sys.modules.get("dezero")
     place = engine.__path__[0] if engine else "this environment"
     return (
@@ -176,7 +176,7 @@ def _broken_installation(fault: ImportError) -> str:
 
 
 def _lower(message: str) -> str:
-    """A message of another library in this one's manner: no capital, no full stop, one line."""
+    """A message of another library in this one's style: lower case, one line, no full stop."""
     message = " ".join(message.split()).rstrip(".")
     return message[:1].lower() + message[1:]
 
@@ -192,16 +192,16 @@ def _fail(text: str, status: int) -> int:
 
 
 def _close_output() -> None:
-    """Keep Python from writing to a broken standard output once more as it ends."""
-    with contextlib.suppress(OSError, ValueError):  # no file behind it, as in tests
+    """Keep Python from writing to a broken standard output again when it ends."""
+    with contextlib.suppress(OSError, ValueError):  # not a file, as in tests
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _reopen_closed() -> None:
-    """Where a standard stream is closed (``>&-``), make its use a fault that can be reported.
+    """If a standard stream is closed (``>&-``), make its use a fault that can be reported.
 
-    The null device is put there, opened the wrong way round, so that no file opened later takes
-    the stream's number; what would go to a closed standard error goes nowhere.
+    The null device takes its place, opened the wrong way round, so that no file opened later gets
+    the stream's number; what would go to a closed standard error is lost.
     """
     wrong_way = {"stdin": os.O_WRONLY, "stdout": os.O_RDONLY, "stderr": os.O_RDWR}
     for name, flags in wrong_way.items():
@@ -223,7 +223,7 @@ def main() -> None:
         status = ended.code if isinstance(ended.code, int) else 0
     if quiet:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    if "polars" in sys.modules:  # its threads may be at work yet: Python's clean-up aborts then
+    if "polars" in sys.modules:  # its threads may still run, and Python's clean-up then aborts
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.flush()
         os._exit(status)

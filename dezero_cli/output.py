@@ -1,4 +1,4 @@
-"""Where results are written to: a file that is renamed when it is whole, or a stream."""
+"""Where results are written: a file that is renamed once it is complete, or a stream."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from dezero_cli.faults import FileError
 
 SUFFIX = ".part"
-"""What the name of a file ends in that is not whole."""
+"""The ending of the name of a file that is not complete."""
 
 
 class Output:
@@ -27,21 +27,21 @@ class Output:
         self._writing = self._interrupted = False
 
     def sink(self) -> BinaryIO:
-        """What others are to write to.
+        """A file object for other libraries to write to.
 
-        No path: a thread that is late would make the file again once it has been taken away.
+        They get no path: a late thread would create the file again after it has been removed.
         """
         return open(self._descriptor, "wb", closefd=False)
 
     def write(self, data: bytes) -> None:
-        """Write lines; where Ctrl-C comes meanwhile, only the rest of one that is begun."""
+        """Write lines; on Ctrl-C, only the rest of a line that has been started."""
         view, place, end = memoryview(data), 0, len(data)
         self._writing = True
         try:
             while place < end:
                 try:
                     place += os.write(self._descriptor, view[place:end])
-                except BlockingIOError:  # another program has set the pipe so
+                except BlockingIOError:  # another program has made the pipe non-blocking
                     select.select([], [self._descriptor], [])
                 if self._interrupted:
                     end = data.find(b"\n", place - 1) + 1 if place else 0
@@ -53,7 +53,7 @@ class Output:
             raise KeyboardInterrupt
 
     def interrupt(self, *_: object) -> None:
-        """Ctrl-C: at once, unless a line is being written; twice: at once."""
+        """Ctrl-C: stop at once, unless a line is being written; the second time, at once."""
         if self._writing and not self._interrupted:
             self._interrupted = True
         else:
@@ -62,10 +62,11 @@ class Output:
 
 @contextlib.contextmanager
 def open_output(output: str | None) -> Iterator[Output]:
-    """What `output` names, open; ``-`` and None are standard output.
+    """Open what `output` names; ``-`` and None are standard output.
 
-    A regular file is there, or changes, only when the block has ended without an exception; a
-    signal that asks the program to end is one.  Raises FileError for a directory or in none.
+    A regular file appears, or changes, only after the block has ended without an exception; a
+    signal that asks the program to end becomes one.  Raises FileError for a directory, and for a
+    file in a directory that does not exist.
     """
     if output is None or output == "-":
         sys.stdout.flush()
@@ -79,13 +80,13 @@ def open_output(output: str | None) -> Iterator[Output]:
         with signals(), os.fdopen(descriptor, "wb"):
             yield Output(output, descriptor)
     else:
-        with signals(), _beside(output) as descriptor:
+        with signals(), _new_file(output) as descriptor:
             yield Output(output, descriptor)
 
 
 @contextlib.contextmanager
-def _beside(output: str) -> Iterator[int]:
-    """A new file in the folder of `output`, renamed to it at the end if all is well."""
+def _new_file(output: str) -> Iterator[int]:
+    """A new file in the folder of `output`, renamed to it at the end if all went well."""
     final = os.path.realpath(output)
     folder, name = os.path.split(final)
     if not os.path.isdir(folder):
@@ -94,7 +95,7 @@ def _beside(output: str) -> Iterator[int]:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         with os.fdopen(descriptor, "wb"):
-            with contextlib.suppress(OSError):  # there is none before, or it is another's
+            with contextlib.suppress(OSError):  # no such file yet, or someone else's
                 os.fchmod(descriptor, stat.S_IMODE(os.stat(final).st_mode))
             yield descriptor
         os.replace(path, final)
@@ -105,9 +106,9 @@ def _beside(output: str) -> Iterator[int]:
 
 @contextlib.contextmanager
 def signals(interrupt: Callable[..., Any] | None = None) -> Iterator[None]:
-    """Within this a signal that asks the program to end is the exception SystemExit.
+    """In this block, a signal that asks the program to end raises SystemExit.
 
-    `interrupt` is what Ctrl-C calls.  In a thread that is not the main one nothing changes.
+    `interrupt` is what Ctrl-C calls.  Outside the main thread nothing changes.
     """
     wanted: dict[signal.Signals, Callable[..., Any]] = {signal.SIGTERM: _end, signal.SIGHUP: _end}
     if interrupt:
@@ -125,5 +126,5 @@ def signals(interrupt: Callable[..., Any] | None = None) -> Iterator[None]:
 
 
 def _end(number: int, _: FrameType | None) -> None:
-    """Leave with the status of a program that this signal has ended, but clean up before."""
+    """End with the status of a program that this signal has ended, after cleaning up."""
     raise SystemExit(128 + number)

@@ -1,4 +1,4 @@
-"""How far a long run is, on a terminal."""
+"""The progress of a long run, on a terminal."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import time
 
 
 class Progress:
-    """A line on standard error, written over again and again: share, how many are done, rate.
+    """A line on standard error that is overwritten as work goes on: percentage, count, rate.
 
-    `label` names the command, `what` what it counts (rows, lines); `total` counts what `add` is
-    given as `amount`, such as bytes.  Where `total` is 0 nothing is shown.
+    `label` names the command, `what` is what it counts (rows, lines); `total` is the sum of all
+    the `amount` that `add` will be given, such as bytes.  If `total` is 0, nothing is shown.
     """
 
     INTERVAL = 0.2
@@ -25,13 +25,13 @@ class Progress:
         self._wanted = total > 0 and sys.stderr.isatty()
 
     def add(self, count: int, amount: int) -> None:
-        """More has been done."""
+        """Add work that has been done."""
         self.begun = True
         self.count += count
         self._amount += amount
 
     def show(self) -> None:
-        """Show how far it is, unless that has just been done."""
+        """Show the progress, unless it was shown a moment ago."""
         now = time.monotonic()
         if not self._wanted or now - self._shown < self.INTERVAL:
             return
@@ -45,7 +45,7 @@ class Progress:
         sys.stderr.flush()
 
     def clear(self) -> None:
-        """Take the line away."""
+        """Clear the line."""
         if self._wanted and self._shown != self._start:
             self._shown = self._start
             sys.stderr.write("\r\033[K")

@@ -1,4 +1,4 @@
-"""Bytes of files, pipes and terminals: what every reader of input stands on.
+"""Bytes of files, pipes and terminals, for every reader of input.
 
 A name is what the user typed; ``-`` is standard input.
 """
@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dezero_cli.faults import FileError
 
 BOM = b"\xef\xbb\xbf"
-"""The mark that some programs write at the beginning of a file of UTF-8."""
+"""The byte order mark that some programs write at the beginning of a UTF-8 file."""
 
 
 def shown_name(name: str) -> str:
@@ -22,7 +22,7 @@ def shown_name(name: str) -> str:
 
 
 def require_file(name: str, hint: str = "") -> None:
-    """Raise FileError where there is no such file, or where it is a folder."""
+    """Raise FileError if there is no such file, or if it is a folder."""
     if name == "-":
         return
     if not os.path.exists(name):
@@ -37,13 +37,13 @@ def is_stream(name: str) -> bool:
 
 
 def total_size(names: Iterable[str]) -> int:
-    """The bytes of all files; 0 where one is a stream, whose size nobody knows."""
+    """The bytes of all files; 0 if one is a stream, whose size is unknown."""
     names = list(names)
     return 0 if any(map(is_stream, names)) else sum(map(os.path.getsize, names))
 
 
 class Source:
-    """The bytes of one name, opened.  It can be waited for as a file can: it has a `fileno`."""
+    """The open source of bytes of one name.  It has a `fileno`, so `select` can wait for it."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -56,18 +56,18 @@ class Source:
     def read(self, most: int) -> bytes:
         """Up to `most` bytes, as soon as there are any; none at the end.
 
-        Raises OSError, with the name that the user knows, where reading fails.
+        Raises OSError, with the name that the user knows, if reading fails.
         """
         while True:
             try:
                 return os.read(self._descriptor, most)
-            except BlockingIOError:  # another program has set the pipe or the terminal so
+            except BlockingIOError:  # another program has made the pipe or terminal non-blocking
                 select.select([self._descriptor], [], [])
             except OSError as error:
                 raise OSError(error.errno, error.strerror, shown_name(self.name)) from None
 
     def wait(self, seconds: float) -> bool:
-        """Wait up to so long for bytes, or for their end; whether there is something to read."""
+        """Wait up to `seconds` for bytes or their end; give whether there is something to read."""
         return bool(select.select([self._descriptor], [], [], seconds)[0])
 
     def close(self) -> None:
@@ -78,7 +78,7 @@ class Source:
 
 
 def whole(name: str) -> bytes:
-    """All bytes of a file or of standard input.  Raises FileError where there are none to read."""
+    """All bytes of a file or of standard input.  Raises FileError if it cannot be read."""
     parts: list[bytes] = []
     try:
         source = Source(name)

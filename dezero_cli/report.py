@@ -19,17 +19,17 @@ from dezero_cli.faults import ExpressionError
 from dezero_cli.number_format import ShowNumber, number_text
 
 WIDTH = 100
-"""Cells of a line of text."""
+"""Width of a line of text, in cells of the terminal."""
 
 NONFINITE = "nonfinite"
-"""The key beside numbers that are not finite."""
+"""The key that lists the numbers that are not finite."""
 
 
 # ------------------------------------------------------------------------------------------- JSON
 def json_line(result: Mapping[str, Any]) -> bytes:
-    """The result as one line of strict JSON, its end included.
+    """The result as one line of strict JSON, line end included.
 
-    Numbers that are not finite become null, and "nonfinite" says which they are.
+    A number that is not finite becomes null, and "nonfinite" tells what it was.
     """
     import orjson
 
@@ -55,7 +55,7 @@ def _plain(item: Any) -> Any:
 
 
 def _nonfinite(plain: Any) -> Iterator[tuple[str, str]]:
-    """Paths such as ``grad.x[0]`` and what stands there."""
+    """Paths such as ``grad.x[0]``, and the number at each."""
     pending: list[tuple[str, Any]] = [("", plain)]
     while pending:
         path, item = pending.pop()
@@ -71,7 +71,7 @@ def _nonfinite(plain: Any) -> Iterator[tuple[str, str]]:
 
 # ------------------------------------------------------------------------------------------- text
 def text_lines(rows: Iterable[tuple[str, Any]], show: ShowNumber = number_text) -> str:
-    """A line a row, label and array; the numbers stand in one column, signs before it."""
+    """A line for each row: label and array; numbers are aligned, with the signs before them."""
     rows = list(rows)
     width = max((cells(label) for label, _ in rows), default=0)
     lines = []
@@ -158,9 +158,9 @@ def fault_text(fault: Exception | str) -> str:
 
 
 def styled(text: str, colour: str, stream: IO[Any]) -> str:
-    """Text in bold colour where `stream` is a terminal and colour is wanted.
+    """Text in bold colour if `stream` is a terminal and colour is wanted.
 
-    The option ``--color`` decides, then the variable NO_COLOR (https://no-color.org).
+    The option ``--color`` decides first, then the variable NO_COLOR (https://no-color.org).
     """
     wanted = _COLOR.get(_choice)
     if wanted is None:
@@ -177,13 +177,13 @@ _choice = "auto"
 
 
 def use_color(choice: str) -> None:
-    """From now on colour text on terminals ("auto"), everywhere ("always") or nowhere ("never")."""
+    """From now on colour text on terminals ("auto"), always ("always") or never ("never")."""
     global _choice
     _choice = choice
 
 
 def _one_line(text: str) -> str:
-    """A message that no name in it can break into lines, or give commands to the terminal with."""
+    """A message on one line, without characters that a terminal would take as commands."""
     return _printable(" ".join(text.split()))
 
 
@@ -192,7 +192,7 @@ def _printable(text: str) -> str:
 
 
 def _excerpt(text: str, place: int, most: int = 76) -> tuple[str, int]:
-    """A line of `text` around `place`, printable, and the cell that `place` has in it."""
+    """A line of `text` around `place`, printable, and the cell at which `place` is in it."""
     first = max(0, min(place - most // 2, len(text) - most))
     before, after = "..." if first else "", "..." if first + most < len(text) else ""
     shown = _printable(text.translate(dict.fromkeys(b"\t\n\r", " ")))
@@ -200,7 +200,7 @@ def _excerpt(text: str, place: int, most: int = 76) -> tuple[str, int]:
 
 
 def warn(text: str) -> None:
-    """Say ``KIND: something`` on standard error, in one line."""
+    """Write ``KIND: something`` to standard error, in one line."""
     kind, colon, rest = _one_line(text).partition(":")
     sys.stderr.write(styled(kind + colon, "yellow", sys.stderr) + rest + "\n")
 
@@ -240,7 +240,7 @@ def json_table(
 ) -> bytes:
     """A line of JSON for each row of the columns of `result`, as `json_line` writes it.
 
-    `numbers` are those of the lines of input, `identities` their "id", empty where there is none.
+    `numbers` are the line numbers of the input, `identities` their "id", empty if there is none.
     """
     import orjson
 
@@ -251,12 +251,12 @@ def json_table(
 
 
 def json_rows(opening: Sequence[LinePart], result: Mapping[str, Any], rows: int) -> bytes:
-    """A line of JSON for each row of the columns of `result`, after an object that is `opening`.
+    """A line of JSON for each row of the columns of `result`; `opening` is how the objects begin.
 
-    Writing each row by itself would take ten times as long.  So the objects are written once, with
-    a mark in the place of each number; cut at the marks, that is the text between the numbers, the
-    same in every row.  All numbers are written by one call, and cut at the commas.  The lines are
-    then the pieces in turn.
+    Writing each row by itself would take ten times as long.  So an object is written once, with a
+    mark in place of each number; cut at the marks, it gives the text between the numbers, which is
+    the same in every row.  All numbers are written in one call, and cut at the commas.  The lines
+    are these pieces in alternation.
     """
     import orjson
 
@@ -276,7 +276,7 @@ def json_rows(opening: Sequence[LinePart], result: Mapping[str, Any], rows: int)
 
 
 def _spliced(pieces: Sequence[LinePart], rows: int) -> list[bytes]:
-    """The pieces of all rows in turn."""
+    """The pieces of all rows, row after row."""
     merged: list[LinePart] = []
     for piece in pieces:
         if isinstance(piece, bytes) and merged and isinstance(merged[-1], bytes):
@@ -293,7 +293,7 @@ _MARK = b'"\\u0000"'
 
 
 def _marked(item: Any) -> Any:
-    """The same mappings with a mark for each column; no name has such a letter."""
+    """The same mappings with a mark for each column; no name contains this character."""
     if isinstance(item, Mapping):
         return {key: _marked(value) for key, value in item.items()}
     return "\0"
@@ -309,7 +309,7 @@ def _leaves(item: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _endings(table: np.ndarray, names: Sequence[str], last: bytes) -> LinePart:
-    """How each line ends: with `last`; where a number of its row is not finite, with which."""
+    """How each line ends: with `last`, or with "nonfinite" if a number of its row is not finite."""
     odd = np.flatnonzero(~np.isfinite(table).all(axis=1)).tolist()
     if not odd:
         return last + b"\n"
@@ -320,7 +320,7 @@ def _endings(table: np.ndarray, names: Sequence[str], last: bytes) -> LinePart:
 
 
 def nonfinite_ending(names: Sequence[str], numbers: Sequence[float]) -> bytes:
-    """The end of an object some of whose numbers are not finite: says which they are."""
+    """The end of an object in which some numbers are not finite: "nonfinite" names them."""
     import orjson
 
     odd = {n: number_text(x) for n, x in zip(names, numbers, strict=True) if not math.isfinite(x)}
@@ -328,7 +328,7 @@ def nonfinite_ending(names: Sequence[str], numbers: Sequence[float]) -> bytes:
 
 
 def _identified(identities: Sequence[tuple[Any, ...]], known: bytes) -> list[bytes]:
-    """The text after the number of a line: the "id" that it may have, then what is `known`."""
+    """The text after the number of a line: its "id", if it has one, then what is `known`."""
     import orjson
 
     if all(len(identity) == 1 and type(identity[0]) is int for identity in identities):

@@ -18,13 +18,13 @@ out of date.
 
 For all commands:
 
-- Options and words may stand in any order. An expression or a value may begin with `-` without a
+- Options and arguments may stand in any order. An expression or a value may begin with `-`, without
   `--` before it.
 - Results go to standard output, messages to standard error.
-- The exit status is 0 where all went well, 1 where something failed as it ran (a line of a batch, a
-  check, a result that is not finite under `--strict`, a disk that is full), and 2 where what was
-  typed is wrong. Ctrl-C gives 130.
-- Messages are coloured on a terminal alone. `--color never`, or the environment variable
+- The exit status is 0 on success, 1 if something failed during the run (a bad line of a batch, a
+  check that disagrees, a result that is not finite with `--strict`, a full disk), and 2 if the
+  command line is wrong. Ctrl-C gives 130.
+- Messages are coloured only on a terminal. `--color never`, or the environment variable
   `NO_COLOR`, turns that off; `--color always` keeps the colour in a pipe.
 """
 

@@ -1,17 +1,16 @@
-"""Lines that differ in their numbers alone, read in one call of the JSON parser.
+"""Lines that differ only in their numbers, read in one call of the JSON parser.
 
-A million lines such as ``{"expr":"a*b","vars":{"a":1,"b":2}}`` take most of their time in a call
-of the parser for each, and in the objects that it makes of keys which are the same every time.
-So the first line of a block is the template: its numbers (and an "id") are slots, and the text
-between them is the same in every line.  That text is replaced by marks, for the whole block at
-once, and what is left is one JSON list::
+For a million lines such as ``{"expr":"a*b","vars":{"a":1,"b":2}}``, most of the time goes into one
+call of the parser per line, and into the objects that it makes of keys that never change.  So the
+first line of a block is taken as a template: its numbers (and an "id") are slots, and the text
+between them should be the same in every line.  That text is replaced by marks, in the whole block
+at once, and what is left is one JSON list::
 
     [1,MARK1,2,MARK0,3,MARK1,4]     from     {"expr":"a*b","vars":{"a":1,"b":2}}
                                              {"expr":"a*b","vars":{"a":3,"b":4}}
 
-The marks are numbers that nobody can guess.  Where all of them stand in their places, each line
-is the template with other numbers; where one does not, the lines are not alike, and they are read
-one by one.
+The marks are numbers that nobody can guess.  If all of them are in their places, each line is the
+template with other numbers; if not, the lines are not alike, and each is read by itself.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ _NEGATIVE_ZERO = re.compile(rb"-0(?![.\deE])")
 
 @dataclass(slots=True)
 class Alike:
-    """Lines of one expression: a column of JSON numbers for each name, and each line's "id"."""
+    """Lines with one expression: a column of JSON numbers for each name, and each line's "id"."""
 
     expr: str
     columns: dict[str, list[Any]]
@@ -54,7 +53,7 @@ class _Template:
 
 
 def alike(block: LineBlock, longest: int, formula: Formula | None = None) -> Alike | None:
-    """The lines of a block as columns; None where they are not all alike."""
+    """The lines of a block as columns; None if they are not all alike."""
     data = block.data
     if block.count < 2 or (len(data) > longest and max(map(len, data.split(b"\n"))) > longest):
         return None
@@ -75,11 +74,11 @@ def alike(block: LineBlock, longest: int, formula: Formula | None = None) -> Ali
 
 
 def _flat(data: bytes, pieces: list[bytes], count: int) -> list[Any] | None:
-    """Slots and marks in turn, as all the lines hold them; None where a line is not alike."""
+    """The slots and marks of all lines, in alternation; None if a line is not alike."""
     first, *between, last = pieces
     if not data.startswith(first) or not data.endswith(last):
         return None
-    if first[:1] != b"{" and _NEGATIVE_ZERO.search(data):  # in JSON an integer, without a sign
+    if first[:1] != b"{" and _NEGATIVE_ZERO.search(data):  # JSON would read it as the integer 0
         return None
     marks = [*range(_MARK + 1, _MARK + len(pieces) - 1), _MARK]
     body = data[len(first) : len(data) - len(last)].replace(last + b"\n" + first, b",%d," % _MARK)
@@ -93,7 +92,7 @@ def _flat(data: bytes, pieces: list[bytes], count: int) -> list[Any] | None:
 
 
 def _template(line: bytes, formula: Formula | None) -> _Template | None:
-    """The template that a line makes; None where its numbers do not stand for single values."""
+    """The template of a line; None if its numbers do not stand for single values."""
     in_json = line.startswith(b"{")
     pieces = [b""]
     place = 0
@@ -119,14 +118,14 @@ def _template(line: bytes, formula: Formula | None) -> _Template | None:
 
 
 def _slot(value: Any) -> int:
-    """The slot that a value of the template stands for, -1 for none; in a plain line an array."""
+    """The slot that a value of the template stands for, or -1; a plain line gives arrays."""
     if isinstance(value, np.ndarray) and value.ndim == 0 and np.isfinite(value):
         value = int(value)
     return value - _MARK if type(value) is int else -1
 
 
 def _json_slots(line: bytes, fixed: bytes) -> Iterator[tuple[int, int]]:
-    """Where the numbers, words and texts of a JSON object are, without keys and what is `fixed`."""
+    """Where the numbers, words and strings of a JSON object are, except keys and `fixed`."""
     key = b""
     for match in _JSON.finditer(line):
         if match[2]:
@@ -136,7 +135,7 @@ def _json_slots(line: bytes, fixed: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _plain_slots(line: bytes, start: int) -> Iterator[tuple[int, int]]:
-    """Where the values are in ``EXPR ; a=3 b=2``, from `start` on, that are numbers in JSON too."""
+    """Where the values of ``a=3 b=2`` are, from `start` on, that are also numbers in JSON."""
     if start >= 0:
         for match in _PLAIN.finditer(line, start):
             yield match.span(1)

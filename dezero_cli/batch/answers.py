@@ -1,7 +1,7 @@
 """Lines -> lines of JSON: the answers of `dezero batch`.
 
 Lines with the same expression and the same names are stacked and evaluated in one pass, which
-gives the same bits as one by one.
+gives exactly the same numbers as evaluating each by itself.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def answer(block: LineBlock, settings: Settings) -> Answer:
 
 
 def _answers(asked: list[Line], settings: Settings) -> list[bytes]:
-    """The answer to each line; where there is none, the line's fault is set."""
+    """The answer to each line; for a line without one, its fault is set."""
     texts = [b""] * len(asked)
     for (expr, *names), members in _groups(asked).items():
         together = [asked[i] for i in members]
@@ -123,7 +123,7 @@ def _stacked(
 ) -> bytes | None:
     """The answers to lines of one expression in one pass.
 
-    None where that cannot be: for values that are not numbers, for an expression that mixes the
+    None if that is not possible: for values that are not numbers, for an expression that mixes the
     elements of arrays, and for one with a fault.
     """
     try:
@@ -132,7 +132,7 @@ def _stacked(
         if given is None or not expression.elementwise:
             return None
         answers = results(expression, given, settings.wanted, stacked=True, own=columns)
-    except Exception:  # noqa: BLE001, one by one, each line says what is wrong with it
+    except Exception:  # noqa: BLE001, answered by itself, each line says what is wrong with it
         return None
     if settings.get:
         begun = {"line": list(numbers), "expr": [expr] * len(numbers)}
@@ -145,7 +145,7 @@ def _stacked(
 def _columns(
     count: int, columns: Mapping[str, Sequence[Any]], constants: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray] | None:
-    """An array for each name, numbers of the command line repeated; None if any is not a number."""
+    """An array for each name, values of the command line repeated; None if one is not a number."""
     if any(array.ndim for array in constants.values()):
         return None
     given = {name: np.full(count, array) for name, array in constants.items()}
@@ -180,7 +180,7 @@ def written(answered: Mapping[str, Any], settings: Settings) -> bytes:
 
 
 def _alone(line: Line, settings: Settings) -> bytes:
-    """The answer to one line; empty, and its fault set, where there is none."""
+    """The answer to one line; empty if there is none, and then the line's fault is set."""
     try:
         expression = parse(line.expr)
         given = settings.used(expression) | arrays(line.values)
@@ -192,7 +192,7 @@ def _alone(line: Line, settings: Settings) -> bytes:
         line.fault = LineFault("values", str(error))
     except MemoryError:
         line.fault = LineFault("memory", "not enough memory")
-    except Exception as error:  # noqa: BLE001, so that the other lines have their answers
-        message = f"internal fault, please report it: {type(error).__name__}: {error}"
+    except Exception as error:  # noqa: BLE001, so that the other lines are answered
+        message = f"internal error, please report it: {type(error).__name__}: {error}"
         line.fault = LineFault("internal", message)
     return b""

@@ -1,4 +1,4 @@
-"""Bytes -> lines -> what each asks: what `dezero batch` reads."""
+"""Bytes -> lines -> what each line asks: the input of `dezero batch`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dezero_cli.faults import ExpressionError, ValuesError
 from dezero_cli.language import values
 
 BLOCK = 128 * 1024
-"""Bytes that are read at once: enough lines to group, little memory."""
+"""Bytes to read at once: enough lines to group, but little memory."""
 
 MOST_LISTED = 8
 """Fields of a record that a message lists at most."""
@@ -27,7 +27,7 @@ _NEXT_VALUE = re.compile(r"\s+(?=[^\W\d]\w*\s*=(?!=))")
 
 @dataclass(slots=True)
 class LineFault:
-    """Why a line has no answer."""
+    """Why a line cannot be answered."""
 
     kind: str
     message: str
@@ -36,9 +36,9 @@ class LineFault:
 
 @dataclass(slots=True)
 class Line:
-    """One line: an expression with values by name, as JSON gave them or as arrays; or a fault.
+    """One line: an expression with values by name, as read from JSON or as arrays; or a fault.
 
-    `identity` holds the "id" of the line, if it has one; `offset` is where in the line the
+    `identity` contains the "id" of the line, if it has one; `offset` is where in the line the
     expression begins.
     """
 
@@ -78,10 +78,10 @@ class Formula:
 
 @dataclass(slots=True)
 class LineBlock:
-    """Whole lines that arrived together: `count` of them, with ``\\n`` between.
+    """Complete lines that arrived together: `count` of them, separated by ``\\n``.
 
     `source` is the file as the user named it, `first` the number of the first line, `size` the
-    bytes of input since the block before.
+    bytes of input since the previous block.
     """
 
     source: str
@@ -94,9 +94,8 @@ class LineBlock:
 class LineReader:
     """The lines of files, one file after another, as they arrive; ``-`` is standard input.
 
-    `size` is how many bytes are read at once; what is kept of a line is little more than `longest`
-    of them, by which it can be told as too long.  A LineReader can be waited for as a file can (it
-    has a `fileno`).
+    `size` is how many bytes are read at once.  Little more than `longest` bytes of a line are kept,
+    enough to see that it is too long.  A LineReader has a `fileno`, so `select` can wait for it.
     """
 
     def __init__(self, names: Sequence[str], longest: int, size: int = BLOCK) -> None:
@@ -114,9 +113,9 @@ class LineReader:
         return self._opened().fileno()
 
     def read(self) -> LineBlock | None:
-        """The lines that one read of the input completes; None where it completes none.
+        """The lines that one read of the input completes; None if it completes none.
 
-        Raises OSError, with the name of the file, where reading fails.
+        Raises OSError, with the name of the file, if reading fails.
         """
         data = self._opened().read(self.size)
         self._unreported += len(data)
@@ -144,11 +143,11 @@ class LineReader:
         return self._source
 
     def _keep(self, data: bytes) -> None:
-        """Add to the line that is not complete yet."""
+        """Add to the line that is not yet complete."""
         self._rest += data[: max(0, self._most - len(self._rest))]
 
     def _end(self) -> LineBlock | None:
-        """The last line of a file, where no newline ends it."""
+        """The last line of a file, if no newline ends it."""
         last = self._block(bytes(self._rest)) if self._rest else None
         self._rest.clear()
         self.close()
@@ -208,7 +207,7 @@ def _from_json(number: int, text: str, formula: Formula | None) -> Line:
     except orjson.JSONDecodeError as error:
         message = f"not JSON: {error.msg}"
         if "infinity" in error.msg:
-            message = "a number is larger than a float64 can hold"
+            message = "a number is too large for a float64"
         expr = text if formula is None else formula.text
         return Line(number, expr, {}, fault=LineFault("json", message, error.colno))
     return _from_object(number, data, text, formula)
@@ -217,7 +216,7 @@ def _from_json(number: int, text: str, formula: Formula | None) -> Line:
 def _from_object(
     number: int, data: dict[str, Any], line: bytes | str, formula: Formula | None
 ) -> Line:
-    """What a JSON object asks, which `line` holds."""
+    """What the JSON object in `line` asks."""
     asked = _asked(number, data) if formula is None else formula.line(number, data)
     if "id" in data:
         try:
@@ -232,7 +231,7 @@ def _asked(number: int, data: dict[str, Any]) -> Line:
     expr, given = data.get("expr"), data.get("vars")
     asked = Line(number, expr if type(expr) is str else "", given or {})
     if type(expr) is not str:
-        what = "must be text" if "expr" in data else "is missing"
+        what = "must be a string" if "expr" in data else "is missing"
         asked.fault = LineFault("json", f'"expr" {what}')
     elif given is not None and type(given) is not dict:
         asked.fault, asked.values = LineFault("json", '"vars" must be an object'), {}
@@ -240,9 +239,9 @@ def _asked(number: int, data: dict[str, Any]) -> Line:
 
 
 def _exact(identity: Any, line: bytes | str) -> Any:
-    """An "id" with the integers that are in the line, where orjson made floats of them.
+    """An "id" with its integers as they are in the line, even if orjson has made floats of them.
 
-    Raises orjson.JSONEncodeError for one that is nested deeper than orjson writes.
+    Raises orjson.JSONEncodeError for an "id" nested deeper than orjson can write.
     """
     if type(identity) not in {float, list, dict}:
         return identity

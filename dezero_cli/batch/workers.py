@@ -1,8 +1,8 @@
 """Blocks of lines spread over processes; the answers come back in order.
 
-The parent only moves bytes: it reads a block as soon as there is room for it, gives it to a
-process that is idle, and hands on the answers in the order of the input.  Nothing waits for more
-input, and what is in memory at one time is a few blocks a process and their answers.
+The parent only moves bytes: it reads a block as soon as there is room for it, gives it to an idle
+process, and passes on the answers in the order of the input.  Nothing waits for more input, and
+only a few blocks per process and their answers are in memory at one time.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from dezero_cli.batch.answers import Answer, Settings, answer, faulty, written
 from dezero_cli.batch.lines import Line, LineBlock, LineFault, LineReader, lines_of
 
 SIZES = range(16 * 1024, 256 * 1024 + 1)
-"""Bytes that are read at once: few where lines take long, so that the processes end together."""
+"""Bytes to read at once: fewer if lines take long, so that the processes end together."""
 
 QUICK, SLOW = 0.01, 0.04
-"""Seconds a block: below, the next ones are larger, and above, smaller."""
+"""Seconds per block: if it takes less, the next blocks are larger; if more, smaller."""
 
 AHEAD = 4
-"""Blocks a process that are read before the first of them is answered."""
+"""Blocks per process that are read before the first of them is answered."""
 
 _FIRST = struct.Struct(">QQ")
 _LENGTH = struct.Struct(">Q")
@@ -38,7 +38,7 @@ _LENGTH = struct.Struct(">Q")
 
 @dataclass(slots=True, eq=False)
 class _Task:
-    """A block, when it was given to a process, its answer, and the seconds that took."""
+    """A block, when it was given to a process, its answer, and how many seconds it took."""
 
     block: LineBlock
     given: float = 0.0
@@ -51,8 +51,8 @@ def answers(
 ) -> Iterator[tuple[LineBlock, Answer]]:
     """Every block with its answer, in the order of the input.
 
-    The lines of a process that dies are run again, each by itself in a new process; a line that
-    kills its process twice becomes an error record.
+    If a process dies, its lines are run again, each by itself in a new process; a line that kills
+    its process twice becomes an error record.
     """
     pool = _Pool(settings, jobs)
     reader.size = SIZES.start
@@ -75,7 +75,7 @@ def answers(
 
 
 def _size(size: int, seconds: float) -> int:
-    """How many bytes to read at once, where the last block took some seconds."""
+    """How many bytes to read at once, if the last block took so many seconds."""
     if seconds < QUICK:
         return min(2 * size, SIZES[-1])
     return max(size // 2, SIZES[0]) if seconds > SLOW else size
@@ -100,7 +100,7 @@ class _Pool:
                     self.replace(i)
 
     def collect(self, reader: LineReader | None) -> bool:
-        """Wait for answers and take them; whether `reader` has something to read, too."""
+        """Wait for answers and take them; give whether `reader` has something to read."""
         busy = {self.workers[i].connection: i for i, task in enumerate(self.tasks) if task}
         if not busy and reader is None:
             return False
@@ -117,13 +117,13 @@ class _Pool:
         return any(descriptor in ready for descriptor in descriptors)
 
     def replace(self, i: int) -> None:
-        """Put a new process in the place of one that died, and run its lines again."""
+        """Replace a process that died with a new one, and run its lines again."""
         task, self.tasks[i] = self.tasks[i], None
         assert task is not None
         block = task.block
         last = block.first + block.count - 1
         lines = f"lines {block.first} to {last}" if block.count > 1 else f"line {last}"
-        report.warn(f"note: a worker process died; running again {lines} of {block.source}")
+        report.warn(f"note: a worker process died; running {lines} of {block.source} again")
         self.workers[i].stop()
         self.workers[i] = _Worker(self.settings)
         task.answer = _again(block, self.settings)
@@ -153,7 +153,7 @@ class _Worker:
             theirs.close()
 
     def send(self, block: LineBlock) -> bool:
-        """Send a block; whether the process was there to take it."""
+        """Send a block; give whether the process was alive to take it."""
         try:
             self.connection.send_bytes(_FIRST.pack(block.first, block.count) + block.data)
         except OSError:
@@ -161,7 +161,7 @@ class _Worker:
         return True
 
     def receive(self) -> Answer | None:
-        """Wait for an answer; None from a process that has died."""
+        """Wait for an answer; None if the process has died."""
         try:
             data = self.connection.recv_bytes()
         except (EOFError, OSError):
@@ -189,12 +189,12 @@ def _work(connection: Connection, parent: Connection, settings: Settings) -> Non
             done = answer(LineBlock("", first, data[_FIRST.size :], count, 0), settings)
             length = _LENGTH.pack(len(done.out))
             connection.send_bytes(length + done.out + orjson.dumps(done.faults))
-        except Exception:  # noqa: BLE001, the parent is gone, or it sees that this process is
+        except Exception:  # noqa: BLE001, the parent is gone, or it notices that this process ends
             return
 
 
 def _again(block: LineBlock, settings: Settings) -> Answer:
-    """The answer to the lines of a block, each by itself in a process that may die of it."""
+    """The answer to the lines of a block, each by itself in a process that it may kill."""
     worker = _Worker(settings)
     both = Answer(b"")
     for number, line in enumerate(block.data.split(b"\n"), block.first):
@@ -213,7 +213,7 @@ def _again(block: LineBlock, settings: Settings) -> Answer:
 
 
 def _lost(line: LineBlock, settings: Settings) -> Answer:
-    """The error record of a line whose process died twice; no value of it is looked at again."""
+    """The error record of a line whose process died twice; its values are not looked at again."""
     if line.data.startswith(b"{"):
         lost = lines_of(line, sys.maxsize, settings.formula)[0]
     else:

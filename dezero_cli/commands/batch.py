@@ -35,7 +35,7 @@ from dezero_cli.number_format import NumberFormat
 from dezero_cli.output import open_output
 from dezero_cli.progress import Progress
 
-HELP = """Evaluate and differentiate a line at a time: one JSON object for each.
+HELP = """Evaluate and differentiate line by line: one JSON object per line.
 
 \b
   printf 'x**2 ; x=3\\nsin(t) ; t=pi/6\\n' | dezero batch
@@ -45,8 +45,8 @@ HELP = """Evaluate and differentiate a line at a time: one JSON object for each.
 
 A line is EXPR, or EXPR ; a=3 b=2, or {"expr": "...", "vars": {...}} with any "id". With --expr a
 line is a record, {"p": 2, "q": 3} or p=2 q=3, whose fields are the values of that one formula;
-other fields may be anything. Values on the command line serve every line. A bad line becomes a
-record with "error", and the rest goes on.
+other fields may be anything. Values on the command line apply to every line. A bad line becomes a
+record with "error", and the others are still answered.
 """
 
 KEYS = ("value", "grad", "jacobian", "hessian", "sigma", "share", "line", "id", "expr")
@@ -74,7 +74,9 @@ KEYS = ("value", "grad", "jacobian", "hessian", "sigma", "share", "line", "id", 
 @precision_option
 @format_option
 @click.option("--fail-fast", is_flag=True, help="Stop at the first bad line.")
-@click.option("--jobs", type=click.IntRange(1, 256), default=1, metavar="N", help="N processes.")
+@click.option(
+    "--jobs", type=click.IntRange(1, 256), default=1, metavar="N", help="Number of processes."
+)
 @click.option(
     "--max-line",
     type=click.IntRange(1),
@@ -156,11 +158,11 @@ def _answered(
 
 @contextlib.contextmanager
 def _calm_memory() -> Iterator[None]:
-    """Keep the collector and the allocator from work that a stream of blocks has no need of.
+    """Save the garbage collector and the allocator work that a stream of blocks does not need.
 
-    Reference counting alone frees an evaluation; looking for cycles takes a third of the time.  A
-    large array that is freed at once makes glibc keep freed memory for the next block, where it
-    would give it back and take it again block by block.
+    Reference counting is enough to free an evaluation; looking for cycles takes a third of the
+    time.  Allocating and freeing one large array makes glibc keep freed memory for the next block;
+    otherwise it would return the memory and request it again for each block.
     """
     enabled = gc.isenabled()
     gc.disable()
@@ -173,7 +175,7 @@ def _calm_memory() -> Iterator[None]:
 
 
 class _Output:
-    """Standard output in whole lines, errors, and how far it is on a terminal."""
+    """Standard output in complete lines, errors, and progress on a terminal."""
 
     def __init__(self, files: list[str]) -> None:
         self.failed = False

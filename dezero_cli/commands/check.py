@@ -1,4 +1,4 @@
-"""``dezero check``: the gradient beside an independent numerical one."""
+"""``dezero check``: the gradient compared with an independent numerical one."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from dezero_cli.number_format import NumberFormat
 if TYPE_CHECKING:
     from dezero.calculus import Comparison
 
-HELP = """Compare the gradient of EXPR with a numerical one; exit with 1 where they disagree.
+HELP = """Compare the gradient of EXPR with a numerical one; exit with status 1 if they disagree.
 
 \b
   dezero check 'sin(x)*y' x=1 y=2
   dezero check 'sum((x@w - y)**2)' x=@x.csv w=[1,2] y=@y.csv --wrt w
 
-The numerical gradient is the complex step where the expression allows it, Richardson's
-extrapolation of central differences elsewhere. Of an array, the element that agrees least is
-shown; --json has them all.
+The numerical gradient uses the complex step if the expression allows it, otherwise Richardson's
+extrapolation of central differences. For an array, the element that agrees least is shown;
+--json has them all.
 """
 
 
@@ -54,7 +54,7 @@ shown; --json has them all.
     default=1e-6,
     show_default=True,
     metavar="T",
-    help="Largest relative difference, beside the numerical method's own error.",
+    help="Largest relative difference allowed, in addition to the numerical method's own error.",
 )
 @json_option
 @get_option
@@ -70,7 +70,7 @@ def command(
     precision: int | None,
     form: str | None,
 ) -> int:
-    """Take the arguments, compare, report."""
+    """Read the arguments, compare, report."""
     if get and as_json:
         raise UsageError("--get prints numbers alone: leave out --json")
     text, assignments = expression_and_values(words)
@@ -119,7 +119,7 @@ def _fault(name: str, comparison: Comparison) -> str:
     worst = comparison.worst
     count = comparison.agrees.size - int(comparison.agrees.sum())
     others = f" (and {count - 1} more elements)" if count > 1 else ""
-    what = "disagrees with the numerical derivative (at a kink there is no right one)"
+    what = "disagrees with the numerical derivative (at a kink, neither is wrong)"
     if np.isnan(comparison.difference[worst]):
         what = "cannot be checked: a derivative is not finite there"
     return f"{report.element_label(name, worst)} {what}{others}"

@@ -18,28 +18,34 @@ HELP = """Print each partial derivative of EXPR as a formula.
   dezero derive 'sin(x*y)' --wrt x --order 2
   dezero derive 'a*exp(-b*t)' --to c
 
-The formulas are in this tool's own language, so they can be fed back in.
+The formulas are in this tool's own language, so it can read them back.
 """
 FORMS = ("latex", "c", "numpy", "sql", "js")
 
 
 @click.command("derive", cls=ExpressionCommand, help=HELP)
 @click.argument("words", nargs=-1, metavar="EXPR")
-@click.option("--wrt", multiple=True, metavar="NAME", help="Derive for NAME only (repeatable).")
-@click.option("--order", type=click.IntRange(1, 20), default=1, metavar="N", help="Derive N times.")
-@click.option("--to", "form", type=click.Choice(FORMS), help="Print value and derivatives as code.")
+@click.option(
+    "--wrt", multiple=True, metavar="NAME", help="Differentiate by NAME only (repeatable)."
+)
+@click.option(
+    "--order", type=click.IntRange(1, 20), default=1, metavar="N", help="Order of the derivatives."
+)
+@click.option(
+    "--to", "form", type=click.Choice(FORMS), help="Print the value and the derivatives as code."
+)
 @json_option
 def command(
     words: tuple[str, ...], wrt: tuple[str, ...], order: int, form: str | None, as_json: bool
 ) -> None:
-    """Derive, write the formulas, report."""
-    text, given = expression_and_values(words)
+    """Differentiate, write the formulas, report."""
+    text, given = expression_and_values(words, "'a*b+c'")
     if given:
         raise UsageError(
-            f"unexpected {given[0]!r}: formulas hold for all values; for numbers, dezero eval"
+            f"unexpected {given[0]!r}: derive takes no values; use dezero eval for numbers"
         )
     if form and as_json:
-        raise UsageError("--to prints code, so it goes without --json")
+        raise UsageError("--to prints code: leave out --json")
     expression = parse(text)
     names = symbolic.wanted_names(expression, wrt)
     wanted, program = symbolic.derivatives(
@@ -56,7 +62,7 @@ def command(
         )
         return
     if not wanted:
-        report.warn("note: the expression has no inputs to derive for")
+        report.warn("note: the expression has no inputs to differentiate by")
         return
     rows = [(report.derivative_label(each), f) for each, f in zip(wanted, formulas, strict=True)]
     report.write(report.columns(rows))

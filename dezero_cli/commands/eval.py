@@ -41,7 +41,8 @@ HELP = """Print the value of EXPR and its gradient for every input.
   dezero eval 'm*g*h' m=2 g=9.81 h=3 --sigma m=0.01 --sigma h=0.05
 
 VALUE is a number, an expression of constants, a JSON list or @FILE (.npy, .json, or .csv and
-.txt with one number a line). The gradient of an array-valued expression is that of its sum.
+.txt with one number per line). The gradient of an array-valued expression is the gradient of its
+sum.
 """
 
 
@@ -50,11 +51,13 @@ VALUE is a number, an expression of constants, a JSON list or @FILE (.npy, .json
 @vars_option
 @wrt_option
 @no_grad_option
-@click.option("--retain-grad", is_flag=True, help="Add every intermediate with its gradient.")
+@click.option(
+    "--retain-grad", is_flag=True, help="Add every intermediate result with its gradient."
+)
 @jacobian_option
 @hessian_option
 @sigma_option
-@click.option("--strict", is_flag=True, help="Exit with 1 if a result is not finite.")
+@click.option("--strict", is_flag=True, help="Exit with status 1 if a result is not finite.")
 @json_option
 @get_option
 @precision_option
@@ -74,7 +77,7 @@ def command(
     precision: int | None,
     form: str | None,
 ) -> int:
-    """Take the arguments, have them answered, report."""
+    """Read the arguments, evaluate, report."""
     if get and as_json:
         raise UsageError("--get prints numbers alone: leave out --json")
     sigmas = values.uncertainties(sigma)

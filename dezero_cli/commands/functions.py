@@ -38,7 +38,7 @@ def command(as_json: bool) -> None:
 
 
 def _details(function: dict[str, Any]) -> list[str]:
-    """The derivatives, and what a call may give by name."""
+    """The derivatives, and the arguments that a call may give by name."""
     lines = [f"  d/d{name} = {d}" for name, d in function.get("derivative", {}).items()]
     by_name = [f"{keyword}=..." for keyword in function.get("keywords", [])]
     return [*lines, *([f"  by name: {', '.join(by_name)}"] if by_name else [])]

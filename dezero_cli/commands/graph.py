@@ -22,13 +22,13 @@ HELP = """Print the computational graph of EXPR as Graphviz DOT.
   dezero graph 'sin(x*y) + x' x=1 y=2 -o graph.svg
   dezero graph 'sin(x*y) + x' --to mermaid
 
-With values for all inputs, every node shows its value and its gradient.
+If all inputs have values, every node shows its value and its gradient.
 """
 
 
 @click.command("graph", cls=ExpressionCommand, help=HELP, no_args_is_help=True)
 @click.argument("words", nargs=-1, metavar="EXPR [NAME=VALUE]...")
-@click.option("--to", "form", type=click.Choice(["dot", "mermaid"]), help="The form of the text.")
+@click.option("--to", "form", type=click.Choice(["dot", "mermaid"]), help="Output format.")
 @click.option(
     "-o",
     "--output",
@@ -45,7 +45,7 @@ def command(words: tuple[str, ...], form: str | None, output: Path | None) -> No
     given = values.assignments(assignments)
     missing = [n for n in expression.names if n not in given and n not in CONSTANTS]
     if given and missing:
-        raise UsageError(f"give values for all inputs or for none: {missing[0]} has none")
+        raise UsageError(f"give values for all inputs or for none: {missing[0]} has no value")
     graph = drawing.nodes(expression, given)
     if output:
         drawing.draw(drawing.dot(graph), output)

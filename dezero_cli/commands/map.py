@@ -37,15 +37,15 @@ HELP = """Evaluate EXPR and its derivatives for every row of a table.
   zcat big.csv.gz | dezero map 'sin(x)/x' --to jsonl | jq .d_x
 
 Names in EXPR are columns, or constants given as NAME=VALUE. The output has the table's columns,
-then value, then d_NAME for each column used. Several files are one table; quote a pattern and it
-may match any number. Standard input is read where no TABLE is given, or for -.
+then value, then d_NAME for each column used. Several files are one table; a quoted pattern
+may match any number of files. Standard input is read if there is no TABLE, or for -.
 
 \b
 Formats, by ending or --from and --to:
   csv tsv jsonl ndjson parquet arrow feather ipc
 
-Every column that EXPR uses is computed with as float64; an empty cell gives nan. All else comes
-out as it went in. A table larger than memory is no different from a small one.
+For the computation, columns that EXPR uses are converted to float64; an empty cell counts as nan.
+Everything else is written as it was read. A table can be larger than memory.
 """
 
 
@@ -58,7 +58,7 @@ out as it went in. A table larger than memory is no different from a small one.
     "--output",
     metavar="FILE",
     shell_complete=file_names,
-    help="Write FILE, in place once it is complete.",
+    help="Write to FILE, and replace it only when complete.",
 )
 @click.option("--from", "source", type=click.Choice(list(ENDINGS)), help="The format of TABLE.")
 @click.option("--to", "form", type=click.Choice(list(ENDINGS)), help="The format of the output.")
@@ -70,9 +70,9 @@ out as it went in. A table larger than memory is no different from a small one.
 @click.option(
     "--scheduler",
     metavar="ADDRESS",
-    help="Run on this Dask cluster, or on 'local' workers; -o is then a folder of parts.",
+    help="Run on this Dask cluster, or on 'local' workers; -o then names a folder of parts.",
 )
-@click.option("--resume", is_flag=True, help="With --scheduler: keep the parts that are whole.")
+@click.option("--resume", is_flag=True, help="With --scheduler: keep the parts that are complete.")
 def command(
     words: tuple[str, ...],
     output: str | None,
@@ -86,10 +86,10 @@ def command(
     scheduler: str | None,
     resume: bool,
 ) -> None:
-    """Take the arguments, find the tables, have every row done."""
+    """Read the arguments, find the tables, compute every row."""
     wanted = Wanted(wrt or None, no_grad, sigmas=values.sigma_words(sigma))
     if resume and not scheduler:
-        raise UsageError("--resume goes with --scheduler")
+        raise UsageError("--resume needs --scheduler")
     text, names, constants = _sorted(words)
     found = files.found(names, source)
     require("polars")
@@ -103,12 +103,12 @@ def command(
 
 
 def _alone(found: Tables, plan: Plan, form: str | None, output: str | None) -> None:
-    """Do all rows in this process, and show how far it is."""
+    """Compute all rows in this process, and show the progress."""
     from dezero_cli.tables import mapping
 
     target_format = files.target_format(output, form)
     if target_format not in files.TEXT and output in {None, "-"} and sys.stdout.isatty():
-        raise UsageError(f"{target_format} is not for a terminal: give -o FILE")
+        raise UsageError(f"{target_format} cannot be shown on a terminal: give -o FILE")
     progress = Progress(found.size)
     try:
         mapping.map_tables(found, plan, target_format, output, progress)
@@ -119,7 +119,7 @@ def _alone(found: Tables, plan: Plan, form: str | None, output: str | None) -> N
 def _spread(
     found: Tables, plan: Plan, form: str | None, folder: str | None, scheduler: str, resume: bool
 ) -> None:
-    """Do the tables on a cluster."""
+    """Compute the tables on a cluster."""
     if folder is None or folder == "-":
         raise UsageError("--scheduler writes a folder of parts: give -o FOLDER")
     from dezero_cli.tables import cluster
@@ -133,10 +133,12 @@ def _sorted(words: tuple[str, ...]) -> tuple[str, list[str], dict[str, float]]:
     given = values.assignments(word for word in words if values.is_assignment(word))
     for name, value in given.items():
         if value.ndim:
-            raise ValuesError(f"{name} must be one number; a column is what changes by the row")
+            raise ValuesError(
+                f"{name} must be one number: values that change from row to row belong in a column"
+            )
     rest = [word for word in words if not values.is_assignment(word)]
     if not rest or (os.path.isfile(rest[0]) and not rest[1:]):
-        raise UsageError("missing EXPR, the expression; for example: 'x**2 + y' table.csv")
+        raise UsageError("missing the expression EXPR; for example: 'x**2 + y' table.csv")
     if os.path.splitext(rest[0])[1][1:] in ENDINGS and os.path.isfile(rest[0]):
         raise UsageError(f"the expression comes first, then the tables: {rest[-1]!r} {rest[0]}")
     return expression_text(rest[0]), rest[1:], {name: float(value) for name, value in given.items()}

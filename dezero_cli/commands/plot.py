@@ -29,18 +29,18 @@ HELP = """Draw EXPR and its derivatives over a range, or its contours and gradie
   dezero plot '(1-x)**2 + 100*(y-x**2)**2' x=-2:2 y=-1:3 -o valley.png
 
 A range is START:STOP or START:STOP:COUNT; its ends may be expressions of constants (-pi:pi).
-Poles, jumps and undefined stretches are left open.
+Poles, jumps and undefined ranges are left as gaps.
 """
 ENDINGS = ".png, .svg or .pdf"
 LARGEST = 4_000_000
-"""Samples of a grid."""
+"""The most samples that a grid may have."""
 
 
 @click.command(
     "plot",
     cls=ExpressionCommand,
     help=HELP,
-    short_help="Draw EXPR and its derivatives over one range or two.",
+    short_help="Draw EXPR and its derivatives over one or two ranges.",
     no_args_is_help=True,
 )
 @click.argument("words", nargs=-1, metavar="EXPR NAME=START:STOP... [NAME=VALUE]...")
@@ -58,33 +58,36 @@ LARGEST = 4_000_000
     help="Write a .png, .svg or .pdf file; - is standard output.",
 )
 @click.option(
-    "--to", "form", type=click.Choice(plotting.FORMS), help="The form, whatever FILE is called."
+    "--to",
+    "form",
+    type=click.Choice(plotting.FORMS),
+    help="Output format, whatever the name of FILE.",
 )
 def command(
     words: tuple[str, ...], order: int | None, output: str | None, form: str | None
 ) -> None:
     """Read the ranges, draw, write."""
     if output is None and sys.stdout.isatty():
-        raise UsageError(f"a picture is no text for a terminal: add -o FILE ({ENDINGS})")
+        raise UsageError(f"a picture cannot be shown on a terminal: add -o FILE ({ENDINGS})")
     form = form or _form(output)
-    text, assignments = expression_and_values(words)
+    text, assignments = expression_and_values(words, "'x**2' x=-3:3")
     expression = parse(text)
     ranges = [values.span(word) for word in assignments if values.is_range(word)]
     fixed = values.assignments(word for word in assignments if not values.is_range(word))
     _check(expression, ranges, fixed)
     if order is not None and len(ranges) == 2:
-        raise UsageError("--order is for one range; two ranges show the gradient")
+        raise UsageError("--order works with one range only: two ranges show the gradient")
     numbers = {name: float(array) for name, array in fixed.items() if name in expression.names}
     subject = plotting.Subject(expression, ranges, numbers, 1 if order is None else order)
     picture = plotting.picture(subject, form)
     if missing := plotting.missing_letters(subject):
-        report.warn(f"note: the picture has boxes for letters that its font lacks: {missing}")
+        report.warn(f"note: the font lacks these letters, so the picture shows boxes: {missing}")
     with open_output(output) as target:
         target.write(picture)
 
 
 def _form(output: str | None) -> str:
-    """The form of a picture that goes to a file of that name, or to standard output."""
+    """The format of a picture that goes to a file of that name, or to standard output."""
     if output is None or output == "-":
         return plotting.FORMS[0]
     ending = Path(output).suffix.lower().lstrip(".")
@@ -101,7 +104,7 @@ def _check(
     example = next((name for name in names if name not in fixed), "x")
     if not 1 <= len(ranges) <= 2:
         count = "no range" if not ranges else f"{len(ranges)} ranges"
-        raise UsageError(f"{count}: give one or two, as {example}=-3:3")
+        raise UsageError(f"{count}: give one or two, such as {example}=-3:3")
     given = {each.name for each in ranges}
     if len(given) < len(ranges) or given & set(fixed):
         twice = ranges[-1].name if len(given) < len(ranges) else min(given & set(fixed))
@@ -115,7 +118,7 @@ def _check(
             hint = did_you_mean(each.name, names) or f"it uses {', '.join(names) or 'no names'}"
             raise UsageError(f"no {each.name} in the expression: {hint}")
     if math.prod(each.count or plotting.FIELD_SAMPLES for each in ranges) > LARGEST:
-        raise UsageError(f"a grid has at most {LARGEST} samples: give smaller counts")
+        raise UsageError(f"a grid may have at most {LARGEST:,} samples: give smaller counts")
     for name, array in fixed.items():
         if array.ndim:
             raise UsageError(f"{name} is a list: a plot needs one number, or a range")

@@ -21,7 +21,7 @@ Kept = list[tuple[Apply, Variable]]
 
 
 def value(expression: Expression, values: Values) -> np.ndarray:
-    """The value alone, without recording a graph."""
+    """Only the value; no graph is recorded."""
     with using_config("enable_backprop", False):
         data = expression.evaluate({name: Variable(array) for name, array in values.items()}).data
     return np.asarray(data)
@@ -32,8 +32,8 @@ def value_and_gradient(
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """The value and the gradient for each of `names`, in the shape of its input.
 
-    The gradient of an array is that of its sum.  With `keep`, every operation and its result,
-    gradient included, is added to that list.
+    The gradient of an array is the gradient of its sum.  With `keep`, every operation and its
+    result, gradient included, is added to that list.
     """
     if not names and keep is None:
         return value(expression, values), {}
@@ -47,7 +47,7 @@ def value_and_gradient(
 
 
 def jacobian(expression: Expression, values: Values, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """The Jacobian for each of `names`: of the value's shape followed by the input's."""
+    """The Jacobian for each of `names`; its shape is the value's, then the input's."""
     from dezero import calculus
 
     y, variables = _recorded(expression, values, names)
@@ -57,9 +57,9 @@ def jacobian(expression: Expression, values: Values, names: Sequence[str]) -> di
 def hessian(
     expression: Expression, values: Values, names: Sequence[str]
 ) -> dict[str, dict[str, np.ndarray]]:
-    """The second derivatives for each pair of `names`: of the one's shape, then the other's.
+    """The second derivatives for each pair of `names`; the shape is the first's, then the second's.
 
-    Those of an array are those of its sum.
+    For an array, they are the second derivatives of its sum.
     """
     from dezero import calculus
 
@@ -70,7 +70,7 @@ def hessian(
 def hessian_columns(
     expression: Expression, columns: Values, names: Sequence[str]
 ) -> dict[str, dict[str, np.ndarray]]:
-    """The Hessian for each row of columns, of an expression that works element by element.
+    """The Hessian of an expression that works element by element, for each row of the columns.
 
     A row's elements depend on that row alone, so one pass for each of `names` serves all rows.
     """
@@ -101,7 +101,7 @@ def _recorded(
 def check(
     expression: Expression, values: Values, names: Sequence[str], tolerance: float
 ) -> dict[str, calculus.Comparison]:
-    """The gradient for each of `names` beside a numerical one."""
+    """The gradient for each of `names`, compared with a numerical one."""
     from dezero import calculus
 
     others = {name: constant(array) for name, array in values.items() if name not in names}

@@ -17,27 +17,27 @@ COMPARISONS = {"<", "<=", ">", ">=", "==", "!="}
 OPERATORS = COMPARISONS | {"+", "-", "*", "/", "@", "**", "^"}
 
 ADVICE = {
-    "%": "there is no remainder or percentage",
+    "%": "there is no remainder or percent operator",
     "&": "write a*b for 'and' of two comparisons",
     "|": "write maximum(a, b) for 'or' of two comparisons",
     "~": "write 1 - a for 'not'",
     "!": "there is no factorial, and 'not equal' is !=",
     "?": "write where(condition, a, b)",
     ":": "write where(condition, a, b) for a choice",
-    ";": "one expression at a time",
+    ";": "write one expression at a time",
     "=": "write == to compare; values come after the expression, as NAME=VALUE",
-    "[": "an array is given by name: 'sum(x)' x=[1,2,3]",
-    "]": "an array is given by name: 'sum(x)' x=[1,2,3]",
+    "[": "give an array by name: 'sum(x)' x=[1,2,3]",
+    "]": "give an array by name: 'sum(x)' x=[1,2,3]",
     "{": "write ( )",
     "}": "write ( )",
-    '"': "there is no text, only numbers",
-    "'": "there is no text, only numbers",
+    '"': "there are no strings, only numbers",
+    "'": "there are no strings, only numbers",
     "`": "write the name without quotes",
     "#": "there are no comments in an expression",
-    ".": "a name has no parts, and a number needs a digit",
-    "$": "write the name alone",
-    "\n": "an expression is one line",
-    "\r": "an expression is one line",
+    ".": "names have no attributes, and a number needs at least one digit",
+    "$": "write only the name",
+    "\n": "an expression must be one line",
+    "\r": "an expression must be one line",
     "×": "write *",
     "·": "write *",
     "⋅": "write *",
@@ -54,7 +54,7 @@ ADVICE = {
     "≠": "write !=",
     "∞": "write inf",
 }
-"""What to type instead of characters that the language lacks."""
+"""What to write instead of characters that the language does not have."""
 
 KEYWORDS = {
     "and": "write a*b for 'and' of two comparisons",
@@ -107,7 +107,7 @@ def _decimal(tokens: list[Token], index: int) -> bool:
 
 
 def _foreign(text: str, token: str, place: int) -> ExpressionError:
-    """A character that no token begins with, or that no name may hold."""
+    """A character that cannot begin a token, or that a name must not contain."""
     import unicodedata
 
     bad = 0
@@ -147,12 +147,16 @@ def _double_operator(text: str, before: Token, after: Token) -> ExpressionError 
     if operator not in _DOUBLE or before[2] + len(before[1]) != after[2]:
         return None
     return ExpressionError(
-        f"'{operator}' is no operator", text, before[2], after[2] + len(after[1]), _DOUBLE[operator]
+        f"'{operator}' is not an operator",
+        text,
+        before[2],
+        after[2] + len(after[1]),
+        _DOUBLE[operator],
     )
 
 
 def _no_value(text: str, tokens: list[Token], index: int) -> ExpressionError:
-    """An operator, a parenthesis or the end where a value belongs."""
+    """An operator, a parenthesis or the end in the place of a value."""
     kind, token, place = tokens[index]
     before = tokens[index - 1] if index else None
     if before is None:
@@ -169,7 +173,7 @@ def _no_value(text: str, tokens: list[Token], index: int) -> ExpressionError:
 
 
 def _open(tokens: list[Token], index: int) -> int:
-    """Where the innermost parenthesis begins that is open before the token at `index`."""
+    """Where the innermost parenthesis that is still open before the token at `index` begins."""
     depth = 0
     for _, token, place in reversed(tokens[:index]):
         depth += (token == ")") - (token == "(")
@@ -179,7 +183,7 @@ def _open(tokens: list[Token], index: int) -> int:
 
 
 def _side_by_side(text: str, tokens: list[Token], index: int) -> ExpressionError:
-    """Two values with no operator between."""
+    """Two values without an operator between them."""
     (kind, token, place), (kind0, token0, place0) = tokens[index], tokens[index - 1]
     end = place + len(token)
     joined = place0 + len(token0) == place
@@ -188,7 +192,7 @@ def _side_by_side(text: str, tokens: list[Token], index: int) -> ExpressionError
     for word in (token0, token):
         if word in KEYWORDS:
             return ExpressionError(
-                f"'{word}' is no operator",
+                f"'{word}' is not an operator",
                 text,
                 place if word == token else place0,
                 end,
@@ -208,22 +212,22 @@ def _side_by_side(text: str, tokens: list[Token], index: int) -> ExpressionError
 
 
 def _number_fault(number: str, kind: str, token: str) -> str | None:
-    """What is wrong with a number that something follows at once."""
+    """What is wrong with a number that is followed by something without a space."""
     if number == "0" and kind == "NAME" and re.fullmatch(r"[xX].*|[bBoO]\d*", token):
         return "numbers are decimal, as in 255 or 1e-3"
     if kind == "NAME" and re.fullmatch(r"[eE]", token):
-        return "the exponent of a number needs whole digits, as in 1e-3"
+        return "the exponent must be a whole number, as in 1e-3"
     if kind == "NAME" and token in {"j", "J"}:
-        return "there are no complex numbers; for a name, write a '*' between"
+        return "there are no complex numbers; for a product, write '*' before the name"
     if token.startswith("_"):
-        return "'_' stands between two digits of a number only"
+        return "'_' may only stand between two digits"
     if kind == "NUMBER":
-        return f"{number}{token} is no number"
+        return f"{number}{token} is not a number"
     return None
 
 
 def _operand(text: str, tokens: list[Token], index: int) -> str:
-    """The value that begins at `index`, or its outline where it is long."""
+    """The value that begins at `index`, shortened if it is long."""
     kind, token, _ = tokens[index]
     if kind != "(":
         call = tokens[index + 1][1] == "(" if index + 1 < len(tokens) else False
@@ -240,7 +244,7 @@ def _operand(text: str, tokens: list[Token], index: int) -> str:
 def unknown_function(
     text: str, name: str, start: int, parenthesis: int, end: int
 ) -> ExpressionError:
-    """A call of what is no function."""
+    """A call of something that is not a function."""
     near = nearest(name, NAMES)
     if near is not None and len(name) > 1:
         return ExpressionError(
@@ -252,7 +256,7 @@ def unknown_function(
             text,
             start,
             start + len(name),
-            "dezero functions lists the known ones",
+            "'dezero functions' lists all functions",
         )
     argument = text[parenthesis:end] if end - parenthesis < 20 else "(...)"
     hint = f"write {name}*{argument}" if argument != "()" else None
@@ -260,7 +264,7 @@ def unknown_function(
 
 
 def wrong_arguments(name: str, known: Known, arity: int, keywords: Mapping[str, int]) -> str | None:
-    """Say why a function cannot be called so; None where it can."""
+    """Why a function cannot be called in this way; None if it can."""
     if arity not in known.arities:
         wanted = " or ".join(map(str, known.arities))
         return f"{name} takes {wanted} value{'s' if wanted != '1' else ''}, got {arity}"
@@ -273,7 +277,7 @@ def wrong_arguments(name: str, known: Known, arity: int, keywords: Mapping[str, 
 
 
 def missing_value(text: str, name: str, place: int, values: Mapping[str, Any]) -> ExpressionError:
-    """A name that nobody gave a value."""
+    """A name without a value."""
     if name in NAMES:
         hint: str | None = f"the function is called as {name}(...)"
     elif name in GREEK:
@@ -284,12 +288,12 @@ def missing_value(text: str, name: str, place: int, values: Mapping[str, Any]) -
 
 
 def refused_operation(text: str, operation: Any, error: Exception) -> ExpressionError:
-    """An operation that NumPy cannot do on the values given."""
+    """An operation that NumPy refuses for the values given."""
     message = str(error).strip().rstrip(".") or type(error).__name__
     shapes = re.search(r"broadcast together with shapes (\(.*?\)) (\(.*?\))", message)
     if shapes:
-        message = f"shapes {shapes[1]} and {shapes[2]} do not fit together"
+        message = f"shapes {shapes[1]} and {shapes[2]} do not match"
     nothing = re.match(r"zero-size array to reduction operation (max|min)imum", message)
     if nothing:
-        message = f"an array without elements has no {nothing[1]}"
+        message = f"an empty array has no {nothing[1]}"
     return ExpressionError(message, text, operation.place, operation.place + 1)

@@ -15,7 +15,7 @@ from dezero_cli.number_format import number_text
 
 
 def explanation(expression: Expression, values: Mapping[str, np.ndarray]) -> str | None:
-    """The note on a value or a gradient that is not finite; None where all are finite."""
+    """The note on a value or a gradient that is not finite; None if all are finite."""
     kept: list[tuple[Apply, Variable]] = []
     inputs = {name: Variable(np.array(array)) for name, array in values.items()}
     y = expression.evaluate(inputs, keep=kept)
@@ -24,7 +24,7 @@ def explanation(expression: Expression, values: Mapping[str, np.ndarray]) -> str
             return f"note: {name} is {_first(values[name])}"
     for kind, number, place in tokens(expression.text):
         if kind == "NUMBER" and math.isinf(float(number)):
-            return f"note: {number} is larger than a float64 can hold (column {place + 1})"
+            return f"note: {number} is too large for a float64 (column {place + 1})"
     for operation, result in kept:
         if not np.isfinite(result.data).all() and _operands_finite(result):
             subject = expression.text[operation.start : operation.end]
@@ -41,7 +41,7 @@ def explanation(expression: Expression, values: Mapping[str, np.ndarray]) -> str
 
 
 def _operands_finite(result: Variable) -> bool:
-    """Whether some element is not finite although the operands are finite there."""
+    """Whether some element is not finite although its operands are finite."""
     if result.creator is None:
         return True
     finite: Any = True

@@ -27,7 +27,7 @@ OPERATORS: Final[Mapping[str, Callable[..., Any]]] = {
     "power": operator.pow,
     "negative": operator.neg,
 }
-"""What the rules of the grammar that stand for an operator do."""
+"""The function for each rule of the grammar that stands for an operator."""
 
 _ELEMENTWISE: Final = {known.function for known in FUNCTIONS.values() if known.elementwise} | (
     set(OPERATORS.values()) - {operator.matmul}
@@ -44,14 +44,14 @@ class Literal(NamedTuple):
     """A step: take a number."""
 
     operand: Any
-    """A constant Variable; a float where the number is an exponent."""
+    """A constant Variable; a float if the number is an exponent."""
 
 
 class Apply(NamedTuple):
     """A step: apply an operator or a function to the last operands, which its result replaces."""
 
     function: Callable[..., Any]
-    """What is called with the operands; arguments that a call gives by name are bound to it."""
+    """The function to call with the operands; arguments given by name are already bound to it."""
     arity: int
     """The number of operands."""
     start: int
@@ -86,7 +86,7 @@ class Expression:
 
     @property
     def elementwise(self) -> bool:
-        """Whether evaluating on stacked numbers is evaluating on each of them."""
+        """Whether evaluating stacked numbers gives the same as evaluating each of them."""
         return self.reduction is None
 
     @property
@@ -116,7 +116,7 @@ class Expression:
                 for step in self.steps:
                     if type(step) is Apply:
                         arity = step.arity
-                        if arity == 2:  # nearly all of them, and quicker than slices
+                        if arity == 2:  # nearly all operations; quicker than slices
                             second = stack.pop()
                             stack.append(step.function(stack.pop(), second))
                         else:

@@ -1,8 +1,8 @@
 """The tables of the grammar, as plain data: the only file that names Lark.
 
-The grammar is in grammar.lark, and Lark makes its LALR tables.  Making them takes longer than all
-the rest of a short run, so grammar.json keeps them, and Lark itself is needed only when the
-grammar has changed: ``python -m dezero_cli.language.grammar`` writes grammar.json anew.
+The grammar is in grammar.lark, and Lark makes its LALR tables.  Making them takes longer than the
+rest of a short run, so grammar.json stores them, and Lark itself is needed only after the grammar
+has changed: ``python -m dezero_cli.language.grammar`` writes grammar.json again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ TABLES: Final = Path(__file__).with_name("grammar.json")
 
 
 def tables() -> dict[str, Any]:
-    """The tables of grammar.json where they are those of grammar.lark, else built anew."""
+    """The tables of grammar.json if they belong to this grammar.lark; otherwise new ones."""
     grammar = GRAMMAR.read_text(encoding="utf-8")
     try:
         data: dict[str, Any] = json.loads(TABLES.read_text(encoding="utf-8"))
@@ -27,7 +27,7 @@ def tables() -> dict[str, Any]:
 
 
 def build_tables(grammar: str) -> dict[str, Any]:
-    """Have Lark make the LALR tables of a grammar; give them as plain data (for grammar.json).
+    """The LALR tables that Lark makes of a grammar, as plain data (for grammar.json).
 
     `rules` holds [origin, size, alias] for each rule, `states` what each state does with the next
     symbol (the state to go to, or ~n for rule n), `pattern` a token as a regular expression with a
@@ -59,7 +59,7 @@ def build_tables(grammar: str) -> dict[str, Any]:
         for _, row in sorted(table.states.items())
     ]
     start, end = table.start_states["start"], table.end_states["start"]
-    states[end]["$END"] = end  # Lark compares states to see that a text is whole
+    states[end]["$END"] = end  # Lark compares states to see that a text is complete
     return {
         "grammar": grammar,
         "start": start,
@@ -70,7 +70,7 @@ def build_tables(grammar: str) -> dict[str, Any]:
 
 
 def _pattern(parser: Any, operators: list[str]) -> str:
-    """One regular expression for all tokens, a group for each kind."""
+    """One regular expression for all tokens, with a group for each kind."""
     patterns = {terminal.name: terminal.pattern.value for terminal in parser.terminals}
     longest_first = "|".join(map(re.escape, sorted(operators, key=len, reverse=True)))
     kinds = f"({longest_first})|({patterns['NUMBER']})|({patterns['NAME']})|([^ \\t])"
@@ -78,7 +78,7 @@ def _pattern(parser: Any, operators: list[str]) -> str:
 
 
 def write_tables() -> None:
-    """Write grammar.json for the grammar.lark of today."""
+    """Write grammar.json for the present grammar.lark."""
     data = build_tables(GRAMMAR.read_text(encoding="utf-8"))
     TABLES.write_text(json.dumps(data, ensure_ascii=True) + "\n", encoding="utf-8")
 

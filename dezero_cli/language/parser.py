@@ -1,11 +1,11 @@
 """Text -> `Expression`: a loop over the grammar's tables.
 
-The tables are Lark's (LALR, see grammar.py), so the grammar is the allow-list: what none of its
-rules makes is refused.  The loop is this project's own for two reasons.  It does a rule's work as
-soon as its parts are there, so there is no tree and no recursion, and it follows rules that only
-pass their part on (one for each level of precedence) once and remembers where they end.  That
-makes it four times as fast as Lark's loop with callbacks, and saves importing Lark, which takes
-longer than all the rest of a short run.
+The tables are Lark's (LALR, see grammar.py), so the grammar is the allow-list: a text that its
+rules do not make is refused.  The loop is this project's own for two reasons.  It applies a rule as
+soon as the rule's parts are there, so there is no tree and no recursion; and rules that only pass
+their part on (one for each level of precedence) are followed once, and where they end is
+remembered.  That makes it four times as fast as Lark's loop with callbacks, and saves importing
+Lark, which takes longer than the rest of a short run.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from dezero_cli.language.expression import OPERATORS, Apply, Expression, Literal
 
 @functools.lru_cache(maxsize=256)
 def parse(text: str) -> Expression:
-    """Parse an expression; the same text is parsed once.
+    """Parse an expression; a text that was parsed before is looked up.
 
-    Raises ExpressionError, with the place of the fault, for anything but an expression.
+    Raises ExpressionError, with the place of the fault, if the text is not an expression.
     """
     return _Parse(text).run()
 
 
 def tokens(text: str) -> list[Token]:
-    """The tokens of a text: the kind of each, its own text, and its place."""
+    """The tokens of a text, each with its kind, its own text and its place."""
     return _tables().tokens(text)
 
 
 _literals: dict[str, Literal] = {}
-"""The literals of earlier texts: most numbers in formulas are 1, 2, 0.5 and their like."""
+"""The literals of earlier texts: most numbers in formulas are 1, 2, 0.5 and the like."""
 MOST_KEPT, LONGEST_KEPT = 4096, 40
-"""How many literals are kept, and of how many characters at most."""
+"""How many literals are kept, and how many characters one may have."""
 
 
 def _literal(text: str) -> Literal:
@@ -58,16 +58,16 @@ class _Rule(NamedTuple):
     origin: str
     size: int
     function: Callable[..., Any] | None
-    """The operator that the rule applies."""
+    """The operator that the rule applies, if any."""
     method: Callable[[_Parse], None] | None
-    """What else the rule does."""
+    """What the rule does otherwise, if anything."""
 
 
 class _Tables:
     """The grammar's tables, ready for the loop.
 
-    `rows` has one table for each state, from the next symbol to the state that shifting it leads
-    to or the rule to apply.  `landings` remembers where rules that only pass their part on end:
+    `rows` has one table for each state: from the next symbol to the state that shifting it leads
+    to, or to the rule to apply.  `landings` remembers where rules that only pass their part on end:
     (state below, symbol, next token) -> state.
     """
 
@@ -85,7 +85,7 @@ class _Tables:
         self.landings: dict[tuple[int, str, str], int] = {}
 
     def tokens(self, text: str) -> list[Token]:
-        """The tokens of a text, the end included; what is no token has the kind "?"."""
+        """The tokens of a text, its end included; anything else has the kind "?"."""
         tokens: list[Token] = []
         add = tokens.append
         place = 0
@@ -125,7 +125,7 @@ def _tables() -> _Tables:
 
 @dataclasses.dataclass(slots=True)
 class _Call:
-    """The arguments of a call, as far as they have been read."""
+    """The arguments of a call that have been read so far."""
 
     arity: int
     keywords: dict[str, int]
@@ -135,7 +135,7 @@ class _Parse:
     """One run of the tables over a text: collects the places of names and the steps.
 
     `firsts` holds the first token of each symbol on the stack of states, `last` is the last token
-    taken: together they tell where a symbol begins and ends.
+    taken: together they show where a symbol begins and ends.
     """
 
     def __init__(self, text: str) -> None:
@@ -146,7 +146,7 @@ class _Parse:
         self.firsts: list[Token] = []
         self.last: Token = ("", "", 0)
         self.calls: list[_Call] = []  # the calls whose arguments are being read
-        self.keyword_value: tuple[str, int] | None = None  # the last argument, if by name
+        self.keyword_value: tuple[str, int] | None = None  # the last argument, if named
 
     @property
     def end(self) -> int:
@@ -161,7 +161,7 @@ class _Parse:
         steps, firsts = self.steps, self.firsts
         states, row = [tables.start], rows[tables.start]
         tokens = tables.tokens(self.text)
-        new = tuple.__new__  # three times as fast as Apply's own constructor, which is Python
+        new = tuple.__new__  # three times as fast as Apply's own constructor, in Python
         end = 0
         for index, token in enumerate(tokens):
             kind, text, place = token
@@ -229,24 +229,26 @@ class _Parse:
             call.keywords[name] = value
             self.keyword_value = None
         elif call.keywords:
-            raise ExpressionError("a value after one given by name", self.text, start, self.end)
+            raise ExpressionError(
+                "a positional value cannot follow a named one", self.text, start, self.end
+            )
         else:
             call.arity += 1
 
     def keyword(self) -> None:
-        """Take an argument that is given by name, NAME = NUMBER: a whole number."""
+        """Read an argument given by name, NAME = NUMBER, a whole number."""
         self.whole_number(-3, 1.0)
 
     def negative_keyword(self) -> None:
-        """Take an argument that is given by name, NAME = - NUMBER."""
+        """Read an argument given by name, NAME = - NUMBER."""
         self.whole_number(-4, -1.0)
 
     def whole_number(self, first: int, sign: float) -> None:
-        """Remember an argument by name, whose name is the symbol `first` on the stack."""
+        """Keep an argument given by name; the name is the symbol `first` on the stack."""
         _, name, start = self.firsts[first]
         value = sign * float(self.last[1])
         if not value.is_integer():
-            raise ExpressionError(f"{name} takes a whole number", self.text, start, self.end)
+            raise ExpressionError(f"{name} must be a whole number", self.text, start, self.end)
         self.keyword_value = (name, int(value))
 
     def call(self) -> None:
@@ -285,4 +287,4 @@ _METHODS: Final[Mapping[str, Callable[[_Parse], None]]] = {
     "call": _Parse.call,
     "call_values": _Parse.call_values,
 }
-"""What the other rules of the grammar do."""
+"""The method for each of the other rules of the grammar."""

@@ -1,7 +1,7 @@
-"""Standard uncertainties of inputs -> that of the result, to first order.
+"""Standard uncertainties of inputs -> the standard uncertainty of the result, to first order.
 
-sigma**2 = sum((d/dNAME * S)**2) over the inputs (and their elements) of standard uncertainty S,
-taken as independent (JCGM 100:2008, equation 10).
+sigma**2 = sum((d/dNAME * S)**2) over the inputs (and their elements) with standard uncertainty S,
+which are taken as independent (JCGM 100:2008, equation 10).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ Sigmas = Mapping[str, np.ndarray | str]
 
 
 def checked(sigmas: Sigmas, given: Mapping[str, np.ndarray], stacked: bool) -> dict[str, Any]:
-    """The standard uncertainties, each fit for its input; with `stacked`, one for each row.
+    """The standard uncertainties as arrays, checked; with `stacked`, one for each row.
 
-    Raises ValuesError for a name without a value, a wrong shape and what is negative.
+    Raises ValuesError for a name without a value, a wrong shape or a negative uncertainty.
     """
     found: dict[str, Any] = {}
     for name, sigma in sigmas.items():
@@ -30,9 +30,11 @@ def checked(sigmas: Sigmas, given: Mapping[str, np.ndarray], stacked: bool) -> d
                 raise ValuesError(f"--sigma {name}: no value for {wanted}: {hint}")
         array = given[sigma] if isinstance(sigma, str) else sigma
         if not stacked and array.shape not in {(), given[name].shape}:
-            raise ValuesError(f"--sigma {name}: shape {array.shape} is not that of {name}")
+            raise ValuesError(
+                f"--sigma {name}: shape {array.shape} differs from the shape of {name}"
+            )
         if (array < 0).any():
-            raise ValuesError(f"--sigma {name}: an uncertainty is not negative")
+            raise ValuesError(f"--sigma {name}: an uncertainty cannot be negative")
         found[name] = array
     return found
 
@@ -42,10 +44,12 @@ def parts(
 ) -> dict[str, Any]:
     """What each input contributes: the size of d/dNAME * S; with `stacked`, in each row.
 
-    Raises ValuesError for a value that is an array, where it is not `stacked`.
+    Raises ValuesError for a value that is an array, unless it is `stacked`.
     """
     if value.ndim and not stacked:
-        raise ValuesError(f"--sigma needs a result that is one number, not of shape {value.shape}")
+        raise ValuesError(
+            f"--sigma needs a result that is one number, but its shape is {value.shape}"
+        )
     with np.errstate(all="ignore"):
         products = {name: gradients[name] * sigma for name, sigma in sigmas.items()}
         if stacked:

@@ -1,4 +1,4 @@
-"""The one door of every command: what is asked (`Wanted`) in, results out."""
+"""What is asked (`Wanted`) in, results out: `eval`, `batch` and `map` all call `results`."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from dezero_cli.language.propagation import Sigmas
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is asked of an expression, beside its value.
+    """What is asked of an expression in addition to its value.
 
-    `wrt` are the names to differentiate for (None: all inputs), `sigmas` the standard
-    uncertainties to propagate, `shares` whether each input's share of the result's is wanted.
-    Raises UsageError where `no_grad` meets what needs a gradient.
+    `wrt` are the names to differentiate by (None: all inputs), `sigmas` the standard uncertainties
+    to propagate; `shares` tells whether to give each input's share of the result's uncertainty.
+    Raises UsageError if `no_grad` is combined with something that needs a gradient.
     """
 
     wrt: tuple[str, ...] | None = None
@@ -41,7 +41,7 @@ class Wanted:
 
 
 Evaluate = Callable[..., tuple[np.ndarray, Mapping[str, np.ndarray]]]
-"""What gives the value and the gradients: see `derivatives.value_and_gradient`."""
+"""A function that gives the value and the gradients, as `derivatives.value_and_gradient` does."""
 
 
 def results(
@@ -52,11 +52,11 @@ def results(
     evaluate: Evaluate = derivatives.value_and_gradient,
     own: Iterable[str] | None = None,
 ) -> dict[str, Any]:
-    """The value and all that is `wanted`, by the keys of the JSON object.
+    """The value and everything `wanted`, under the keys of the JSON object.
 
     Of the names that the expression does not use, those in `own` (None: all) have a gradient of 0.
     With `stacked`, `given` are columns of numbers, `expression` works element by element, and
-    every result is a column: a row's results are those of its numbers alone.  Raises ValuesError
+    every result is a column: a row's results depend only on its own numbers.  Raises ValuesError
     for a name without a value and ExpressionError for an operation that NumPy refuses.
     """
     names = [] if wanted.no_grad else inputs(expression, given, wanted.wrt, own)

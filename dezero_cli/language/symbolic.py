@@ -13,7 +13,7 @@ from dezero_cli.language.expression import Expression
 
 
 def free_names(expression: Expression, wrt: Sequence[str] = ()) -> list[str]:
-    """The free names of an expression; a constant's name is one only where `wrt` asks for it."""
+    """The free names of an expression; a constant's name is one only if it is in `wrt`."""
     return [name for name in expression.names if name not in CONSTANTS or name in wrt]
 
 
@@ -26,7 +26,7 @@ def program(expression: Expression, names: Sequence[str], wrt: Sequence[str]) ->
     if reduction is not None:
         called = expression.text[reduction.start : reduction.end].partition("(")[0]
         subject = called if called.isidentifier() else "@"
-        fault = f"{subject} works on whole arrays, and every input is one number here"
+        fault = f"{subject} works on whole arrays, but here every input is one number"
         raise ExpressionError(fault, expression.text, reduction.place, reduction.place + 1)
 
     def function(*variables: Variable) -> Variable:
@@ -41,7 +41,7 @@ def program(expression: Expression, names: Sequence[str], wrt: Sequence[str]) ->
 def derivatives(
     expression: Expression, names: Sequence[str], wrt: Sequence[str], order: int = 1
 ) -> tuple[list[tuple[str, ...]], Program]:
-    """The partial derivatives of one order: what each is for, and a program of value and all.
+    """The partial derivatives of one order: their names, and a program of the value and them all.
 
     Mixed derivatives do not depend on the order of the names, so each is given once.
     """
@@ -68,7 +68,7 @@ def texts(part: Program, text: str) -> list[str]:
 
 
 def code(form: str, part: Program, wrt: Sequence[tuple[str, ...]], text: str) -> str:
-    """The outputs of a program, each derived for some names, as a function in another language."""
+    """The outputs of a program, differentiated by `wrt`, as a function in another language."""
     from dezero.programs.dialects import FORMS
 
     try:
@@ -85,7 +85,7 @@ def gradient(expression: Expression) -> dict[str, str]:
 
 
 def wanted_names(expression: Expression, wrt: Sequence[str]) -> list[str]:
-    """The names to derive for: `wrt`, or all inputs; an unknown name is a fault."""
+    """The names to differentiate by: `wrt`, or all inputs.  Raises ExpressionError for another."""
     names = free_names(expression, wrt)
     for name in wrt:
         if name not in names:

@@ -16,13 +16,13 @@ from dezero_cli.faults import ExpressionError, FileError, ValuesError
 from dezero_cli.language.parser import parse
 
 ASSIGNMENT = re.compile(r"\s*([^\W\d]\w*)\s*=(?!=)")
-"""What tells NAME=VALUE from an expression: ``a==b`` is none."""
+"""How NAME=VALUE begins; ``a==b`` is an expression."""
 
 _SEPARATOR = re.compile(r"([^,;\[\]()]*)[,;]\s*([^\W\d]\w*)\s*=(?!=)")
-"""What a value looks like that another one follows, without a space between."""
+"""A value that is followed by another one without a space between them."""
 
-NO_FILES = "a line may come from anyone and names no file: give {name}=@FILE on the command line"
-"""Why a line of a batch gets no file read."""
+NO_FILES = "a line of a batch cannot name a file: give {name}=@FILE on the command line"
+"""The message for a line of a batch that names a file: lines may come from anyone."""
 
 _WORDS = {"nan": np.nan, "inf": np.inf, "-inf": -np.inf}
 
@@ -35,8 +35,8 @@ def is_assignment(text: str) -> bool:
 def assignments(words: Iterable[str], files: bool = True) -> dict[str, np.ndarray]:
     """The arrays that words of the form NAME=VALUE give.
 
-    With `files` a VALUE may be ``@FILE``.  Raises ValuesError, or ExpressionError where VALUE is
-    an expression of constants with a fault.
+    With `files` a VALUE may be ``@FILE``.  Raises ValuesError, or ExpressionError for a VALUE that
+    is an expression of constants with a fault.
     """
     values: dict[str, np.ndarray] = {}
     for word in words:
@@ -77,7 +77,7 @@ def uncertainty(name: str, text: str) -> np.ndarray | str:
         return text
     array = value(name, text)
     if not (array >= 0).all():
-        raise ValuesError(f"--sigma {name}: an uncertainty is not negative")
+        raise ValuesError(f"--sigma {name}: an uncertainty cannot be negative")
     return array
 
 
@@ -93,7 +93,7 @@ def value(name: str, text: str, files: bool = True) -> np.ndarray:
         if not files:
             raise ValuesError(NO_FILES.format(name=name))
         if text == "@":
-            raise ValuesError(f"{name}=@ names no file")
+            raise ValuesError(f"{name}=@ needs a file name")
         return from_file(name, Path(text[1:]))
     if text.startswith(("[", "{", '"')):
         return from_json(name, _json(f"{name}={text}", text))
@@ -108,7 +108,7 @@ def _constant(name: str, text: str) -> np.ndarray:
     for free, place in expression.places.items():
         if free not in CONSTANTS:
             raise ExpressionError(
-                f"the value of {name} may use constants only, not {free}",
+                f"the value of {name} may only use constants, not {free}",
                 text,
                 place,
                 place + len(free),
@@ -136,11 +136,11 @@ def from_json(name: str, data: Any) -> np.ndarray:
             raise ValuesError(f"{name} must be a number or a list of numbers, not {_kind(data)}")
         return np.array(data, dtype=np.float64) if _numeric(data) else _array(name, data)
     except OverflowError:
-        raise ValuesError(f"{name} is larger than a float64 can hold") from None
+        raise ValuesError(f"{name} is too large for a float64") from None
 
 
 def column(data: Sequence[Any]) -> np.ndarray | None:
-    """The float64 column of JSON numbers or of 0-d arrays; None where something else is there."""
+    """The float64 column of JSON numbers or of 0-d arrays; None if there is anything else."""
     kinds = set(map(type, data))
     if str in kinds:
         data = [_WORDS.get(item, item) if type(item) is str else item for item in data]
@@ -155,17 +155,17 @@ def _numeric(data: list[Any]) -> bool:
 
 
 def _array(name: str, data: list[Any]) -> np.ndarray:
-    """A nested list, its words for numbers replaced; level by level, without recursion."""
+    """The array of a nested list, words for numbers included; level by level, without recursion."""
     shape: tuple[int, ...] = ()
     level: list[Any] = [data]
     while level and all(isinstance(item, list) for item in level):
         length = len(level[0])
         if any(len(item) != length for item in level):
-            raise ValuesError(f"{name} has rows of unlike length")
+            raise ValuesError(f"{name} has rows of different lengths")
         shape += (length,)
         level = [item for row in level for item in row]
     if len(shape) > 64:
-        raise ValuesError(f"{name} has {len(shape)} axes, and an array has at most 64")
+        raise ValuesError(f"{name} has {len(shape)} axes, but an array can have at most 64")
     numbers = []
     for item in level:
         if isinstance(item, str) and item in _WORDS:
@@ -173,13 +173,13 @@ def _array(name: str, data: list[Any]) -> np.ndarray:
         elif type(item) is float or type(item) is int:
             numbers.append(float(item))
         else:
-            raise ValuesError(f"{name} must hold numbers only, not {_kind(item)}")
+            raise ValuesError(f"{name} must contain only numbers, not {_kind(item)}")
     return np.array(numbers, dtype=np.float64).reshape(shape)
 
 
 def _kind(data: Any) -> str:
     if isinstance(data, str):
-        return f"the text {data[:20]!r}"
+        return f"the string {data[:20]!r}"
     return {bool: "true or false", dict: "an object", list: "a list", type(None): "null"}.get(
         type(data), type(data).__name__
     )
@@ -202,7 +202,7 @@ def variables_file(path: str) -> dict[str, np.ndarray]:
 
 
 def from_file(name: str, path: Path) -> np.ndarray:
-    """The array in a .npy, .json, .csv or .txt file (the last two: one number a line)."""
+    """The array in a .npy, .json, .csv or .txt file (the last two: one number per line)."""
     kind = path.suffix.lower()
     if kind == ".npy":
         return _npy(path)
@@ -224,7 +224,7 @@ def _npy(path: Path) -> np.ndarray:
         reason = "pickled data is refused" if pickled else "not a NumPy array file"
         raise FileError(str(path), reason) from None
     if array.dtype.kind not in "biuf":
-        raise FileError(str(path), f"holds {array.dtype}, not real numbers")
+        raise FileError(str(path), f"contains {array.dtype}, not real numbers")
     return np.asarray(array, dtype=np.float64)
 
 
@@ -240,19 +240,19 @@ def _lines(path: Path) -> np.ndarray:
         try:
             numbers.append(float(line))
         except ValueError:
-            raise ValuesError(f"{path}:{number}: {line.strip()[:40]!r} is no number") from None
+            raise ValuesError(f"{path}:{number}: {line.strip()[:40]!r} is not a number") from None
     return np.array(numbers, dtype=np.float64)
 
 
 def all_given(vars_file: str | None, words: Iterable[str]) -> dict[str, np.ndarray]:
-    """The arrays of ``--vars FILE`` and of NAME=VALUE words; the words win."""
+    """The arrays of ``--vars FILE`` and of NAME=VALUE words; the words take precedence."""
     named = variables_file(vars_file) if vars_file else {}
     return named | assignments(words)
 
 
 @dataclass(frozen=True)
 class Range:
-    """Where a name runs: from `start` to `stop`, both finite, with `count` samples if given."""
+    """The range of a name: from `start` to `stop`, both finite, with `count` samples if given."""
 
     name: str
     start: float
@@ -260,12 +260,12 @@ class Range:
     count: int | None
 
     def places(self, count: int) -> np.ndarray:
-        """Evenly spaced samples, ends included; `count` of them unless the user said how many."""
+        """Evenly spaced samples, ends included; `count` of them unless the user gave a COUNT."""
         return np.linspace(self.start, self.stop, self.count or count)
 
 
 def is_range(word: str) -> bool:
-    """Whether NAME=VALUE is NAME=START:STOP and no list or file."""
+    """Whether NAME=VALUE is NAME=START:STOP, not a list or a file."""
     text = word[word.index("=") + 1 :].lstrip()
     return ":" in text and not text.startswith(("@", "[", "{", '"'))
 
@@ -278,19 +278,25 @@ def span(word: str) -> Range:
     name, text = split(word)
     parts = [part.strip() for part in text.split(":")]
     if not 2 <= len(parts) <= 3 or not all(parts):
-        raise ValuesError(f"{name}={text}: a range is START:STOP or START:STOP:COUNT, as in -3:3")
+        raise ValuesError(
+            f"{name}={text}: a range must be START:STOP or START:STOP:COUNT, as in -3:3"
+        )
     numbers = [value(name, part, files=False) for part in parts]
     if any(number.ndim for number in numbers):
-        raise ValuesError(f"{name}={text}: the ends of a range are numbers")
+        raise ValuesError(f"{name}={text}: the ends of a range must be numbers")
     start, stop, *counts = (float(number) for number in numbers)
     width, size = stop - start, max(abs(start), abs(stop))
     if not size <= 1e100:
-        raise ValuesError(f"{name}={text}: the ends of a range are finite, at most 1e100 in size")
+        raise ValuesError(
+            f"{name}={text}: the ends of a range must be finite, at most 1e100 in size"
+        )
     if width <= 0:
         hint = f": write {name}={parts[1]}:{parts[0]}" if width < 0 else ""
         raise ValuesError(f"{name}={text}: the range is empty{hint}")
     if width < max(1e-9 * size, 1e-100):
         raise ValuesError(f"{name}={text}: the range is too narrow to draw")
     if counts and not (counts[0].is_integer() and 2 <= counts[0] <= 1_000_000):
-        raise ValuesError(f"{name}={text}: COUNT is a whole number of samples, 2 to 1_000_000")
+        raise ValuesError(
+            f"{name}={text}: COUNT must be a whole number of samples, from 2 to 1,000,000"
+        )
     return Range(name, start, stop, int(counts[0]) if counts else None)

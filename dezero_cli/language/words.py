@@ -9,18 +9,20 @@ from dezero_cli.faults import FileError, UsageError
 from dezero_cli.language.values import is_assignment
 
 
-def expression_and_values(words: Sequence[str]) -> tuple[str, list[str]]:
+def expression_and_values(
+    words: Sequence[str], example: str = "'a*b+c' a=3 b=2 c=1"
+) -> tuple[str, list[str]]:
     """The expression and the NAME=VALUE words, in whatever order they were typed.
 
-    An expression ``-`` is read from standard input.  Raises UsageError where there is not exactly
-    one expression.
+    An expression ``-`` is read from standard input.  Raises UsageError unless there is exactly one
+    expression; `example` shows what to type.
     """
     expressions = [word for word in words if not is_assignment(word)]
     assignments = [word for word in words if is_assignment(word)]
-    if not expressions and assignments:  # nothing but 'x = 1': the language says what is wrong
+    if not expressions and assignments:  # only 'x = 1': the parser says what is wrong
         expressions, assignments = assignments[:1], assignments[1:]
     if not expressions:
-        raise UsageError("missing EXPR, the expression; for example: 'a*b+c' a=3 b=2 c=1")
+        raise UsageError(f"missing the expression EXPR; for example: {example}")
     if len(expressions) > 1:
         hint = (
             "write NAME=VALUE without spaces"

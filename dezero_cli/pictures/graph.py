@@ -19,12 +19,12 @@ from dezero_cli.report import array_text, cells
 
 SIX_DIGITS = NumberFormat(6)
 LONGEST = 40
-"""Cells of a label's line; a longer source text is cut."""
+"""Cells of a label's line; a longer text is cut."""
 
 
 @dataclass
 class Node:
-    """An input, a literal or an operation, with the nodes that it is computed from."""
+    """An input, a literal or an operation, and the nodes that it is computed from."""
 
     kind: str
     lines: list[str]
@@ -32,7 +32,7 @@ class Node:
 
 
 def nodes(expression: Expression, values: Mapping[str, np.ndarray]) -> list[Node]:
-    """The graph in the order of evaluation; with values, results and gradients are labels too."""
+    """The graph in the order of evaluation; with values, labels show results and gradients."""
     kept: list[tuple[Apply, Variable]] = []
     variables = {name: Variable(np.array(array)) for name, array in values.items()}
     if values:
@@ -72,7 +72,7 @@ def figures(variable: Variable) -> list[str]:
 
 
 def clip(text: str) -> str:
-    """A text on one line, its end cut off where it is long."""
+    """A text on one line; its end is cut off if it is long."""
     text = " ".join(text.split())
     return text if cells(text) <= LONGEST else text[: LONGEST - 3] + "..."
 
@@ -116,13 +116,13 @@ def _escape(text: str, characters: str) -> str:
 
 
 def draw(source: str, path: Path) -> None:
-    """Have Graphviz draw DOT into a .svg, .png or .pdf file, whole or not at all."""
+    """Have Graphviz draw DOT into a .svg, .png or .pdf file, completely or not at all."""
     kind = path.suffix.lower().lstrip(".")
     if kind not in {"svg", "png", "pdf"}:
         raise UsageError(f"{path}: expected a file that ends in .svg, .png or .pdf")
     program = shutil.which("dot")
     if program is None:
-        raise MissingError("drawing needs Graphviz, whose program 'dot' is not installed")
+        raise MissingError("drawing needs Graphviz: its program 'dot' is not installed")
     arguments = [program, f"-T{kind}"]
     try:
         done = subprocess.run(arguments, input=source.encode(), check=True, capture_output=True)

@@ -36,13 +36,13 @@ if TYPE_CHECKING:
 FORMS = ("png", "svg", "pdf")
 CURVE_SAMPLES, FIELD_SAMPLES = 1001, 201
 LARGEST = 1e300
-"""Values beyond this count as infinite, and their reciprocals as 0: distances would overflow."""
+"""Larger values count as infinite, and their reciprocals as 0: distances would overflow."""
 NARROW = 1e-4
-"""The part of the range, a tenth of a pixel, below which a curve does not show."""
+"""A curve shorter than this part of the range, a tenth of a pixel, is not visible."""
 ARROWS, SHORT = 15, 0.4
-"""Arrows of the gradient field along each axis, and the length of a short one to the longest."""
+"""Arrows along each axis of the gradient field, and the ratio of a short one to the longest."""
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-"""Told apart by the colour-blind as well (Okabe and Ito, 2008)."""
+"""Colours that the colour-blind can tell apart too (Okabe and Ito, 2008)."""
 DASHES = ("-", (0, (6, 2)), (0, (6, 2, 1.5, 2)), (0, (1.5, 1.5)), (0, (9, 3)), (0, (3, 3)), "-")
 INK, PALE = "#333333", "#dddddd"
 STYLE: Any = {
@@ -72,7 +72,7 @@ NO_DATES: Mapping[str, Mapping[str, None]] = {
 
 @dataclass(frozen=True)
 class Subject:
-    """What is drawn: an expression over one or two ranges, its other names held fixed."""
+    """What to draw: an expression over one or two ranges; its other names have fixed values."""
 
     expression: Expression
     ranges: Sequence[Range]
@@ -85,7 +85,7 @@ class Subject:
         return [each.name for each in self.ranges]
 
     def program(self) -> Program:
-        """The value and the derivatives: up to one order beyond those drawn, or the gradient."""
+        """The value and its derivatives up to one order above those drawn, or its gradient."""
         inputs = [*self.fixed, *self.names]
         program = symbolic.program(self.expression, inputs, self.names)
         if len(self.names) == 2:
@@ -96,7 +96,7 @@ class Subject:
         return merge(outputs)
 
     def run(self, program: Program, *places: np.ndarray) -> np.ndarray:
-        """The outputs of a program, shape (outputs, n), at n places, in numbers to draw."""
+        """The outputs of a program, shape (outputs, n), at n places, limited for drawing."""
         columns = {**self.fixed, **dict(zip(self.names, places, strict=True))}
         outputs = [np.broadcast_to(output, places[0].shape) for output in program.run(columns)]
         stacked = np.stack(outputs)
@@ -116,9 +116,9 @@ def picture(subject: Subject, form: str) -> bytes:
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Matplotlib with this module's style alone, without its warnings, and without a display."""
+    """Matplotlib with only this module's style, without its warnings, and without a display."""
     logging.getLogger("matplotlib").setLevel(logging.CRITICAL)
-    os.environ["MPLBACKEND"] = "agg"  # whatever the user has there need not exist
+    os.environ["MPLBACKEND"] = "agg"  # the user's choice may not be installed
     matplotlib = require("matplotlib")
     with warnings.catch_warnings(), matplotlib.rc_context(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
@@ -138,7 +138,7 @@ def curves(subject: Subject) -> Figure:
     rows = sum(1.8 if "frac" in label else 1 + label.count("\n") for label in labels)
     figure = Figure(figsize=(7, 4 + 0.25 * rows), layout="constrained")
     axes = figure.add_subplot()
-    for i in range(len(drawn) - 1, -1, -1):  # the function over its derivatives
+    for i in range(len(drawn) - 1, -1, -1):  # the function is drawn last, over its derivatives
         axes.plot(
             drawn[i].x,
             drawn[i].y,
@@ -169,7 +169,7 @@ def has_offset(axes: Axes) -> bool:
 
 
 def sampled_curves(subject: Subject, program: Program) -> list[sampling.Curve]:
-    """The curves of a function and its derivatives; no derivative where there is no function."""
+    """The curves of a function and its derivatives, which are undefined wherever it is."""
     places = subject.ranges[0].places(CURVE_SAMPLES)
     values = np.array(subject.run(program, places))
     for lower, derivative in itertools.pairwise(values):
@@ -187,12 +187,12 @@ def sampled_curves(subject: Subject, program: Program) -> list[sampling.Curve]:
     if not len(drawn[0].samples):
         raise nowhere(subject, "finite value")
     if drawn[0].length() < NARROW * (places[-1] - places[0]):
-        raise nowhere(subject, f"stretch of finite values below {LARGEST:g} wide enough to see")
+        raise nowhere(subject, f"visible range of finite values below {LARGEST:g}")
     return drawn
 
 
 def nowhere(subject: Subject, what: str) -> PictureError:
-    """The fault of a function that has nothing of a kind to draw."""
+    """The fault of a function that has no `what` to draw."""
     places = " and ".join(
         f"{r.name} from {number_text(r.start)} to {number_text(r.stop)}" for r in subject.ranges
     )
@@ -244,7 +244,7 @@ def fill(figure: Figure, axes: Axes, field: sampling.Field) -> None:
 
 
 def arrows(axes: Axes, field: sampling.Field) -> None:
-    """Arrows along the gradient; where sizes differ much, a power of them is the length."""
+    """Arrows along the gradient; if sizes differ much, the lengths are a power of them."""
     rows, columns = (_spread(len(each)) for each in (field.y, field.x))
     u, v = field.gradient[:, rows][:, :, columns]
     size = np.hypot(u, v)
@@ -284,7 +284,7 @@ def arrows(axes: Axes, field: sampling.Field) -> None:
 
 
 def _spread(count: int) -> np.ndarray:
-    """ARROWS places among samples, as far from the border as from each other."""
+    """Up to ARROWS indices of samples, evenly spaced, half a step from the borders."""
     arrows = min(ARROWS, count)
     return np.unique(np.round((np.arange(arrows) + 0.5) * (count - 1) / arrows).astype(int))
 
@@ -293,11 +293,11 @@ def _spread(count: int) -> np.ndarray:
 BRACKETS, DEEPEST = re.compile(r"[{}]|\\left|\\right"), 6
 """Matplotlib reads formulas by recursion, nearly a hundred calls for each pair of brackets."""
 LONGEST = 400
-"""Characters of a formula that may still fit; to measure it takes longer than to draw a curve."""
+"""Characters of a formula that may fit; measuring a longer one takes longer than drawing."""
 
 
 def curve_labels(subject: Subject, program: Program, width: float) -> list[str]:
-    """The labels of a function and its derivatives, as formulas where they are short."""
+    """The labels of a function and its derivatives; short ones are formulas."""
     name = subject.names[0]
     labels = [function_label(subject, program, width)]
     for i in range(1, subject.order + 1):
@@ -310,7 +310,7 @@ def curve_labels(subject: Subject, program: Program, width: float) -> list[str]:
 
 
 def function_label(subject: Subject, program: Program, width: float) -> str:
-    """The function as a formula with what is fixed; as the user's own text where it is long."""
+    """The function as a formula with its fixed values; if that is long, as the user's own text."""
     fixed = [(name, f"{value:.6g}") for name, value in subject.fixed.items()]
     formula = latex(program, 0)
     if formula is not None:
@@ -332,7 +332,7 @@ def function_label(subject: Subject, program: Program, width: float) -> str:
 
 
 def latex(program: Program, output: int) -> str | None:
-    """An output as a formula that Matplotlib may be able to set; None where it is long or deep."""
+    """An output as a formula that Matplotlib may be able to set; None if it is long or deep."""
     if len(program.operations) > 1000:
         return None
     printer = LaTeX(Terms(merge([(program, output)])))
@@ -353,18 +353,18 @@ def symbol(name: str) -> str:
 
 
 def fitting(candidates: Sequence[str], width: float) -> str | None:
-    """The first label that Matplotlib can set, at most so many points wide; None if none."""
+    """The first label that Matplotlib can set in `width` points; None if there is none."""
     for candidate in candidates:
         try:
             if len(candidate) <= LONGEST and width_of(candidate, math=True) <= width:
                 return candidate
-        except ValueError:  # no formula that it knows
+        except ValueError:  # not a formula that it knows
             continue
     return None
 
 
 def width_of(label: str, math: bool) -> float:
-    """How many points wide a line is; raises ValueError for a formula that has a fault."""
+    """The width of a line in points.  Raises ValueError for a formula with a fault."""
     from matplotlib.backends.backend_agg import RendererAgg
     from matplotlib.font_manager import FontProperties
 
@@ -375,7 +375,7 @@ def width_of(label: str, math: bool) -> float:
 
 
 def missing_letters(subject: Subject) -> str:
-    """The letters of the expression that the font of the labels has no shape for."""
+    """The letters of the expression that the font of the labels does not have."""
     with style():
         from matplotlib.font_manager import FontProperties, findfont, get_font
 
@@ -385,7 +385,7 @@ def missing_letters(subject: Subject) -> str:
 
 
 def level_label(level: float) -> str:
-    """A round number, its power of ten as such where it is far from 1."""
+    """A round number; a very large or small one has its power of ten written out."""
     digits, _, exponent = f"{level:.6g}".partition("e")
     if abs(level) >= 1e5:
         digits, _, exponent = f"{level:.5e}".partition("e")

@@ -1,8 +1,8 @@
 """What a picture shows of a function: curves with their gaps, fields, limits and levels.
 
-A gap is found, not guessed: where values and exact derivatives do not go together, the interval
-between two samples is halved again and again.  Across a jump the difference of its ends stays,
-towards a pole it grows without end, and whatever is continuous, however steep, closes up.
+A gap is found, not guessed: if values and exact derivatives do not agree, the interval between two
+samples is halved again and again.  Across a jump the difference of its ends stays, towards a pole
+it grows without bound, and for a continuous function, however steep, it goes to zero.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from typing import Any
 import numpy as np
 
 ValueAndSlope = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Values and exact derivatives, shape (2, n), at n places, each in the interval of that number."""
+"""From n places and the number of each one's interval to values and exact derivatives, (2, n)."""
 Ends = tuple[np.ndarray, np.ndarray]
 """Place, value and derivative at the left and at the right ends of intervals, each (3, n)."""
 
 COARSE, FINE = 12, 40
-"""Halvings up to where a curve is drawn and up to where it is judged."""
+"""Numbers of halvings: up to which a curve is drawn, and after which a gap is judged."""
 MOST = 20_000
-"""Intervals to look into; where there are more, the samples are too few to tell anything."""
+"""Intervals to look into; if there are more, the samples are too few to tell anything."""
 VISIBLE = 1e-3
-"""The part of a curve's height that the eye can tell."""
+"""The smallest part of a curve's height that the eye can see."""
 FLAT = 1e-9
-"""Differences of this part of the values are rounding errors."""
+"""Differences smaller than this part of the values are rounding errors."""
 OUTLYING = 10.0
-"""How many times higher than the function a derivative may be and still set the limits."""
+"""A derivative at most this many times as high as the function may set the limits."""
 
 
 # ----------------------------------------------------------------------------------------- curves
 @dataclass(frozen=True)
 class Curve:
-    """Places and values in order, nan between stretches that are not to be joined.
+    """Places and values in order, with nan between stretches that are not joined.
 
-    `samples` are the finite values sampled; `down` and `up` tell whether the function goes on
-    below or above them without end.
+    `samples` are the finite values sampled; `down` and `up` tell whether the function falls below
+    or rises above them without bound.
     """
 
     x: np.ndarray
@@ -51,7 +51,7 @@ class Curve:
         return float(np.diff(self.x)[np.isfinite(self.y[1:] + self.y[:-1])].sum())
 
     def limits(self, reach: float = 3.0) -> tuple[float, float]:
-        """The least and the greatest value; `reach` interquartile ranges where there is no end."""
+        """The least and the greatest value; if unbounded, within `reach` interquartile ranges."""
         low, high = float(self.samples.min()), float(self.samples.max())
         fence = fences(self.samples, reach)
         return max(low, fence[0]) if self.down else low, min(high, fence[1]) if self.up else high
@@ -60,8 +60,8 @@ class Curve:
 def curve(function: ValueAndSlope, x: np.ndarray, y: np.ndarray, slope: np.ndarray) -> Curve:
     """The curve of samples at increasing places `x`: values `y` with derivatives `slope`.
 
-    Undefined stretches, jumps and poles become gaps as wide as they are.  A single undefined
-    sample is left out: its neighbours tell whether there is a gap.
+    Undefined stretches, jumps and poles become gaps of their true width.  A single undefined sample
+    is left out: its neighbours show whether there is a gap.
     """
     finite = np.isfinite(y)
     kept = np.ones_like(finite)
@@ -77,7 +77,7 @@ def curve(function: ValueAndSlope, x: np.ndarray, y: np.ndarray, slope: np.ndarr
 
 
 def visible(y: np.ndarray) -> float:
-    """The least difference among finite values that shows and is no rounding error."""
+    """The least difference of finite values that is visible and not a rounding error."""
     if not len(y):
         return math.inf
     low, high = np.quantile(y, [0.05, 0.95])
@@ -86,7 +86,7 @@ def visible(y: np.ndarray) -> float:
 
 
 def fences(y: np.ndarray, reach: float) -> tuple[float, float]:
-    """So many interquartile ranges below and above the quartiles (Tukey, 1977)."""
+    """`reach` interquartile ranges below and above the quartiles (Tukey, 1977)."""
     lower, upper = np.quantile(y, [0.25, 0.75])
     return float(lower - reach * (upper - lower)), float(upper + reach * (upper - lower))
 
@@ -94,7 +94,7 @@ def fences(y: np.ndarray, reach: float) -> tuple[float, float]:
 def common_limits(curves: Sequence[Curve]) -> tuple[float, float]:
     """Limits for a function and its derivatives: no derivative may flatten the function.
 
-    A little room is added; curves without a finite value say nothing.
+    A little room is added; curves without a finite value are ignored.
     """
     low, high = curves[0].limits()
     height = high - low
@@ -120,7 +120,7 @@ WAYS = ("down", "up")
 class Gaps:
     """Where curves are not joined: numbers of intervals, and the ends of the gaps in them.
 
-    `down` and `up` tell whether the values fall or rise without end towards the gap.
+    `down` and `up` tell whether the values fall or rise without bound towards the gap.
     """
 
     interval: np.ndarray
@@ -145,7 +145,7 @@ class Intervals:
     def jumps(self) -> Gaps:
         """Jumps, and poles where the sign changes: the difference of the ends stays or grows.
 
-        Only where the derivatives at the ends do not account for it need one look inside.
+        Only intervals whose difference the derivatives at the ends do not explain are looked into.
         """
         left, right = self.ends
         before = np.abs(right[1] - left[1])
@@ -190,8 +190,8 @@ class Intervals:
     def _narrowed(self, chosen: np.ndarray, leftward: Callable[..., Any]) -> list[Ends]:
         """The ends of chosen intervals after COARSE and after FINE halvings.
 
-        `leftward` tells from the left end, the middle and the right end which half to keep.  The
-        middle is a little off, so that it does not fall upon the round numbers that poles like.
+        `leftward` decides from the left end, the middle and the right end which half to keep.  The
+        middle is a little off centre: poles are often at round numbers, which it should miss.
         """
         left, right = (end[:, chosen] for end in self.ends)
         ends = []
@@ -210,7 +210,7 @@ class Intervals:
         return np.where(np.isnan(moves), 0.0, moves)
 
     def _endless(self, chosen: np.ndarray, coarse: Ends, fine: Ends) -> np.ndarray:
-        """Whether the values go on moving as the ends draw near."""
+        """Whether the values keep moving as the ends come closer."""
         coarsely, finely = (np.abs(self._moves(chosen, e)).sum(axis=0) for e in (coarse, fine))
         endless: np.ndarray = (finely > 2 * coarsely) | np.isinf(finely)
         endless &= finely > self.visible
@@ -223,7 +223,7 @@ class Intervals:
 
 
 def _few(mask: np.ndarray) -> np.ndarray:
-    """The numbers of the intervals that are marked; none of too many."""
+    """The numbers of the marked intervals; none if they are too many."""
     chosen = np.flatnonzero(mask)
     return chosen if len(chosen) <= MOST else chosen[:0]
 
@@ -248,9 +248,9 @@ Surface = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Field:
-    """Values `z` over a grid with their gradient, each (rows of y, columns of x).
+    """Values `z` over a grid, shape (len(y), len(x)), and their gradient, (2, len(y), len(x)).
 
-    Values are nan where the function is undefined and next to poles.
+    Values are nan where the function is undefined, and next to poles.
     """
 
     x: np.ndarray
@@ -288,7 +288,7 @@ def _mark_poles(
 ) -> bool:
     """Mark the places on both sides of each pole between neighbours along one coordinate.
 
-    Gives whether values grow without end, there or towards a place where there is no value.
+    Gives whether values grow without bound, there or towards an undefined place.
     """
     numbers = np.arange(z.size).reshape(z.shape)
     pair = [numbers[:, :-1], numbers[:, 1:]] if axis == 0 else [numbers[:-1], numbers[1:]]
@@ -312,7 +312,7 @@ def _mark_poles(
 
 # ------------------------------------------------------------------------------------------ levels
 GROWTH = 25.0
-"""How many times beyond what is usual values must grow for levels in a geometric series."""
+"""How many times the usual size values must reach for levels in a geometric series."""
 
 
 @dataclass(frozen=True)
@@ -325,10 +325,10 @@ class Levels:
 
 
 def levels(field: Field) -> Levels:
-    """Levels that show a field: evenly spaced, or in a series of 1, 2, 5, 10 where it grows.
+    """Levels that show a field: evenly spaced, or a series of 1, 2, 5, 10 if it grows.
 
-    Evenly spaced levels hide the valley of a field that grows outward over decades, and all but
-    the foot of one that grows towards a pole.
+    Evenly spaced levels would hide the valley of a field that grows outward over decades, and all
+    but the foot of one that grows towards a pole.
     """
     values = field.samples
     if np.ptp(values) <= FLAT * np.abs(values).max():
@@ -347,13 +347,13 @@ def levels(field: Field) -> Levels:
 
 
 def _fenced(values: np.ndarray) -> tuple[float, float]:
-    """The least and the greatest value next to a pole that do not hide the others."""
+    """The least and the greatest value of a field with poles that do not hide the others."""
     fence = fences(values, 1.5)
     return max(float(values.min()), fence[0]), min(float(values.max()), fence[1])
 
 
 def _base(values: np.ndarray) -> tuple[float, bool]:
-    """Where values grow from, and whether they grow from there to both sides."""
+    """The value from which values grow, and whether they grow from it in both directions."""
     low, middle, high = (float(q) for q in np.quantile(values, [0.0, 0.5, 1.0]))
     if low < 0 < high and -low / 20 < high < -low * 20:
         return 0.0, True
@@ -362,7 +362,7 @@ def _base(values: np.ndarray) -> tuple[float, bool]:
 
 
 def _series(values: np.ndarray, base: float, mixed: bool) -> np.ndarray:
-    """The base and what is 1, 2, 5, 10, ... (fewer where they are many) away from it."""
+    """The base and the levels 1, 2, 5, 10, ... away from it (fewer if they are many)."""
     sizes = np.abs(values - base)
     least = np.quantile(sizes[sizes > 0], 0.1 if mixed else 0.005)
     least = max(least, 1e-9 * sizes.max())
@@ -373,7 +373,7 @@ def _series(values: np.ndarray, base: float, mixed: bool) -> np.ndarray:
 
 
 def _decades(least: float, most: float, count: int) -> np.ndarray:
-    """Round numbers from about `least` to `most` or beyond, `count` or so at the most."""
+    """Round numbers from about `least` to `most` or beyond, about `count` at most."""
     first, last = math.floor(math.log10(least)), math.ceil(math.log10(most))
     for step, digits in ((1, (1, 2, 5)), (1, (1, 3)), *((n, (1,)) for n in range(1, 4))):
         exponents = range(first, last + step, step)
@@ -385,7 +385,7 @@ def _decades(least: float, most: float, count: int) -> np.ndarray:
 
 
 def _even(low: float, high: float) -> np.ndarray:
-    """About ten round numbers at even distances that enclose two."""
+    """About ten evenly spaced round numbers from below `low` to above `high`."""
     size = max(abs(low), abs(high))
     if high - low <= FLAT * size:
         return np.array([low - 0.1 * size, low + 0.1 * size]) if size else np.array([-1.0, 1.0])

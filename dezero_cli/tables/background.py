@@ -1,7 +1,7 @@
-"""Work in a thread of its own, for libraries that an exception out of a signal would break.
+"""Work in a thread of its own, for libraries that an exception from a signal would break.
 
-Python handles signals in the main thread, wherever that is.  Where it is amid the calls of Polars,
-the exception KeyboardInterrupt or SystemExit becomes a panic of Rust's, with a traceback.
+Python handles signals in the main thread, whatever that is doing.  If it is inside a call of
+Polars, KeyboardInterrupt or SystemExit becomes a panic of Rust's, with a traceback.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 GRACE = 5.0
-"""Seconds that work may take to end once it is to end."""
+"""Seconds that work may take to end after it was told to."""
 
 
-class Ended(Exception):  # noqa: N818, no error: the way out of work that is to end
+class Ended(Exception):  # noqa: N818, not an error: the way out of work that is to end
     """The work was told to end."""
 
 
 class Until:
-    """What tells work that it is to end."""
+    """Tells work that it is to end."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
 
     def end(self) -> None:
-        """Have the next `check` raise."""
+        """Make the next `check` raise Ended."""
         self._event.set()
 
     def check(self) -> None:
@@ -37,9 +37,9 @@ class Until:
 
 
 def run(work: Callable[[Until], Result], meanwhile: Callable[[], object] = lambda: None) -> Result:
-    """What `work` returns or raises; `meanwhile` is called ten times a second.
+    """What `work` returns or raises; until then, `meanwhile` is called ten times a second.
 
-    An exception here, such as one out of a signal, tells the work to end and leaves at the latest
+    An exception here, such as one from a signal, tells the work to end, and is passed on at most
     GRACE seconds later.
     """
     until = Until()

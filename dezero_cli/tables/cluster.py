@@ -1,8 +1,8 @@
-"""Tables on many machines: a task a file, or a range of rows of a large one, on a Dask cluster.
+"""Tables on a Dask cluster: a task for each file, or for some rows of a large one.
 
-A task writes its part of the output beside its place and renames it, so that a task which is run
-again changes nothing.  The name of a part tells what it is a part of: the same file, with the same
-size and time of change, has the same name in a second run.
+A task writes its part of the output under a temporary name and then renames it, so that running a
+task again changes nothing.  The name of a part identifies its table: the same file, with the same
+size and time of change, gives the same name in a second run.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from dezero_cli.tables.step import Plan
 distributed = require("distributed")
 
 LARGE = 256 << 20
-"""Bytes from which on a Parquet file is more than one task."""
+"""A Parquet file of at least this many bytes is more than one task."""
 
 ROWS = 1 << 22
 """Rows of a task of a large Parquet file."""
 
 TIMEOUT = 10
-"""Seconds that a scheduler may take to answer."""
+"""Seconds to wait for a scheduler to answer."""
 
 MANIFEST = "manifest.json"
-"""What a complete folder holds beside its parts."""
+"""The file that a complete folder has in addition to its parts."""
 
 RUNNING = ".running.json"
-"""What a folder holds in the place of the manifest while parts are missing."""
+"""The file that a folder has instead of the manifest while parts are missing."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Part:
         return os.path.basename(self.path)
 
     def record(self, rows: int) -> dict[str, Any]:
-        """What the manifest says of this part."""
+        """What the manifest says about this part."""
         return {"part": self.name, "table": self.table.names[0], "rows": rows} | (
             {"from": self.table.rows[0], "to": self.table.rows[1]} if self.table.rows else {}
         )
@@ -66,17 +66,17 @@ class Part:
 def map_on_cluster(
     tables: Tables, plan: Plan, form: str, folder: str, scheduler: str, resume: bool
 ) -> int:
-    """Write each table with its results as a part in `folder`, then a manifest; the rows in all.
+    """Write each table with its results as a part in `folder`, then a manifest; give the row count.
 
-    `scheduler` is the address of a Dask scheduler, or ``local`` for workers of this machine alone.
-    With `resume` the parts that are there stay.  Raises what `mapping.map_tables` does, FileError
-    for a folder that is in use, and ClusterError where the cluster fails.
+    `scheduler` is the address of a Dask scheduler, or ``local`` for workers on this machine only.
+    With `resume`, parts that exist are kept.  Raises what `mapping.map_tables` raises, FileError
+    for a folder that is in use, and ClusterError if the cluster fails.
     """
     if any(map(reading.is_stream, tables.names)):
         raise UsageError("--scheduler reads files, not standard input or pipes")
     for name in tables.names:
         if tables.names.count(name) > 1:
-            raise UsageError(f"{name} is given twice: a part of the output is for one table")
+            raise UsageError(f"{name} is given twice: each table has its own part of the output")
     mapping.check(tables, plan)
     command = json.loads(json.dumps({**dataclasses.asdict(plan), "to": form}))
     place = Path(folder)
@@ -100,7 +100,7 @@ def map_on_cluster(
 
 
 def _parts(tables: Tables, form: str, folder: str) -> Iterator[Part]:
-    """The tasks, in the order of the tables and of their rows."""
+    """The tasks, in the order of the tables and their rows."""
     for name in map(os.path.abspath, tables.names):
         found = os.stat(name)
         known = f"{name}\0{found.st_size}\0{found.st_mtime_ns}".encode()
@@ -117,27 +117,27 @@ def _parts(tables: Tables, form: str, folder: str) -> Iterator[Part]:
 
 # ------------------------------------------------------------------------------------- the folder
 def _before(place: Path, command: dict[str, Any], resume: bool) -> list[str]:
-    """The parts that a folder may hold from an earlier run.
+    """The parts that a folder may contain from an earlier run.
 
-    Raises FileError for one that holds anything else, or that is not to be gone on with.
+    Raises FileError if it contains anything else, or if it is not to be resumed.
     """
     if not place.exists():
         return []
     if not place.is_dir():
-        raise FileError(str(place), "not a folder, which --scheduler writes its parts into")
+        raise FileError(str(place), "is not a folder: --scheduler writes its parts into a folder")
     before = _read_json(place / RUNNING) or _read_json(place / MANIFEST)
     if any(path.name != RUNNING for path in place.iterdir()) and not (resume and before):
-        hint = "--resume goes on with it" if before else "choose a new one"
+        hint = "use --resume to continue" if before else "choose a new folder"
         raise FileError(str(place), f"the folder is not empty: {hint}")
     if resume and before and before["command"] != command:
-        raise FileError(str(place), "its parts come from another command")
+        raise FileError(str(place), "its parts were written by a different command")
     return [Path(each["part"]).name for each in before["parts"]] if before else []
 
 
 def _begin(
     place: Path, command: dict[str, Any], parts: Sequence[Part], before: Sequence[str]
 ) -> None:
-    """Make the folder ready; of the parts from before, those stay that belong there."""
+    """Prepare the folder; of the earlier parts, keep those that this run would write too."""
     place.mkdir(parents=True, exist_ok=True)
     for name in set(before).difference(part.name for part in parts):
         (place / name).unlink(missing_ok=True)
@@ -147,7 +147,7 @@ def _begin(
 
 
 def _sweep(place: Path) -> None:
-    """Take away what killed workers have left."""
+    """Remove what killed workers have left."""
     for path in place.glob(f".*{output.SUFFIX}"):
         path.unlink(missing_ok=True)
 
@@ -168,12 +168,12 @@ def _write_json(path: Path, data: Any) -> None:
 
 # ------------------------------------------------------------------------------------ the cluster
 def work(part: Part, plan: Plan, form: str, types: Types | None) -> int:
-    """One task, on a worker: write a part; the number of its rows."""
+    """One task, on a worker: write a part and return the number of its rows."""
     return mapping.map_tables(part.table, plan, form, part.path, types=types)
 
 
 def _types(client: Any, parts: Sequence[Part], plan: Plan, form: str) -> Types | None:
-    """The types that all tables of text agree on, where they become columns."""
+    """The types that fit all tables of text, if these are to become columns."""
     tables = [part.table for part in parts if part.table.format in SEPARATORS]
     if form in TEXT or not tables:
         return None
@@ -186,7 +186,7 @@ def _types(client: Any, parts: Sequence[Part], plan: Plan, form: str) -> Types |
 def _run(
     client: Any, parts: Sequence[Part], plan: Plan, form: str, types: Types | None
 ) -> dict[str, int]:
-    """Have the cluster write parts; the rows of each."""
+    """Have the cluster write parts; return the number of rows of each."""
     progress = Progress(len(parts))
     rows: dict[str, int] = {}
     futures = {client.submit(work, part, plan, form, types, pure=False): part for part in parts}
@@ -203,18 +203,18 @@ def _run(
 
 
 def _result(future: Any) -> Any:
-    """What a task has given."""
+    """The result of a task."""
     try:
         return future.result()
     except distributed.KilledWorker:
         raise ClusterError("every worker that was given one of the tasks died") from None
     except ModuleNotFoundError as fault:
-        raise ClusterError(f"the workers of the cluster lack {fault.name}") from None
+        raise ClusterError(f"{fault.name} is not installed on the cluster's workers") from None
 
 
 @contextlib.contextmanager
 def _client(scheduler: str, tasks: int) -> Iterator[Any]:
-    """A client of the scheduler; for ``local``, of one that is started for this run."""
+    """A client of the scheduler; for ``local``, of a scheduler started for this run."""
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with contextlib.ExitStack() as stack:
         if scheduler == "local":

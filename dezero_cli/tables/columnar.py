@@ -1,6 +1,6 @@
-"""Tables of columns, scanned and written by Polars batch by batch: Parquet and Arrow at one end.
+"""Tables of columns, read and written by Polars in batches: from or to Parquet or Arrow.
 
-A table of text that becomes columns is read twice: its types are those that all rows agree on.
+A table of text that becomes columns is read twice: its types must fit all rows.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from dezero_cli.tables.step import Plan, Step
 from dezero_cli.tables.streams import TextTable, open_text
 
 ROW_GROUP = 1 << 17
-"""Rows of a row group of Parquet."""
+"""Rows in a row group of Parquet."""
 
 BATCH = 1 << 15
-"""Rows of a batch; several for each thread are in memory at once."""
+"""Rows in a batch; several batches for each thread are in memory at once."""
 
 os.environ.setdefault("POLARS_ROW_GROUP_PREFETCH_SIZE", "1")
-"""Row groups of Parquet that Polars reads ahead: more take memory, and no time is won by them."""
+"""Row groups of Parquet that Polars reads ahead: more of them take memory and save no time."""
 
 Schema = dict[str, Any]
 
@@ -47,10 +47,10 @@ def map_columns(
     progress: Progress,
     types: Types | None = None,
 ) -> int:
-    """Write a table with its results to `target`; the number of rows.
+    """Write a table with its results to `target`; return the number of rows.
 
-    `types` are those of text, where they are known already.  Raises TableError for a fault in the
-    data and OSError where writing fails.
+    `types` are those of text, if they are already known.  Raises TableError for a fault in the
+    data, and OSError if writing fails.
     """
     with _at_rest(tables) as resting:
         return background.run(
@@ -91,7 +91,7 @@ def _map_resting(
 
 @contextlib.contextmanager
 def _at_rest(tables: Tables) -> Iterator[Tables]:
-    """The tables as files that can be read twice; what streams is laid down for the time."""
+    """The tables as files that can be read twice; streams are copied to temporary files."""
     passing = {name for name in tables.names if reading.is_stream(name)}
     if not passing:
         yield tables
@@ -113,12 +113,12 @@ def _at_rest(tables: Tables) -> Iterator[Tables]:
 
 # ---------------------------------------------------------------------------------------- sources
 def check(tables: Tables, plan: Plan) -> None:
-    """Raise TableError for files that do not go together, and what Step raises."""
+    """Raise TableError for files that do not match each other, and whatever Step raises."""
     background.run(lambda _: _scanned(tables, plan))
 
 
 def _scanned(tables: Tables, plan: Plan) -> tuple[pl.LazyFrame, Step, int]:
-    """A table of columns, what is done with it, and how many rows it has."""
+    """A table of columns, the step to apply to it, and its number of rows."""
     first, *others = tables.names
     schema = _schema(first, tables.format)
     for name in others:
@@ -130,7 +130,7 @@ def _scanned(tables: Tables, plan: Plan) -> tuple[pl.LazyFrame, Step, int]:
     step = Step(plan, list(schema))
     for column in step.columns:
         if not _numeric(schema[column]):
-            raise TableError(f"holds {schema[column]}, not numbers", first, column=column)
+            raise TableError(f"contains {schema[column]}, not numbers", first, column=column)
     return frame, step, frame.select(pl.len()).collect().item()
 
 
@@ -144,12 +144,12 @@ def _scan(names: tuple[str, ...], form: str) -> pl.LazyFrame:
 
 def _schema(name: str, form: str) -> Schema:
     if os.path.getsize(name) == 0:
-        raise TableError("empty", name)
+        raise TableError("the file is empty", name)
     return _schema_of(_scan((name,), form), name, form)
 
 
 def _schema_of(frame: pl.LazyFrame, name: str, form: str) -> Schema:
-    """The columns of a table and their types.  Raises TableError where Polars finds none."""
+    """The columns of a table and their types.  Raises TableError if Polars finds none."""
     try:
         return dict(frame.collect_schema())
     except (pl.exceptions.PolarsError, OSError) as fault:
@@ -158,7 +158,7 @@ def _schema_of(frame: pl.LazyFrame, name: str, form: str) -> Schema:
 
 
 def row_count(tables: Tables) -> int:
-    """The rows of a table of columns."""
+    """The number of rows of a table of columns."""
     scan = _scan(tables.names, tables.format).select(pl.len())
     return int(background.run(lambda _: scan.collect().item()))
 
@@ -167,14 +167,16 @@ def _refuse_mixed(schema: Schema, first: str, other: Schema, name: str) -> None:
     """Refuse a file whose columns or their types are not those of the first."""
     for column, kind in schema.items():
         if column not in other:
-            raise TableError(f"no such column, which {first} has", name, column=column)
+            raise TableError(f"this column is missing, but {first} has it", name, column=column)
         if other[column] != kind:
-            raise TableError(f"{other[column]}, and {kind} in {first}", name, column=column)
+            raise TableError(
+                f"its type is {other[column]}, but {kind} in {first}", name, column=column
+            )
     for column in other:
         if column not in schema:
-            raise TableError(f"a column that {first} has not", name, column=column)
+            raise TableError(f"{first} does not have this column", name, column=column)
     if list(other) != list(schema):
-        raise TableError(f"its columns are in another order than those of {first}", name)
+        raise TableError(f"its columns are in a different order from those of {first}", name)
 
 
 def _numeric(kind: Any) -> bool:
@@ -182,14 +184,14 @@ def _numeric(kind: Any) -> bool:
 
 
 def _refuse_nested(schema: Schema, form: str) -> None:
-    """Refuse, for a target of text cells, columns that no cell can hold."""
+    """Refuse columns that a text cell cannot hold, if the target has text cells."""
     for column, kind in schema.items():
         if form in SEPARATORS and (kind.is_nested() or kind in (pl.Binary, pl.Object)):
-            raise TableError(f"{kind} has no place in a cell of {form}", column=column)
+            raise TableError(f"a cell of {form} cannot hold {kind}", column=column)
 
 
 def learnt(tables: Tables, plan: Plan, until: background.Until | None = None) -> tuple[Types, int]:
-    """The types of the columns of a table of text and its rows, all of which are checked."""
+    """The types of the columns of a table of text, and its number of rows, all of them checked."""
     source, step = open_text(tables, plan)
     types = Types(step.columns)
     rows = 0
@@ -205,7 +207,7 @@ def learnt(tables: Tables, plan: Plan, until: background.Until | None = None) ->
 def _read_text(
     tables: Tables, plan: Plan, known: Types | None, until: background.Until
 ) -> tuple[pl.LazyFrame, Step, int]:
-    """A table of text as columns: one reading checks it and finds the types, another is it."""
+    """A table of text as columns: a first pass checks it and finds the types, a second reads it."""
     source, step = open_text(tables, plan)
     types, rows = (known, 0) if known else learnt(tables, plan, until)
     if tables.format == "jsonl":
@@ -246,7 +248,7 @@ class _Batch:
         return added if self.only else frame.hstack(added)
 
     def lines(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """The batch with its results as JSON, a row a line."""
+        """The batch with its results as JSON, one row per line."""
         return pl.DataFrame({"": encode.table_objects(self(frame))}, schema={"": pl.String})
 
 
@@ -266,7 +268,7 @@ def _sink(frame: pl.LazyFrame, batch: _Batch, schema: Schema, form: str, target:
 
 
 def _in_words(fault: BaseException, output: str | None) -> BaseException:
-    """A fault of Polars as one of this package's, or of the operating system's."""
+    """A fault of Polars as one of this package's, or as one of the operating system's."""
     if isinstance(fault, TableError | MemoryError | background.Ended):
         return fault
     number = re.search(r"\(os error (\d+)\)|\[Errno (\d+)\]", str(fault))

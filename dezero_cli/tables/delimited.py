@@ -1,8 +1,8 @@
-"""CSV and TSV: bytes -> rows checked one by one -> columns of text, and numbers where wanted.
+"""CSV and TSV: bytes -> rows that are each checked -> columns of text, and of numbers if needed.
 
-The cells stay text, so that what a table holds beside the numbers comes out as it went in.  A row
-has as many cells as the header; blank lines are skipped; a cell that holds the separator, a quote
-or a line end stands in double quotes, and a quote inside it is doubled (RFC 4180).
+The cells stay text, so that whatever is not computed with is written as it was read.  A row has as
+many cells as the header; blank lines are skipped; a cell that contains the separator, a quote or a
+line end is in double quotes, and a quote inside it is doubled (RFC 4180).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Delimited:
         self.form = form
 
     def cut(self, data: bytes) -> int:
-        """Where the last whole row of `data` ends; 0 if there is none."""
+        """Where the last complete row of `data` ends; 0 if there is none."""
         if b'"' not in data:
             return data.rfind(b"\n") + 1
         array = np.frombuffer(data, np.uint8)
@@ -40,19 +40,19 @@ class Delimited:
         return int(ends[-1]) + 1 if len(ends) else 0
 
     def columns(self, data: bytes, source: str) -> tuple[list[str], int]:
-        """The names in the header, with which `data` begins, and where the rows begin.
+        """The names in the header, at the start of `data`, and where the rows begin.
 
-        Raises TableError for an empty table, and for two columns of one name.
+        Raises TableError for an empty table, and for two columns with one name.
         """
         start = len(data) - len(data.lstrip(b"\r\n"))
         array = np.frombuffer(data, np.uint8)[start:]
         ends = np.flatnonzero((array == _NEWLINE) & ~_inside(array))
         end = start + int(ends[0]) + 1 if len(ends) else len(data)
         if start == end:
-            raise TableError("empty, without even a row", source)
+            raise TableError("the file is empty", source)
         text = _decoded(data[start:end], source).rstrip("\r\n")
         if "\r" in text and '"' not in text:
-            raise TableError("its lines end in CR alone; LF or CR LF is expected", source)
+            raise TableError("its lines end in CR only; expected LF or CR LF", source)
         names = next(csv.reader([text], delimiter=self.separator), [""])
         for name in names:
             if names.count(name) > 1:
@@ -75,14 +75,14 @@ class Delimited:
             self._explain(data, len(columns))
             raise TableError(f"cannot be read as {self.form}: {encode.first_line(fault)}") from None
         if frame.height != count:
-            raise TableError(f"cannot be read as {self.form}: its quotes are not in order")
+            raise TableError(f"cannot be read as {self.form}: its quotes do not match")
         return Rows(frame)
 
     def _checked(self, data: bytes, cells: int) -> tuple[bytes, int]:
-        """The data without blank lines, and its number of rows; ragged rows are a fault.
+        """The data without blank lines, and its number of rows.  Raises TableError for ragged rows.
 
-        Without quotes two sums tell: rows of at most, and on average, as many cells as the
-        header have as many each.  (A longer one is a fault to Polars.)
+        Without quotes the sums are enough: if on average a row has as many cells as the header,
+        and none has more, each has as many.  (A row with more is a fault to Polars.)
         """
         array = np.frombuffer(data, np.uint8)
         if b'"' not in data and cells > 1:
@@ -100,7 +100,7 @@ class Delimited:
         return array[kept].tobytes(), int(np.count_nonzero(whole))
 
     def _explain(self, data: bytes, cells: int) -> None:
-        """Raise the exact fault of data that Polars refuses, if it is one of a row."""
+        """Raise the exact fault of data that Polars refuses, if it is in a row."""
         layout = _layout(np.frombuffer(data, np.uint8), ord(self.separator))
         _check_cells(layout, cells)
         try:
@@ -118,7 +118,7 @@ class Rows:
         self.rows = frame.height
 
     def numbers(self, column: str) -> np.ndarray:
-        """A column as float64; nan where a cell is empty.  Raises TableError for other text."""
+        """A column as float64; nan for an empty cell.  Raises TableError for other text."""
         cells = self.frame[column]
         numbers = cells.cast(pl.Float64, strict=False)
         if numbers.null_count() > cells.null_count():
@@ -127,16 +127,18 @@ class Rows:
             wrong = (numbers.is_null() & bare.is_not_null()).arg_true()
             if len(wrong):
                 text = bare[int(wrong[0])]
-                raise TableError(_no_number(text), row=int(wrong[0]) + 1, column=column)
+                raise TableError(_not_a_number(text), row=int(wrong[0]) + 1, column=column)
         return numbers.to_numpy()
 
     def lines(self, taken: frozenset[str]) -> list[bytes]:
-        """Each row as a JSON object, on one line; what is written as JSON writes numbers is one.
+        """Each row as a JSON object on one line; a cell that reads as a JSON number is one.
 
         Raises TableError for a column whose name is `taken`.
         """
         for name in taken.intersection(self.frame.columns):
-            raise TableError("JSON Lines need this name: choose another", column=name)
+            raise TableError(
+                "JSON Lines output uses this name itself: rename the column", column=name
+            )
         parts: list[pl.Expr] = []
         for i, name in enumerate(self.frame.columns):
             key = orjson.dumps(name).decode()
@@ -152,13 +154,13 @@ class Rows:
 
 
 def stripped(cells: pl.Series) -> pl.Series:
-    """Text without the blanks around it; nothing where nothing else is there."""
+    """Text without the blanks around it; null for a cell of blanks only."""
     bare = cells.str.strip_chars()
     return bare.set(bare == "", None)
 
 
 class _Layout(NamedTuple):
-    """Where each record begins and ends (its newline), how many cells it has, if it is blank."""
+    """Where each record begins and ends (its newline), its number of cells, whether it is blank."""
 
     starts: np.ndarray
     ends: np.ndarray
@@ -167,7 +169,7 @@ class _Layout(NamedTuple):
 
 
 def _inside(array: np.ndarray) -> np.ndarray:
-    """Whether each byte is inside quotes (an opening quote is, the closing one is not)."""
+    """Whether each byte is inside quotes (the opening quote counts, the closing one does not)."""
     inside: np.ndarray = (np.cumsum(array == _QUOTE, dtype=np.uint8) & 1).astype(bool)
     return inside
 
@@ -188,7 +190,7 @@ def _layout(array: np.ndarray, separator: int) -> _Layout:
 
 
 def _check_quotes(array: np.ndarray, separator: int, layout: _Layout) -> None:
-    """Refuse quotes in the midst of a cell, and one that is never closed."""
+    """Refuse quotes inside a cell without quotes, and a quote that is never closed."""
     quotes = np.flatnonzero(array == _QUOTE)
     padded = np.concatenate([[_NEWLINE], array, [_NEWLINE]])
     opening, closing = quotes[0::2], quotes[1::2]
@@ -199,36 +201,38 @@ def _check_quotes(array: np.ndarray, separator: int, layout: _Layout) -> None:
         ]
     )
     if len(stray):
-        advice = "put the whole cell in quotes, and double the one inside"
+        advice = "put the whole cell in quotes, and double the quote inside"
         row = _row_of(int(stray.min()), layout)
-        raise TableError(f"a quote in the midst of a cell: {advice}", row=row)
+        raise TableError(f"a quote inside a cell: {advice}", row=row)
     if len(quotes) % 2:
         raise TableError("a quote is never closed", row=_row_of(int(quotes[-1]), layout))
 
 
 def _check_cells(layout: _Layout, wanted: int) -> None:
-    """Refuse a row that has not as many cells as the header."""
+    """Refuse a row that does not have as many cells as the header."""
     ragged = np.flatnonzero((layout.cells != wanted) & ~layout.blank)
     if len(ragged):
         got = int(layout.cells[ragged[0]])
-        message = f"{got} cell{'s'[: got != 1]} where the header has {wanted}"
+        message = f"{got} cell{'s'[: got != 1]}, but the header has {wanted}"
         raise TableError(message, row=_row_of(int(layout.starts[ragged[0]]), layout))
 
 
 def _row_of(place: int, layout: _Layout) -> int:
-    """The number of the row that holds a byte, blank lines not counted."""
+    """The number of the row that contains a byte; blank lines are not counted."""
     record = int(np.searchsorted(layout.ends, place))
     return record + 1 - int(np.count_nonzero(layout.blank[:record]))
 
 
-def _no_number(text: str) -> str:
+def _not_a_number(text: str) -> str:
     comma = text.replace(",", ".", 1)
     shown = text if len(text) <= 40 else text[:37] + "..."
     try:
         float(comma)
     except ValueError:
-        return f"{shown!r} is no number"
-    return f"{shown!r} is no number: write {comma}" if "," in text else f"{shown!r} is no number"
+        return f"{shown!r} is not a number"
+    return (
+        f"{shown!r} is not a number: write {comma}" if "," in text else f"{shown!r} is not a number"
+    )
 
 
 def _decoded(data: bytes, source: str) -> str:

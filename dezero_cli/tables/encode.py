@@ -1,7 +1,7 @@
 """Rows and their result columns -> CSV, TSV or JSON Lines.
 
 In CSV and TSV a number is the shortest text that reads back to the same float64, or NaN, inf,
--inf.  In JSON Lines what is not finite is null, and "nonfinite" says which it is, as everywhere.
+-inf.  In JSON Lines a number that is not finite is null, and "nonfinite" tells what it was.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def results_frame(names: Sequence[str], arrays: Sequence[np.ndarray]) -> pl.Data
 
 
 def objects(lines: list[bytes] | None, names: Sequence[str], arrays: Sequence[np.ndarray]) -> bytes:
-    """Each row as a JSON object on a line: the one in `lines`, if any, and the results."""
+    """Each row as a JSON object on a line: the one in `lines`, if any, with the results added."""
     rows = len(arrays[0])
     opening = b"{" if lines is None else [_open(line) for line in lines]
     return report.json_rows([opening], dict(zip(names, arrays, strict=True)), rows)
@@ -46,7 +46,7 @@ def table_objects(frame: pl.DataFrame) -> list[str]:
 
 
 def _open(line: bytes) -> bytes:
-    """An object that goes on."""
+    """A JSON object without its end, so that keys can be added."""
     inside = line[:-1].rstrip()
     return inside if inside == b"{" else inside + b","
 

@@ -20,7 +20,7 @@ ENDINGS = {
     "feather": "arrow",
     "ipc": "arrow",
 }
-"""Endings of files, and the formats that they tell."""
+"""Endings of files, and the formats that they stand for."""
 
 TEXT = frozenset({"csv", "tsv", "jsonl"})
 """The formats of lines of text; the others hold columns of known types."""
@@ -32,7 +32,7 @@ SEPARATORS = {"csv": ",", "tsv": "\t"}
 class Tables:
     """Files that make up one table, ``-`` for standard input, and the format of all of them.
 
-    With `rows`, only those rows are meant, counted from 0, of one file of columns.
+    With `rows`, only this range of the rows of one file of columns, counted from 0.
     """
 
     names: tuple[str, ...]
@@ -41,14 +41,14 @@ class Tables:
 
     @property
     def size(self) -> int:
-        """The bytes of all files; 0 where one is a pipe or a terminal."""
+        """The bytes of all files; 0 if one is a pipe or a terminal."""
         return reading.total_size(self.names)
 
 
 def found(words: Sequence[str], wanted: str | None) -> Tables:
     """The tables that words of the command line name: files, patterns, or ``-`` alone.
 
-    `wanted` is the format by name; without it the endings tell.  Raises FileError or UsageError.
+    `wanted` is the format by name; without it the endings decide.  Raises FileError or UsageError.
     """
     names = [name for word in words or ["-"] for name in _expanded(word)]
     if "-" in names and len(names) > 1:
@@ -57,7 +57,10 @@ def found(words: Sequence[str], wanted: str | None) -> Tables:
     formats = [form or ending(name, "--from") for name in names]
     for name, other in zip(names, formats, strict=True):
         if other != formats[0]:
-            raise UsageError(f"{names[0]} is {formats[0]} and {name} is {other}: not one table")
+            raise UsageError(
+                f"{names[0]} is {formats[0]} but {name} is {other}: "
+                "all files of a table must have one format"
+            )
     return Tables(tuple(names), formats[0])
 
 
@@ -67,22 +70,24 @@ def _expanded(word: str) -> list[str]:
         names = sorted(name for name in glob.glob(word, recursive=True) if not os.path.isdir(name))
         if names:
             return names
-    reading.require_file(word, f": name its files, as '{word}/*.csv'")
+    reading.require_file(word, f": name its files, such as '{word}/*.csv'")
     return [word]
 
 
 def ending(name: str, option: str) -> str:
-    """The format that the ending of a file's name tells.  Raises FileError for another."""
+    """The format that the ending of a file's name stands for.  Raises FileError if none."""
     suffix = os.path.splitext(name)[1][1:].lower()
     if suffix not in ENDINGS:
         shown = f".{suffix}" if suffix else "no ending"
         known = ", ".join(ENDINGS)
-        raise FileError(name, f"{shown} tells no format: give {option} with one of {known}")
+        raise FileError(
+            name, f"{shown} does not tell the format: give {option} with one of {known}"
+        )
     return ENDINGS[suffix]
 
 
 def target_format(output: str | None, wanted: str | None) -> str:
-    """The format that is written: `wanted`, or what the ending of `output` tells, or CSV."""
+    """The format to write: `wanted`, or that of the ending of `output`, or CSV."""
     if wanted:
         return ENDINGS[wanted]
     if output is None or output == "-":

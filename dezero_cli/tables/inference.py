@@ -1,7 +1,7 @@
 """Text cells of a whole table -> the types of its columns.
 
-A column is of integers where every cell is written as one and fits, of numbers where every cell
-is one, and of text otherwise: what a type would change, as the zeros of 007, keeps it text.
+A column is of integers if every cell is written as one and fits, of numbers if every cell is a
+number, and of text otherwise: it stays text if a type would change a cell, as the zeros of 007.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import polars as pl
 from dezero_cli.tables.delimited import stripped
 
 _INTEGER = r"^-?(0|[1-9][0-9]{0,18})$"
-_NO_NUMBER = r"^[+-]?(0[0-9]|[0-9]{19})"
+_NOT_A_NUMBER = r"^[+-]?(0[0-9]|[0-9]{19})"
 
 _ORDER = (pl.Int64, pl.Float64, pl.String)
 
 
 class Types:
-    """The types of columns, learnt piece by piece; those of `numbers` hold numbers in any case."""
+    """The types of columns, learnt piece by piece; the columns `numbers` are always of numbers."""
 
     def __init__(self, numbers: Sequence[str]) -> None:
         self._numbers = numbers
@@ -33,7 +33,7 @@ class Types:
                 self._ranks[name] = max(rank, self._ranks.get(name, 0))
 
     def include(self, others: Types) -> None:
-        """Take into account what was learnt of other rows of the same columns."""
+        """Take into account what was learnt from other rows of the same columns."""
         self._numbers = others._numbers
         for name, rank in others._ranks.items():
             self._ranks[name] = max(rank, self._ranks.get(name, 0))
@@ -49,11 +49,11 @@ class Types:
         if name in self._numbers:
             return 1
         numbers = known.cast(pl.Float64, strict=False)
-        odd = numbers.null_count() or known.str.contains(_NO_NUMBER).any()
+        odd = numbers.null_count() or known.str.contains(_NOT_A_NUMBER).any()
         return 2 if odd else 1
 
     def schema(self, columns: Sequence[str]) -> dict[str, type[pl.DataType]]:
-        """The type of each column; an empty one is text, or numbers where those are wanted."""
+        """The type of each column; an empty one is of text, or of numbers if these are needed."""
         return {
             name: _ORDER[self._ranks.get(name, 1 if name in self._numbers else 2)]
             for name in columns

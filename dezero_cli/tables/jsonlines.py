@@ -1,4 +1,4 @@
-"""JSON Lines: bytes -> an object a line -> numbers where wanted; the lines stay as they came."""
+"""JSON Lines: bytes -> an object per line -> numbers if needed; the lines themselves are kept."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import numpy as np
 import orjson
 import polars as pl
 
+from dezero_cli import report
 from dezero_cli.faults import TableError
 from dezero_cli.language import values
 
 
 class JsonLines:
-    """The reader of JSON Lines; its columns are the keys of the objects that come first."""
+    """The reader of JSON Lines; its columns are the keys of the objects in the first block."""
 
     def cut(self, data: bytes) -> int:
-        """Where the last whole line of `data` ends; 0 if there is none."""
+        """Where the last complete line of `data` ends; 0 if there is none."""
         return data.rfind(b"\n") + 1
 
     def columns(self, data: bytes, source: str) -> tuple[list[str], int]:
@@ -27,7 +28,7 @@ class JsonLines:
         except TableError as fault:
             raise fault.below(source, 0) from None
         if not objects:
-            raise TableError("empty, without even a row", source)
+            raise TableError("the file is empty", source)
         return list(dict.fromkeys(key for each in objects for key in each)), 0
 
     def piece(self, data: bytes, columns: Sequence[str]) -> Objects:
@@ -39,7 +40,7 @@ class JsonLines:
                 each = orjson.loads(line)
             except orjson.JSONDecodeError as fault:
                 infinite = "infinity" in fault.msg
-                message = "a number is larger than a float64 can hold" if infinite else fault.msg
+                message = "a number is too large for a float64" if infinite else fault.msg
                 raise TableError(f"not JSON: {message}", row=row) from None
             if type(each) is not dict:
                 raise TableError("not a JSON object", row=row)
@@ -59,7 +60,7 @@ class Objects:
         self.rows = len(objects)
 
     def numbers(self, column: str) -> np.ndarray:
-        """A column as float64; nan for null and where there is none, and for the text "nan"."""
+        """A column as float64; nan for null, for a missing key, and for the string "nan"."""
         cells = [np.nan if cell is None else cell for cell in (o.get(column) for o in self.objects)]
         numbers = values.column(cells)
         if numbers is not None:
@@ -68,14 +69,17 @@ class Objects:
             if values.column([cell]) is None:
                 shown = orjson.dumps(cell).decode()
                 shown = shown if len(shown) <= 40 else shown[:37] + "..."
-                raise TableError(f"{shown} is no number", row=row, column=column)
+                raise TableError(f"{shown} is not a number", row=row, column=column)
         raise AssertionError(column)
 
     def lines(self, taken: frozenset[str]) -> list[bytes]:
-        """The objects as they came.  Raises TableError for one with a key that is `taken`."""
+        """The objects as they were read.  Raises TableError for one with a key that is `taken`."""
         for name in taken & self.keys():
             row = next(i for i, each in enumerate(self.objects, 1) if name in each)
-            raise TableError("a key that is wanted for a result", row=row, column=name)
+            fault = "this key is needed for a result: choose another name with --prefix"
+            if name == report.NONFINITE:
+                fault = "JSON Lines output uses this name itself: rename the column"
+            raise TableError(fault, row=row, column=name)
         return self._lines
 
     def keys(self) -> set[str]:
@@ -89,7 +93,7 @@ class Objects:
         if unknown:
             name = min(unknown)
             row = next(i for i, each in enumerate(self.objects, 1) if name in each)
-            raise TableError("a key that no row at the beginning has", row=row, column=name)
+            raise TableError("this key is missing from the first rows", row=row, column=name)
         return pl.DataFrame(
             {name: [_text(each.get(name)) for each in self.objects] for name in self.columns},
             schema=dict.fromkeys(self.columns, pl.String),

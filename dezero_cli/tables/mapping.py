@@ -1,4 +1,4 @@
-"""A table through an expression: text that stays text is streamed, columns go through Polars."""
+"""An expression for every row of a table: text to text is streamed, columns go through Polars."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def map_tables(
     progress: Progress | None = None,
     types: Types | None = None,
 ) -> int:
-    """Write `tables` with the results of `plan` as `form` to `output`; the number of rows.
+    """Write `tables` with the results of `plan` as `form` to `output`; return the number of rows.
 
-    `output` is a file, which is there only once it is whole; None is standard output.  `types`
-    are those of text that becomes columns, where they are known.  Raises TableError, ValuesError
-    or ExpressionError, and OSError where reading or writing fails.
+    `output` is a file, which appears only once it is complete; None is standard output.  `types`
+    are those of text that becomes columns, if they are known.  Raises TableError, ValuesError or
+    ExpressionError, and OSError if reading or writing fails.
     """
     progress = progress or Progress(0)
     with open_output(output) as target:
@@ -32,11 +32,11 @@ def map_tables(
 
 
 def check(tables: Tables, plan: Plan) -> None:
-    """Raise what `map_tables` would for columns that do not fit, without reading all rows."""
+    """Raise what `map_tables` would raise for columns that do not fit, without reading all rows."""
     (streams.open_text if tables.format in TEXT else columnar.check)(tables, plan)
 
 
 def row_count(tables: Tables) -> int:
-    """The rows of tables, which are read or, for columns, looked up."""
+    """The number of rows of tables: text is read to count them, columns store the number."""
     count = streams.row_count if tables.format in TEXT else columnar.row_count
     return count(tables)

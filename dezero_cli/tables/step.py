@@ -1,4 +1,4 @@
-"""An expression bound to the columns of a table: arrays of its columns in, result columns out."""
+"""An expression bound to the columns of a table: arrays of columns in, result columns out."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from dezero_cli.language.results import Wanted, results
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done with every row: plain data, which can be sent to another process.
+    """What to do with every row: plain data, which can be sent to another process.
 
-    `constants` are the values of the command line.  The uncertainties that are `wanted` are texts,
-    since only the table tells the names of its columns: a number or a column for each name.
+    `constants` are the values on the command line.  The uncertainties in `wanted` are still text, a
+    number or a column for each name, because only the table tells the names of its columns.
     """
 
     expr: str
@@ -35,7 +35,7 @@ class Step:
     """The compiled program of a plan for a table with the given columns.
 
     `columns` are those that it reads, `results` the names of those that it adds.  Raises
-    ExpressionError or ValuesError where the plan does not fit the table.
+    ExpressionError or ValuesError if the plan does not fit the table.
     """
 
     def __init__(self, plan: Plan, table: Sequence[str]) -> None:
@@ -62,7 +62,7 @@ class Step:
     def run(self, arrays: Mapping[str, np.ndarray], rows: int) -> list[np.ndarray]:
         """The result columns for `rows` rows, given a float64 array for each of `columns`.
 
-        One thread does it: whoever reads and writes the table does so in as many as there are.
+        It runs in one thread: the reader and writer of the table already use all cores.
         """
 
         def compiled(
@@ -78,7 +78,7 @@ class Step:
         return [*columns, np.broadcast_to(found["sigma"], (rows,))] if self._sigmas else columns
 
     def _standard_uncertainties(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The standard uncertainty of each name in each row; nan where one is negative."""
+        """The standard uncertainty of each name in each row; nan if it is negative."""
         found = {}
         for name, given in self._sigmas.items():
             sigma = arrays[given] if isinstance(given, str) else np.array(given)
@@ -87,12 +87,12 @@ class Step:
 
 
 def _check_names(expression: Expression, plan: Plan, table: Sequence[str]) -> None:
-    """Refuse a name that is given twice, as a column and as a value, or not at all."""
+    """Refuse a name that is both a column and a value, and a name that is neither."""
     for name in expression.names:
         if name in table and name in plan.constants:
             raise ValuesError(
-                f"{name} is a column of the table and a value on the command line: "
-                "leave out the value, or use another name for it"
+                f"{name} is both a column of the table and a value on the command line: "
+                "leave out the value, or give it another name"
             )
         if name not in table and name not in plan.constants and name not in CONSTANTS:
             raise _missing(expression, name, table, plan.constants)
@@ -105,7 +105,7 @@ def _missing(
     place = expression.places[name]
     hint = did_you_mean(name, [*table, *constants, *CONSTANTS])
     if len(table) == 1 and ";" in table[0]:
-        hint = f"the only column is {table[0]}; cells are separated by ',', not ';'"
+        hint = f"the only column is {table[0]}; cells must be separated by ',', not ';'"
     elif hint is None:
         shown = ", ".join(table[:8]) + ", ..." * (len(table) > 8)
         hint = f"the columns are {shown}; or add {name}=VALUE" if table else f"add {name}=VALUE"
@@ -113,7 +113,7 @@ def _missing(
 
 
 def _differentiated(plan: Plan, used: list[str], table: Sequence[str]) -> list[str]:
-    """The names that a derivative is written for."""
+    """The names to write a derivative for."""
     if plan.wanted.no_grad:
         return []
     for name in plan.wanted.wrt or ():
@@ -143,7 +143,9 @@ def _uncertainties(plan: Plan, table: Sequence[str]) -> dict[str, float | str]:
             raise ValuesError(f"--sigma {name}={text}: no column {text}: {hint}")
         number = np.array(-1) if text.startswith("@") else values.value(name, text)
         if number.ndim or not number >= 0:
-            raise ValuesError(f"--sigma {name}={text}: expected a number from 0 on, or a column")
+            raise ValuesError(
+                f"--sigma {name}={text}: expected a column or a number that is not negative"
+            )
         found[name] = float(number)
     return found
 
@@ -152,6 +154,6 @@ def _refuse_taken(results: Sequence[str], table: Sequence[str]) -> None:
     for name in results:
         if name in table:
             raise ValuesError(
-                f"the table has a column {name} already: name the new ones with --prefix, "
-                "or leave the table's out with --only"
+                f"the table already has a column {name}: rename the new columns with --prefix, "
+                "or leave out the table's columns with --only"
             )

@@ -1,4 +1,4 @@
-"""Tables of text, as they arrive: cut at line ends, worked on by threads, written in order."""
+"""Tables of text as they arrive: cut at line ends, processed by threads, written in order."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from dezero_cli.tables.jsonlines import JsonLines
 from dezero_cli.tables.step import Plan, Step
 
 BLOCK = 4 << 20
-"""Bytes that are worked on at a time."""
+"""Bytes that are processed at a time."""
 
 HEAD = 1 << 16
-"""Bytes at the beginning of each further file that tell its columns."""
+"""Bytes at the start of each further file that are read to find its columns."""
 
 LONGEST = 64 << 20
-"""Bytes that one row may have; more of them are a quote that is never closed."""
+"""Bytes that one row may have; if there are more, a quote is never closed."""
 
 THREADS = 4
-"""Blocks that are worked on at once, at most; Polars brings threads of its own to each."""
+"""The most blocks that are processed at once; Polars has threads of its own for each."""
 
 PAUSE, PATIENCE = 0.05, 0.2
-"""Seconds without input, and seconds in all, after which a pipe's rows are not kept waiting."""
+"""Seconds without input, and seconds in all, after which a pipe's rows are processed."""
 
 
 class Piece(Protocol):
@@ -45,20 +45,20 @@ class Piece(Protocol):
 
     @property
     def frame(self) -> pl.DataFrame:
-        """The cells, all of them text."""
+        """The cells, all as text."""
 
     def numbers(self, column: str) -> np.ndarray:
         """A column as float64."""
 
     def lines(self, taken: frozenset[str]) -> list[bytes]:
-        """A JSON object for each row; a key that is `taken` is a fault."""
+        """A JSON object for each row.  Raises TableError for a key that is `taken`."""
 
 
 class TextFormat(Protocol):
-    """What a format of text knows of its bytes."""
+    """How a format of text divides its bytes into rows and columns."""
 
     def cut(self, data: bytes) -> int:
-        """Where the last whole row of `data` ends."""
+        """Where the last complete row of `data` ends."""
 
     def columns(self, data: bytes, source: str) -> tuple[list[str], int]:
         """The columns of a file that begins with `data`, and where its rows begin."""
@@ -68,16 +68,16 @@ class TextFormat(Protocol):
 
 
 def text_format(form: str) -> TextFormat:
-    """What is known of a format of text."""
+    """The reader of a format of text."""
     return JsonLines() if form == "jsonl" else Delimited(form)
 
 
 # ---------------------------------------------------------------------------------------- reading
 @dataclass(slots=True)
 class RowBlock:
-    """Whole rows of a file: the first of it or not, after `size` bytes of input.
+    """Complete rows of a file, for which `size` bytes of input were read.
 
-    `pause` tells that no more input is there yet.
+    `first` tells whether they are its first rows, `pause` whether the input has paused after them.
     """
 
     source: str
@@ -98,7 +98,7 @@ def blocks(name: str, cut: Callable[[bytes], int], size: int | None = None) -> I
         rest, first, ended, pause = b"", True, False, True
         while not ended:
             if piped and not pause and not source.wait(PAUSE):
-                yield RowBlock(name, b"", 0, False, True)  # what is in work is not to wait for more
+                yield RowBlock(name, b"", 0, False, True)  # blocks in work must not wait for more
             arrived, pause, ended = _arrived(source, piped, size or BLOCK)
             data = rest + arrived
             if first:
@@ -132,12 +132,12 @@ def _arrived(source: reading.Source, piped: bool, most: int) -> tuple[bytes, boo
 
 def _without_mark(data: bytes, name: str) -> bytes:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise TableError("UTF-16 where UTF-8 is expected: convert it with iconv", name)
+        raise TableError("the file is UTF-16, expected UTF-8: convert it with iconv", name)
     return data.removeprefix(reading.BOM)
 
 
 class TextTable:
-    """The rows of a table of text, its files one after another; `columns` are known at once."""
+    """The rows of a table of text, its files in order; `columns` are known from the start."""
 
     def __init__(self, tables: Tables) -> None:
         self.format = text_format(tables.format)
@@ -151,7 +151,7 @@ class TextTable:
         self.columns = list(dict.fromkeys(c for each in self._by_file.values() for c in each))
 
     def __iter__(self) -> Iterator[RowBlock]:
-        """Every block of rows, headers taken off."""
+        """Every block of rows, without the headers."""
         yield self._head
         yield from self._first
         for name in self._names[1:]:
@@ -163,7 +163,7 @@ class TextTable:
         for name, known in self._by_file.items():
             for column in columns:
                 if column not in known:
-                    fault = f"no such column, which {self._names[0]} has"
+                    fault = f"this column is missing, but {self._names[0]} has it"
                     raise TableError(fault, name, column=column)
 
     def piece(self, block: RowBlock) -> Any:
@@ -171,7 +171,7 @@ class TextTable:
         return self.format.piece(block.data, self.columns)
 
     def pieces(self, numbers: Sequence[str]) -> Iterator[Any]:
-        """The rows of every block, checked; and that the cells of `numbers` are some."""
+        """The rows of every block, checked; the cells of the columns `numbers` must be numbers."""
         below: dict[str, int] = {}
         for block in self:
             before = below.setdefault(block.source, 0)
@@ -185,16 +185,14 @@ class TextTable:
             yield piece
 
     def _below_header(self, block: RowBlock | None, name: str) -> RowBlock:
-        """The first block of a file without the header; its columns are those of the others."""
+        """The first block of a file without its header, which must match the other files."""
         if block is None:
-            raise TableError("empty, without even a row", name)
+            raise TableError("the file is empty", name)
         columns, start = self.format.columns(block.data, name)
         first = self._by_file.setdefault(self._names[0], columns)
         if columns != first and not isinstance(self.format, JsonLines):
-            raise TableError(
-                f"its columns are {_shown(columns)}; those of {self._names[0]} are {_shown(first)}",
-                name,
-            )
+            theirs = f"those of {self._names[0]} are {_shown(first)}"
+            raise TableError(f"its columns are {_shown(columns)}, but {theirs}", name)
         self._by_file[name] = columns
         return replace(block, data=block.data[start:])
 
@@ -205,16 +203,16 @@ def _shown(names: list[str]) -> str:
 
 # ---------------------------------------------------------------------------------------- working
 class TextRows(NamedTuple):
-    """The text of a block of rows with their results."""
+    """A block of rows with their results, as text."""
 
     out: bytes
     rows: int
 
 
 def open_text(tables: Tables, plan: Plan) -> tuple[TextTable, Step]:
-    """The rows of a table of text, and what is done with them.
+    """The rows of a table of text, and the step to apply to them.
 
-    Raises TableError for files that do not go together, and what Step raises.
+    Raises TableError for files that do not match each other, and whatever Step raises.
     """
     source = TextTable(tables)
     step = Step(plan, source.columns)
@@ -223,14 +221,14 @@ def open_text(tables: Tables, plan: Plan) -> tuple[TextTable, Step]:
 
 
 def row_count(tables: Tables) -> int:
-    """The rows of a table of text."""
+    """The number of rows of a table of text."""
     return sum(piece.rows for piece in TextTable(tables).pieces(()))
 
 
 def map_text(tables: Tables, plan: Plan, form: str, target: Output, progress: Progress) -> int:
-    """Write a table of text, with its results, as text to `target`; the number of rows.
+    """Write a table of text, with its results, as text to `target`; return the number of rows.
 
-    Raises TableError at the first row that is at fault.
+    Raises TableError for the first row with a fault.
     """
     source, step = open_text(tables, plan)
     writer = _Writer(source, step, form, plan.only)
@@ -272,14 +270,14 @@ class _Writer:
         self.only = only
 
     def header(self) -> bytes:
-        """What comes before the rows."""
+        """The text before the rows."""
         if self.form == "jsonl":
             return b""
         names = [*([] if self.only else self.source.columns), *self.step.results]
         return encode.delimited(pl.DataFrame(schema=names), SEPARATORS[self.form], header=True)
 
     def text(self, block: RowBlock) -> TextRows:
-        """The text of a block of rows with their results."""
+        """A block of rows with their results, as text."""
         piece: Piece = self.source.piece(block)
         arrays = {column: piece.numbers(column) for column in self.step.columns}
         results = self.step.run(arrays, piece.rows)

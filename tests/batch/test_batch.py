@@ -114,7 +114,7 @@ def test_only_the_command_line_names_files(batch, tmp_path):
     outcome = batch(
         f'x ; x=@{secret}\n{{"expr":"x","vars":{{"x":"@{secret}"}}}}\ny\n', f"y=@{secret}"
     )
-    refused = "a line may come from anyone and names no file: give x=@FILE on the command line"
+    refused = "a line of a batch cannot name a file: give x=@FILE on the command line"
     assert [r["error"]["message"] for r in records(outcome)[:2]] == [refused, refused]
     assert records(outcome)[2]["value"] == [42.0]
     assert outcome.status == 1

@@ -145,7 +145,7 @@ def test_the_lines_of_a_killed_worker_are_run_again(tmp_path):
         assert process.wait(PATIENCE) == 1
     assert out == expected.stdout
     note, *errors = err.splitlines(keepends=True)
-    assert note == f"note: a worker process died; running again lines 3 to 5 of {path}\n"
+    assert note == f"note: a worker process died; running lines 3 to 5 of {path} again\n"
     assert "".join(errors) == expected.stderr.decode()
 
 
@@ -166,7 +166,7 @@ def test_workers_killed_while_idle_lose_nothing():
         assert process.stdout.read() == b""
         assert process.wait(PATIENCE) == 0
         assert process.stderr.read().decode().splitlines() == [
-            f"note: a worker process died; running again line {i} of -" for i in (2, 3)
+            f"note: a worker process died; running line {i} of - again" for i in (2, 3)
         ]
 
 
@@ -191,7 +191,7 @@ def test_a_line_that_kills_its_worker_twice_is_an_error_record(tmp_path):
     message = "the process that worked on this line died twice"
     assert found[1]["error"] == {"type": "worker", "message": message, "column": 1}
     assert err.splitlines() == [
-        f"note: a worker process died; running again lines 2 to 4 of {path}",
+        f"note: a worker process died; running lines 2 to 4 of {path} again",
         f"{path}:2:1: {message}",
         f"{path}:3:3: expected a value after '+'",
     ]

@@ -56,11 +56,11 @@ def test_latex(dezero):
         (["x+"], "expected a value after '+'"),
         (["length", "--wrt", "lenght"], "no lenght in the expression: did you mean length?"),
         (["x", "--order", "0"], "0 is not in the range"),
-        (["x", "x=3"], "unexpected 'x=3': formulas hold for all values; for numbers, dezero eval"),
+        (["x", "x=3"], "unexpected 'x=3': derive takes no values; use dezero eval for numbers"),
         (["x", "y"], "unexpected 'y' after the expression"),
-        ([], "missing EXPR"),
+        ([], "missing the expression EXPR"),
         (["x", "--to", "fortran"], "'fortran' is not one of"),
-        (["x", "--to", "c", "--json"], "without --json"),
+        (["x", "--to", "c", "--json"], "leave out --json"),
     ],
 )
 def test_faults(dezero, words, message):
@@ -69,7 +69,11 @@ def test_faults(dezero, words, message):
 
 
 def test_nothing_to_derive_for_is_said(dezero):
-    assert dezero("derive", "2+3") == (0, "", "note: the expression has no inputs to derive for\n")
+    assert dezero("derive", "2+3") == (
+        0,
+        "",
+        "note: the expression has no inputs to differentiate by\n",
+    )
 
 
 def test_functions_shows_derivatives(dezero):

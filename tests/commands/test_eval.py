@@ -156,25 +156,25 @@ def test_values_from_standard_input():
     ("words", "message"),
     [
         (["x"], "no value for x: add x=VALUE"),
-        (["x", "x=foo"], "the value of x may use constants only, not foo"),
+        (["x", "x=foo"], "the value of x may only use constants, not foo"),
         (["x", "x="], "x= has no value"),
-        (["x", "x=@"], "x=@ names no file"),
+        (["x", "x=@"], "x=@ needs a file name"),
         (["x+y", "x=1,y=2"], "values are separated by spaces: write x=1 y=..."),
-        (["max(x)", "x=[]"], "an array without elements has no max"),
+        (["max(x)", "x=[]"], "an empty array has no max"),
         (["x", "x=1", "x=2"], "x is given twice"),
         (["x", "x=[1,2"], "x=[1,2 is not JSON"),
-        (["x", "x=[1,[2]]"], "x must hold numbers only, not a list"),
-        (["x", "x=[[1,2],[3]]"], "x has rows of unlike length"),
-        (["x", "x=[true]"], "x must hold numbers only, not true or false"),
+        (["x", "x=[1,[2]]"], "x must contain only numbers, not a list"),
+        (["x", "x=[[1,2],[3]]"], "x has rows of different lengths"),
+        (["x", "x=[true]"], "x must contain only numbers, not true or false"),
         (["x", "x=@/nonexistent.csv"], "/nonexistent.csv: no such file or directory"),
         (["x", "x=@data.xls"], "data.xls: expected a file that ends in .npy, .json, .csv or .txt"),
         (["x", "x", "=", "3"], "write NAME=VALUE without spaces"),
         (["x", "y", "x=1"], "unexpected 'y' after the expression"),
-        (["x+y", "x=[1,2]", "y=[1,2,3]"], "shapes (2,) and (3,) do not fit together"),
+        (["x+y", "x=[1,2]", "y=[1,2,3]"], "shapes (2,) and (3,) do not match"),
         (["x", "x=1", "--wrt", "y"], "no value for y"),
         (["x", "x=1", "--jsno"], "no such option '--jsno'. Did you mean '--json'?"),
         (["x", "x=1", "--precision", "99"], "99 is not in the range 1<=x<=17"),
-        ([], "missing EXPR"),
+        ([], "missing the expression EXPR"),
         (["x", "1x=3"], "unexpected '1x=3' after the expression"),
     ],
 )
@@ -189,7 +189,7 @@ def test_a_pickle_and_a_bad_line_are_refused(dezero, tmp_path):
     np.save(tmp_path / "x.npy", np.array([{}], dtype=object), allow_pickle=True)
     assert "pickled data is refused" in dezero("eval", "x", f"x=@{tmp_path / 'x.npy'}").err
     (tmp_path / "x.txt").write_text("1\ntwo\n")
-    assert "x.txt:2: 'two' is no number" in dezero("eval", "x", f"x=@{tmp_path / 'x.txt'}").err
+    assert "x.txt:2: 'two' is not a number" in dezero("eval", "x", f"x=@{tmp_path / 'x.txt'}").err
     (tmp_path / "y.npy").write_bytes(b"nonsense")
     assert "not a NumPy array file" in dezero("eval", "x", f"x=@{tmp_path / 'y.npy'}").err
 
@@ -205,7 +205,7 @@ def test_a_pickle_and_a_bad_line_are_refused(dezero, tmp_path):
         (["x*y", "x=inf", "y=0"], "note: x is inf"),
         (
             ["x1e400 + 1e400", "x1e400=1"],
-            "note: 1e400 is larger than a float64 can hold (column 10)",
+            "note: 1e400 is too large for a float64 (column 10)",
         ),
         (["exp(x*y)", "x=1000", "y=2"], "note: exp(x*y) is inf at x = 1000.0, y = 2.0 (column 1)"),
     ],

@@ -149,9 +149,9 @@ def test_a_number_or_a_column_and_constants(dezero, tmp_path):
     [
         ("z=1", "--sigma z: no column z: add z=VALUE"),
         ("x=sxx", "--sigma x=sxx: no column sxx: did you mean sx?"),
-        ("x=-1", "--sigma x=-1: expected a number from 0 on, or a column"),
-        ("x=[1,2]", "--sigma x=[1,2]: expected a number from 0 on, or a column"),
-        ("x=@f.csv", "--sigma x=@f.csv: expected a number from 0 on, or a column"),
+        ("x=-1", "--sigma x=-1: expected a column or a number that is not negative"),
+        ("x=[1,2]", "--sigma x=[1,2]: expected a column or a number that is not negative"),
+        ("x=@f.csv", "--sigma x=@f.csv: expected a column or a number that is not negative"),
         ("x", "expected NAME=VALUE, got 'x'"),
     ],
 )

@@ -105,7 +105,7 @@ def test_map_runs_machine_code(run, dezero):
     code = (
         "from dezero.programs.native import compiled\n"
         "from dezero_cli.language import symbolic\n"
-        "from dezero_cli.language.expression import parse\n"
+        "from dezero_cli.language.parser import parse\n"
         f"names = ['x', 'y']\nprogram = symbolic.program(parse({EXPRESSION!r}), names, names)\n"
         "assert compiled(program).is_native\n"
     )

@@ -69,8 +69,8 @@ def test_it_is_refused_with_one_message_and_a_caret(case, capfd):
         ("2*|x|", 3, "unexpected '|': write abs(x)"),
         ("x|y", 2, "unexpected '|': write maximum(a, b) for 'or' of two comparisons"),
         ("a<b<c", 4, "comparisons do not chain: write (a < b)*(b < c)"),
-        ("a % b", 3, "unexpected '%': there is no remainder or percentage"),
-        ("a // b", 3, "'//' is no operator: there is no floor division: write floor(a/b)"),
+        ("a % b", 3, "unexpected '%': there is no remainder or percent operator"),
+        ("a // b", 3, "'//' is not an operator: there is no floor division: write floor(a/b)"),
         (
             "x = 1",
             3,
@@ -80,11 +80,15 @@ def test_it_is_refused_with_one_message_and_a_caret(case, capfd):
         ("1\u2003+1", 2, "unexpected U+2003 (em space): write a plain space"),
         ("1\u200b+1", 2, "unexpected U+200B (zero width space)"),
         ("x²", 2, "unexpected U+00B2 (superscript two): write **2"),
-        ("1e", 1, "the exponent of a number needs whole digits, as in 1e-3"),
-        ("1_", 1, "'_' stands between two digits of a number only"),
+        ("1e", 1, "the exponent must be a whole number, as in 1e-3"),
+        ("1_", 1, "'_' may only stand between two digits"),
         ("0x1F", 1, "numbers are decimal, as in 255 or 1e-3"),
-        ("x.real", 2, "unexpected '.': a name has no parts, and a number needs a digit"),
-        ("x and y", 3, "'and' is no operator: write a*b for 'and' of two comparisons"),
+        (
+            "x.real",
+            2,
+            "unexpected '.': names have no attributes, and a number needs at least one digit",
+        ),
+        ("x and y", 3, "'and' is not an operator: write a*b for 'and' of two comparisons"),
     ],
 )
 def test_messages(text, column, message):

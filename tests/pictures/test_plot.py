@@ -207,7 +207,7 @@ def test_the_legend_is_above_a_power_of_ten():
 
 @pytest.mark.parametrize("text", ["1e305*x", "sqrt(-x**2)"])
 def test_a_point_is_no_curve(text):
-    with pytest.raises(PictureError, match="no stretch of finite values"):
+    with pytest.raises(PictureError, match="no visible range of finite values"):
         figure(text, "x=-1:1")
 
 
@@ -340,7 +340,7 @@ def test_odd_names_are_drawn(dezero, tmp_path):
     target = tmp_path / "name.png"
     status, _, err = dezero("plot", "变*2", "变=0:1", "-o", str(target))
     assert status == 0
-    assert err == "note: the picture has boxes for letters that its font lacks: 变\n"
+    assert err == "note: the font lacks these letters, so the picture shows boxes: 变\n"
 
 
 def test_levels_are_written_as_people_do():

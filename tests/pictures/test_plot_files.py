@@ -99,7 +99,7 @@ def test_a_terminal_gets_a_hint_and_no_picture():
     os.close(main)
     assert done.returncode == 2
     assert done.stderr == (
-        b"error: a picture is no text for a terminal: add -o FILE (.png, .svg or .pdf)\n"
+        b"error: a picture cannot be shown on a terminal: add -o FILE (.png, .svg or .pdf)\n"
     )
 
 
@@ -127,30 +127,30 @@ def test_without_matplotlib_one_line_says_how_to_install_it(tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["x**2"], "no range: give one or two, as x=-3:3"),
-        (["a*t", "a=2"], "no range: give one or two, as t=-3:3"),
+        (["x**2"], "no range: give one or two, such as x=-3:3"),
+        (["a*t", "a=2"], "no range: give one or two, such as t=-3:3"),
         (["x*y*z", "x=0:1", "y=0:1", "z=0:1"], "3 ranges: give one or two"),
         (["x", "x=3:-3"], "x=3:-3: the range is empty: write x=-3:3"),
         (["x", "x=1:1"], "x=1:1: the range is empty"),
-        (["x", "x=0:inf"], "x=0:inf: the ends of a range are finite"),
-        (["x", "x=nan:1"], "x=nan:1: the ends of a range are finite"),
-        (["x", "x=0:1e200"], "the ends of a range are finite, at most 1e100"),
+        (["x", "x=0:inf"], "x=0:inf: the ends of a range must be finite"),
+        (["x", "x=nan:1"], "x=nan:1: the ends of a range must be finite"),
+        (["x", "x=0:1e200"], "the ends of a range must be finite, at most 1e100"),
         (["x", "x=1:1+1e-13"], "the range is too narrow"),
-        (["x", "x=:3"], "a range is START:STOP or START:STOP:COUNT"),
-        (["x", "x=0:1:2:3"], "a range is START:STOP or START:STOP:COUNT"),
-        (["x", "x=0:1:1"], "COUNT is a whole number of samples"),
-        (["x", "x=0:1:2.5"], "COUNT is a whole number of samples"),
-        (["x", "x=0:1:1e9"], "COUNT is a whole number of samples"),
-        (["x*y", "x=0:1:1e6", "y=0:1"], "a grid has at most 4000000 samples"),
-        (["x", "x=0:foo"], "the value of x may use constants only, not foo"),
-        (["x", "x=0:[1]"], "the ends of a range are numbers"),
+        (["x", "x=:3"], "a range must be START:STOP or START:STOP:COUNT"),
+        (["x", "x=0:1:2:3"], "a range must be START:STOP or START:STOP:COUNT"),
+        (["x", "x=0:1:1"], "COUNT must be a whole number of samples"),
+        (["x", "x=0:1:2.5"], "COUNT must be a whole number of samples"),
+        (["x", "x=0:1:1e9"], "COUNT must be a whole number of samples"),
+        (["x*y", "x=0:1:1e6", "y=0:1"], "a grid may have at most 4,000,000 samples"),
+        (["x", "x=0:foo"], "the value of x may only use constants, not foo"),
+        (["x", "x=0:[1]"], "the ends of a range must be numbers"),
         (["a + x", "x=0:1"], "no value for a: add a=VALUE"),
         (["length*2", "lenght=0:1"], "no value for length: did you mean lenght?"),
         (["x", "x=0:1", "z=0:1"], "no z in the expression: it uses x"),
         (["k*x", "x=0:1", "k=[1,2]"], "k is a list: a plot needs one number, or a range"),
         (["x", "x=0:1", "x=1:2"], "x is given twice"),
         (["x", "x=0:1", "x=3"], "x is given twice"),
-        (["x*y", "x=0:1", "y=0:1", "--order", "2"], "--order is for one range"),
+        (["x*y", "x=0:1", "y=0:1", "--order", "2"], "--order works with one range only"),
         (["x", "x=0:1", "--order", "7"], "7 is not in the range 0<=x<=6"),
         (["x +", "x=0:1"], "expected a value after '+'"),
         (["sum(x)", "x=0:1"], "sum works on whole arrays"),

@@ -133,11 +133,11 @@ def test_resume(dezero, here, workers):
     write(here, "t9.csv", "x,y,n,s\n1,2,3,4\n1,two,3,4\n")
     outcome = dezero(*words)
     assert (outcome.status, outcome.out) == (1, "")
-    assert outcome.err == f"error: {here}/t9.csv: row 2, column y: 'two' is no number\n"
+    assert outcome.err == f"error: {here}/t9.csv: row 2, column y: 'two' is not a number\n"
     assert not (here / "out" / "manifest.json").exists()
-    assert dezero(*words).err == "error: out: the folder is not empty: --resume goes on with it\n"
+    assert dezero(*words).err == "error: out: the folder is not empty: use --resume to continue\n"
     wrong = dezero(*words[:1], "x", *words[2:], "--resume")
-    assert wrong == (2, "", "error: out: its parts come from another command\n")
+    assert wrong == (2, "", "error: out: its parts were written by a different command\n")
 
     write(here, "t9.csv", "x,y,n,s\n1,2,3,4\n1,2.5,3,4\n")
     before = {path.name: path.stat().st_mtime_ns for path in (here / "out").glob("*.csv")}
@@ -173,7 +173,7 @@ def test_a_cluster_of_this_machine(dezero, here):
     assert dezero(*words, "--resume") == (0, "", "")  # nothing is left to do
 
 
-def test_what_does_not_go(dezero, here, monkeypatch):
+def test_commands_that_are_refused(dezero, here, monkeypatch):
     monkeypatch.setattr(cluster, "TIMEOUT", 0.2)
     words = ["-o", "out", "--scheduler", "tcp://127.0.0.1:9"]
     outcome = dezero("map", "x", "t0.csv", *words)
@@ -189,9 +189,9 @@ def test_what_does_not_go(dezero, here, monkeypatch):
     assert not (here / "out").exists()
     write(here, "file", "as it was")
     outcome = dezero("map", "x", "t0.csv", "--scheduler", "local", "-o", "file")
-    assert "file: not a folder" in outcome.err and (here / "file").read_text() == "as it was"
+    assert "file: is not a folder" in outcome.err and (here / "file").read_text() == "as it was"
     (here / "full").mkdir()
     write(here / "full", "mine.txt", "")
     words[1] = "full"
     outcome = dezero("map", "x", "t0.csv", "-o", "full", "--scheduler", "local", "--resume")
-    assert outcome == (2, "", "error: full: the folder is not empty: choose a new one\n")
+    assert outcome == (2, "", "error: full: the folder is not empty: choose a new folder\n")

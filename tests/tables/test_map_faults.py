@@ -35,31 +35,34 @@ def here(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("x,y\n1,2\n3,four\n", "row 2, column y: 'four' is no number"),
-        ('x,y\n1,2\n\n3,"4,5"\n', "row 2, column y: '4,5' is no number: write 4.5"),
-        ("x,y\n1,2\n3,-\n", "row 2, column y: '-' is no number"),
-        ("x,y\n1,2\n3\n", "row 2: 1 cell where the header has 2"),
-        ("x,y\n1,2\n3,4,5\n", "row 2: 3 cells where the header has 2"),
-        ("x,y\n1,2,3\n4\n", "row 1: 3 cells where the header has 2"),
-        ('x,y\n"1\n",2\n3,4,"5\n"\n', "row 2: 3 cells where the header has 2"),
+        ("x,y\n1,2\n3,four\n", "row 2, column y: 'four' is not a number"),
+        ('x,y\n1,2\n\n3,"4,5"\n', "row 2, column y: '4,5' is not a number: write 4.5"),
+        ("x,y\n1,2\n3,-\n", "row 2, column y: '-' is not a number"),
+        ("x,y\n1,2\n3\n", "row 2: 1 cell, but the header has 2"),
+        ("x,y\n1,2\n3,4,5\n", "row 2: 3 cells, but the header has 2"),
+        ("x,y\n1,2,3\n4\n", "row 1: 3 cells, but the header has 2"),
+        ('x,y\n"1\n",2\n3,4,"5\n"\n', "row 2: 3 cells, but the header has 2"),
         ('x,y\n1,2\n3,"4\n5,6\n', "row 2: a quote is never closed"),
         (
             'x,y\n1,2\n3" ,4\n5,6\n',
-            "row 2: a quote in the midst of a cell: put the whole cell in quotes, and double the "
-            "one inside",
+            "row 2: a quote inside a cell: put the whole cell in quotes, "
+            "and double the quote inside",
         ),
         (
             'x,y\n1,2\n"3"0,4\n',
-            "row 2: a quote in the midst of a cell: put the whole cell in quotes, and double the "
-            "one inside",
+            "row 2: a quote inside a cell: put the whole cell in quotes, "
+            "and double the quote inside",
         ),
         (b"x,y\n1,2\n3,caf\xe9\n", "row 2: not UTF-8 (byte 0xe9)"),
         (b"x,y,caf\xe9\n1,2,3\n", "not UTF-8 (byte 0xe9 in the header)"),
-        ("x,y\n1,2\n".encode("utf-16"), "UTF-16 where UTF-8 is expected: convert it with iconv"),
-        ("x,y\r1,2\r", "its lines end in CR alone; LF or CR LF is expected"),
+        (
+            "x,y\n1,2\n".encode("utf-16"),
+            "the file is UTF-16, expected UTF-8: convert it with iconv",
+        ),
+        ("x,y\r1,2\r", "its lines end in CR only; expected LF or CR LF"),
         ("x,y,x\n1,2,3\n", "two columns are named 'x'"),
-        ("", "empty, without even a row"),
-        ("\n\n", "empty, without even a row"),
+        ("", "the file is empty"),
+        ("\n\n", "the file is empty"),
     ],
 )
 @pytest.mark.parametrize("target", ["o.csv", "o.jsonl", "o.parquet", "o.arrow"])
@@ -74,14 +77,14 @@ def test_bad_csv(dezero, here, content, message, target):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"x":1}\n{"x":"four"}\n', 'row 2, column x: "four" is no number'),
-        ('{"x":1}\n{"x":true}\n', "row 2, column x: true is no number"),
-        ('{"x":1}\n\n{"x":[1]}\n', "row 2, column x: [1] is no number"),
+        ('{"x":1}\n{"x":"four"}\n', 'row 2, column x: "four" is not a number'),
+        ('{"x":1}\n{"x":true}\n', "row 2, column x: true is not a number"),
+        ('{"x":1}\n\n{"x":[1]}\n', "row 2, column x: [1] is not a number"),
         ('{"x":1}\n{"x":1', "row 2: not JSON: unexpected end of data"),
-        ('{"x":1}\n{"x":1e400}', "row 2: not JSON: a number is larger than a float64 can hold"),
+        ('{"x":1}\n{"x":1e400}', "row 2: not JSON: a number is too large for a float64"),
         ('{"x":1}\n[1]\n', "row 2: not a JSON object"),
         (b'{"x":1}\n{"x":1,"a":"\xe9"}\n', "row 2: not JSON: str is not valid UTF-8"),
-        ("\n \n", "empty, without even a row"),
+        ("\n \n", "the file is empty"),
     ],
 )
 @pytest.mark.parametrize("target", ["o.csv", "o.jsonl", "o.parquet"])
@@ -91,6 +94,20 @@ def test_bad_json_lines(dezero, here, content, message, target):
     assert (outcome.status, outcome.out) == (1, "")
     assert outcome.err.startswith(f"error: T.jsonl: {message}") and outcome.err.count("\n") == 1
     assert not (here / target).exists()
+
+
+def test_a_key_that_the_output_uses_itself(dezero, here, monkeypatch):
+    monkeypatch.setattr(streams, "BLOCK", 1 << 10)
+    write(here, "value.jsonl", '{"x":1}\n' * 1000 + '{"x":2,"value":3}\n')
+    words = ["map", "x", "value.jsonl", "--to", "jsonl"]
+    with_value = dezero(*words).err
+    assert "row 1001, column value: this key is needed for a result: choose" in with_value
+    assert dezero(*words, "--prefix", "p_").out.endswith('"value":3,"p_value":2.0,"p_d_x":1.0}\n')
+    write(here, "nonfinite.jsonl", '{"x":1,"nonfinite":2}\n')
+    words[2] = "nonfinite.jsonl"
+    message = "JSON Lines output uses this name itself: rename the column"
+    assert dezero(*words).err == f"error: nonfinite.jsonl: row 1, column nonfinite: {message}\n"
+    assert dezero(*words, "--only").out == '{"value":1.0,"d_x":1.0}\n'
 
 
 def test_a_quote_that_is_never_closed_does_not_fill_the_memory(dezero, here, monkeypatch):
@@ -120,28 +137,28 @@ def test_rows_are_counted_through_chunks_and_files(dezero, here, monkeypatch):
     write(here, "b.csv", "x\n" + "1\n" * 700 + "\n\nbad\n" + "worse\n" * 900)
     for target in ("o.csv", "o.parquet"):
         outcome = dezero("map", "x", "a.csv", "b.csv", "-o", target)
-        assert outcome.err == "error: b.csv: row 701, column x: 'bad' is no number\n"
+        assert outcome.err == "error: b.csv: row 701, column x: 'bad' is not a number\n"
 
 
 WRONG = """
 x*y good.csv other.csv
-1 other.csv: its columns are x, z; those of good.csv are x, y
+1 other.csv: its columns are x, z, but those of good.csv are x, y
 x good.jsonl other.jsonl
-1 other.jsonl: column x: no such column, which good.jsonl has
+1 other.jsonl: column x: this column is missing, but good.jsonl has it
 x good.csv empty.csv
-1 empty.csv: empty, without even a row
+1 empty.csv: the file is empty
 x good.csv good.jsonl
-2 good.csv is csv and good.jsonl is jsonl: not one table
+2 good.csv is csv but good.jsonl is jsonl: all files of a table must have one format
 x text.txt
-2 text.txt: .txt tells no format: give --from with one of csv, tsv, jsonl, ndjson, ...
+2 text.txt: .txt does not tell the format: give --from with one of csv, tsv, jsonl, ndjson, ...
 x good.csv -o o.txt
-2 o.txt: .txt tells no format: give --to with one of csv, tsv, jsonl, ndjson, parquet, ...
+2 o.txt: .txt does not tell the format: give --to with one of csv, tsv, jsonl, ndjson, parquet, ...
 x gone.csv
 2 gone.csv: no such file
 x gone*.csv
 2 gone*.csv: no such file
 x .
-2 .: is a directory: name its files, as './*.csv'
+2 .: is a directory: name its files, such as './*.csv'
 x - good.csv
 2 standard input cannot be combined with other tables
 x good.csv -o .
@@ -149,29 +166,29 @@ x good.csv -o .
 x good.csv -o gone/o.csv
 2 gone/o.csv: no such directory
 x taken.csv
-2 the table has a column value already: name the new ones with --prefix, or leave the ...
+2 the table already has a column value: rename the new columns with --prefix, or leave ...
 x*k good.csv k=1 x=2
-2 x is a column of the table and a value on the command line: leave out the value, or ...
+2 x is both a column of the table and a value on the command line: leave out the value, or ...
 x*k good.csv k=[1,2]
-2 k must be one number; a column is what changes by the row
+2 k must be one number: values that change from row to row belong in a column
 x good.csv --wrt yy
 2 --wrt yy: no column yy: did you mean y?
 x good.csv --no-grad --wrt x
 2 --no-grad prints only the value: leave out options that need a gradient
 x good.csv --resume
-2 --resume goes with --scheduler
+2 --resume needs --scheduler
 x good.csv --scheduler local
 2 --scheduler writes a folder of parts: give -o FOLDER
 good.csv
-2 missing EXPR, the expression; for example: 'x**2 + y' table.csv
+2 missing the expression EXPR; for example: 'x**2 + y' table.csv
 good.csv x*y
 2 the expression comes first, then the tables: 'x*y' good.csv
 k=1
-2 missing EXPR, the expression; for example: 'x**2 + y' table.csv
+2 missing the expression EXPR; for example: 'x**2 + y' table.csv
 x good.csv --from parquet
 1 good.csv: cannot be read as parquet: ...
 x empty.csv --from arrow
-1 empty.csv: empty
+1 empty.csv: the file is empty
 x good.csv --sigma x=1 --sigma x=2
 2 --sigma x is given twice
 x good.csv --form csv
@@ -183,7 +200,7 @@ LINES = WRONG.strip().split("\n")
 
 
 @pytest.mark.parametrize(("words", "fault"), list(zip(LINES[0::2], LINES[1::2], strict=True)))
-def test_what_does_not_go(dezero, here, words, fault):
+def test_commands_that_are_refused(dezero, here, words, fault):
     outcome = dezero("map", *words.split())
     start = fault[2:].removesuffix("...")
     assert (outcome.status, outcome.out) == (int(fault[0]), "")
@@ -196,7 +213,7 @@ def test_what_does_not_go(dezero, here, words, fault):
     [
         ("x*yy", "no column yy: did you mean y?", 2),
         ("x*speed", "no column speed: the columns are x, y; or add speed=VALUE", 2),
-        ("x + sum(y)", "sum works on whole arrays, and every input is one number here", 4),
+        ("x + sum(y)", "sum works on whole arrays, but here every input is one number", 4),
         ("2x", "expected an operator before 'x': write 2*x", 1),
     ],
 )
@@ -207,7 +224,9 @@ def test_faults_of_the_expression_have_a_place(dezero, here, expr, message, plac
 
 def test_semicolons_between_the_cells_are_named(dezero, here):
     write(here, "a.csv", "x;y\n1;2\n")
-    message = "error: no column x: the only column is x;y; cells are separated by ',', not ';'\n"
+    message = (
+        "error: no column x: the only column is x;y; cells must be separated by ',', not ';'\n"
+    )
     assert dezero("map", "x*y", "a.csv") == (2, "", f"{message}  x*y\n  ^\n")
 
 
@@ -218,12 +237,21 @@ def test_columns_of_other_types(dezero, here):
     frame.drop("s").write_parquet("c.parquet")
     frame.select("s", "x", "l").write_parquet("d.parquet")
     for words, message in (
-        (["s", "a.parquet"], "a.parquet: column s: holds String, not numbers"),
-        (["x", "a.parquet"], "column l: List(Int64) has no place in a cell of csv"),
-        (["x", "[ab].parquet"], "b.parquet: column x: Int64, and Float64 in a.parquet"),
-        (["x", "[ac].parquet"], "c.parquet: column s: no such column, which a.parquet has"),
-        (["x", "c.parquet", "a.parquet"], "a.parquet: column s: a column that c.parquet has not"),
-        (["x", "[ad].parquet"], "d.parquet: its columns are in another order than those of ..."),
+        (["s", "a.parquet"], "a.parquet: column s: contains String, not numbers"),
+        (["x", "a.parquet"], "column l: a cell of csv cannot hold List(Int64)"),
+        (["x", "[ab].parquet"], "b.parquet: column x: its type is Int64, but Float64 in a.parquet"),
+        (
+            ["x", "[ac].parquet"],
+            "c.parquet: column s: this column is missing, but a.parquet has it",
+        ),
+        (
+            ["x", "c.parquet", "a.parquet"],
+            "a.parquet: column s: c.parquet does not have this column",
+        ),
+        (
+            ["x", "[ad].parquet"],
+            "d.parquet: its columns are in a different order from those of ...",
+        ),
     ):
         outcome = dezero("map", *words)
         start = f"error: {message}".removesuffix("...")
