@@ -44,6 +44,7 @@ NAMED_BY_THE_CODE = {
     ("dezero_cli", "get_command", "import_module(f'dezero_cli.commands.{cmd_name}')"),
     # a library that an extra brings: the name stands where it is asked for
     ("dezero_cli", "require", "import_module(module)"),
+    ("dezero_cli", "require", "import_module(library)"),
 }
 """Attributes and modules whose name is computed: the package, the function, and the call."""
 
