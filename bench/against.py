@@ -44,7 +44,7 @@ def gradient():
     return x.grad, y.grad
 
 def parser():
-    for name in ("dezero_cli.language.expression", "dezero_cli.language", "dezero_cli.expression"):
+    for name in ("dezero_cli.language.parser", "dezero_cli.expression"):
         try:
             parse = importlib.import_module(name).parse
         except (ImportError, AttributeError):

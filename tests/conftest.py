@@ -6,13 +6,31 @@ import contextlib
 import functools
 import json
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from dezero_cli.main import run
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]:
+    """A test marked `unmeasured` runs without coverage, which makes it several times as long.
+
+    It proves something of every case there is, and runs no line that other tests do not.
+    """
+    trace = sys.gettrace()
+    if trace is None or pyfuncitem.get_closest_marker("unmeasured") is None:
+        return (yield)
+    sys.settrace(None)
+    try:
+        return (yield)
+    finally:
+        sys.settrace(trace)
+
 
 DATA = Path(__file__).parent / "data"
 
@@ -47,6 +65,12 @@ def on_terminal(leader: int) -> bytes:
             shown += block
     os.close(leader)
     return shown
+
+
+def parts(count: int) -> pytest.MarkDecorator:
+    """Run a test over the cases in so many parts; the first is enough to measure coverage."""
+    rest = [pytest.param(part, marks=pytest.mark.unmeasured) for part in range(1, count)]
+    return pytest.mark.parametrize("part", [0, *rest])
 
 
 class Outcome(NamedTuple):

@@ -293,6 +293,7 @@ def test_a_line_of_just_the_longest_length(batch):
 
 
 # ----------------------------------------------------------------------- the same as `dezero eval`
+@pytest.mark.unmeasured
 def test_every_case_equals_eval_to_the_byte(batch, capfdbinary):
     every = cases()
     lines = [json.dumps({"expr": c["expr"], "vars": c["vars"], "id": c["id"]}) for c in every]

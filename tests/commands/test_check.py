@@ -7,7 +7,7 @@ import pytest
 
 import dezero as engine
 from dezero import functions
-from tests.conftest import cases
+from tests.conftest import cases, parts
 
 MATRICES = ["sum((x@w - y)**2)", "x=[[1,2],[3,4]]", "w=[1,2]", "y=[1,0]"]
 
@@ -54,7 +54,7 @@ def test_matrices_are_checked(dezero):
     assert dezero("check", *MATRICES, "--wrt", "w").out.count("\n") == 2
 
 
-@pytest.mark.parametrize("part", range(2))
+@parts(2)
 def test_the_cases_check(dezero, part):
     """Every smooth case whose rounding noise leaves six digits."""
     checked, wrong = 0, []

@@ -3,11 +3,10 @@
 import json
 
 import numpy as np
-import pytest
 
 from dezero import Variable
 from dezero_cli.language.parser import parse
-from tests.conftest import DATA, cases
+from tests.conftest import DATA, cases, parts
 
 CASES = cases()
 
@@ -42,7 +41,7 @@ def test_values_and_gradients():
     assert wrong == []
 
 
-@pytest.mark.parametrize("part", range(4))
+@parts(4)
 def test_hessians(part):
     wrong = []
     for case in [case for case in CASES if "hess" in case][part::4]:

@@ -25,7 +25,7 @@ from dezero.programs.llvm_ir import ELEMENTARY
 from dezero.programs.native import CHUNK, Kernel, compiled
 from dezero.programs.trace import Program, trace
 from dezero_cli.language.parser import parse
-from tests.conftest import cases
+from tests.conftest import cases, parts
 from tests.programs.rows import ROWS, columns, differences, engine, ordered, same
 
 pytest.importorskip("llvmlite", reason="llvmlite is not installed")
@@ -211,7 +211,7 @@ def oracle_faults(case, kernel: Kernel):
             yield case["id"], got[0], want
 
 
-@pytest.mark.parametrize("part", range(6))
+@parts(6)
 def test_each_case_operation_by_operation_and_against_the_oracle(part):
     wrong = []
     for program, *alike in groups()[part::6]:

@@ -8,7 +8,7 @@ from dezero import functions as F
 from dezero.functions import FUNCTIONS
 from dezero.programs.trace import BLOCK, Program, TraceError, differentiate, merge, trace
 from dezero_cli.language.parser import parse
-from tests.conftest import cases
+from tests.conftest import cases, parts
 from tests.programs.rows import EDGES, ROWS, columns, differences, engine, same
 
 
@@ -91,7 +91,7 @@ def test_a_replay_of_second_derivatives(name):
     assert ordinary.sum() > 100 and all(part[ordinary].all() for part in close)
 
 
-@pytest.mark.parametrize("part", range(4))
+@parts(4)
 def test_a_replay_of_each_case_has_the_engines_bits(part):
     texts = sorted({case["expr"] for case in cases()})
     assert len(texts) > 2000
