@@ -216,6 +216,8 @@ def _lost(line: LineBlock, settings: Settings) -> Answer:
     """The error record of a line whose process died twice; its values are not looked at again."""
     if line.data.startswith(b"{"):
         lost = lines_of(line, sys.maxsize, settings.formula)[0]
+    elif settings.formula is not None:
+        lost = Line(line.first, settings.formula.text, {})
     else:
         text = line.data.decode("utf-8", "replace")
         lost = Line(line.first, text.partition(";")[0].strip(), {})
