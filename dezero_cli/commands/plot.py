@@ -17,6 +17,7 @@ from dezero_cli.language import symbolic, values
 from dezero_cli.language.diagnosis import missing_value
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.parser import parse
+from dezero_cli.language.ranges import Range, is_range, span
 from dezero_cli.language.words import expression_and_values
 from dezero_cli.output import open_output
 from dezero_cli.pictures import plot as plotting
@@ -72,8 +73,8 @@ def command(
     form = form or _form(output)
     text, assignments = expression_and_values(words, "'x**2' x=-3:3")
     expression = parse(text)
-    ranges = [values.span(word) for word in assignments if values.is_range(word)]
-    fixed = values.assignments(word for word in assignments if not values.is_range(word))
+    ranges = [span(word) for word in assignments if is_range(word)]
+    fixed = values.assignments(word for word in assignments if not is_range(word))
     _check(expression, ranges, fixed)
     if order is not None and len(ranges) == 2:
         raise UsageError("--order works with one range only: two ranges show the gradient")
@@ -97,7 +98,7 @@ def _form(output: str | None) -> str:
 
 
 def _check(
-    expression: Expression, ranges: Sequence[values.Range], fixed: Mapping[str, np.ndarray]
+    expression: Expression, ranges: Sequence[Range], fixed: Mapping[str, np.ndarray]
 ) -> None:
     """Refuse what cannot be drawn: no range, or too many; a name without a value, or unknown."""
     names = symbolic.free_names(expression, [*fixed, *(each.name for each in ranges)])

@@ -15,7 +15,7 @@ from dezero_cli.language.expression import Expression
 from dezero_cli.language.propagation import Sigmas
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)  # what a dataclass writes takes a while at every start
 class Wanted:
     """What is asked of an expression in addition to its value.
 

@@ -24,7 +24,7 @@ from dezero_cli.extras import require
 from dezero_cli.faults import PictureError
 from dezero_cli.language import symbolic
 from dezero_cli.language.expression import Expression
-from dezero_cli.language.values import Range
+from dezero_cli.language.ranges import Range
 from dezero_cli.number_format import number_text
 from dezero_cli.pictures import sampling
 from dezero_cli.report import derivative_label

@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import arrays
 from dezero_cli.faults import PictureError
 from dezero_cli.language import values
 from dezero_cli.language.parser import parse
+from dezero_cli.language.ranges import Range, is_range, span
 from dezero_cli.pictures import plot as plotting
 from dezero_cli.pictures import sampling
 
@@ -18,8 +19,8 @@ ROSENBROCK = "(1 - x)**2 + 100*(y - x**2)**2"
 
 def figure(text, *words, order=1):
     """The axes that a command line draws, and the axes of the colour bar if there is one."""
-    ranges = [values.span(word) for word in words if values.is_range(word)]
-    fixed = values.assignments(word for word in words if not values.is_range(word))
+    ranges = [span(word) for word in words if is_range(word)]
+    fixed = values.assignments(word for word in words if not is_range(word))
     numbers = {name: float(array) for name, array in fixed.items()}
     subject = plotting.Subject(parse(text), ranges, numbers, order)
     with plotting.style():
@@ -213,7 +214,7 @@ def test_a_point_is_no_curve(text):
 
 # ---------------------------------------------------------------------------------------- fields
 def field(text, *words):
-    ranges = [values.span(word) for word in words]
+    ranges = [span(word) for word in words]
     subject = plotting.Subject(parse(text), ranges, {})
     program = subject.program()
     places = [each.places(plotting.FIELD_SAMPLES) for each in ranges]
@@ -366,7 +367,7 @@ def test_names_of_constants_and_files_in_ranges(dezero, tmp_path):
 @pytest.mark.parametrize("extent", [(-1e100, 1e100), (0, 1e-99), (1e9, 1e9 + 2)])
 @pytest.mark.parametrize("text", ["x", "x**40", "exp(x)", "x*1e300", "1e-310*x", "1/(x*1e308)"])
 def test_extreme_numbers_are_drawn_or_refused_in_one_line(text, extent):
-    reach, unit = values.Range("x", *extent, 300), values.Range("y", 0, 1, 30)
+    reach, unit = Range("x", *extent, 300), Range("y", 0, 1, 30)
     subjects = (
         plotting.Subject(parse(text), [reach], {}, 2),
         plotting.Subject(parse(text + " + y"), [reach, unit], {}),
