@@ -283,9 +283,10 @@ def _spliced(pieces: Sequence[LinePart], rows: int) -> list[bytes]:
             merged[-1] += piece
         else:
             merged.append(piece)
-    parts = [b""] * (len(merged) * rows)
+    parts = [piece if isinstance(piece, bytes) else b"" for piece in merged] * rows
     for i, piece in enumerate(merged):
-        parts[i :: len(merged)] = [piece] * rows if isinstance(piece, bytes) else piece
+        if not isinstance(piece, bytes):
+            parts[i :: len(merged)] = piece
     return parts
 
 

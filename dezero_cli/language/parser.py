@@ -176,9 +176,10 @@ class _Parse:
                     steps.append(new(Apply, (function, size - 1, start, end, sign)))
                 elif method is not None:
                     method(self)
-                del states[-size:]
-                if size > 1:
-                    del firsts[1 - size :]
+                if size == 1:
+                    states.pop()
+                else:
+                    del states[-size:], firsts[1 - size :]
                 below = states[-1]
                 state = landings.get((below, origin, kind))
                 if state is None:
