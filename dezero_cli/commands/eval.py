@@ -78,7 +78,7 @@ def command(
     if get and as_json:
         raise UsageError("--get prints numbers alone: leave out --json")
     sigmas = values.uncertainties(sigma)
-    asked = {what.partition(".")[0] for what in get}
+    asked = {what.partition(".")[0].partition("[")[0] for what in get}
     wanted = Wanted(
         wrt or None,
         no_grad,
