@@ -1,4 +1,4 @@
-"""`dezero batch --expr`: one formula over records; ``--get`` as columns; whose gradient is whose."""
+"""`dezero batch --expr`: one formula over records; ``--get`` as columns; whose gradient."""
 
 import json
 import math
@@ -66,7 +66,7 @@ def asked(record, names="abc"):
 OPTIONS = ["", "--hessian", "--no-grad", "--wrt b", "--sigma a=0.1", "--get value --get grad.c"]
 
 
-@pytest.mark.parametrize("options", map(str.split, OPTIONS), ids=OPTIONS)
+@pytest.mark.parametrize("options", [o.split() for o in OPTIONS], ids=OPTIONS)
 def test_records_give_the_bytes_that_the_formula_with_their_values_gives(batch, options):
     alike_records = list(random_records(300, 1))
     unlike = [dict(r) for r in random_records(60, 2)]
