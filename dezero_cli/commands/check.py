@@ -30,7 +30,7 @@ HELP = """Compare the gradient of EXPR with a numerical one; exit with 1 where t
 
 \b
   dezero check 'sin(x)*y' x=1 y=2
-  dezero check 'sum((x@w - y)**2)' x=@x.csv w=[1,2] y=@y.csv --wrt w
+  dezero check 'sum((x@w - y)**2)' x=@x.csv 'w=[1,2]' y=@y.csv --wrt w
 
 The numerical gradient is the complex step where the expression allows it, Richardson's
 extrapolation of central differences elsewhere. Of an array, the element that agrees least is
