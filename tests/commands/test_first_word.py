@@ -62,6 +62,15 @@ def test_an_expression_needs_no_command(dezero, words):
     assert "command" not in outcome.err
 
 
+@pytest.mark.parametrize("words", [["x*2", "x=3"], ["--xy", "xy=3"], ["-x", "x=3"], ["2"]])
+def test_it_may_stand_behind_two_hyphens(dezero, words):
+    assert dezero("--", *words) == dezero("eval", "--", *words)
+    assert dezero("--", *words).status == 0
+    assert dezero("--color=never", "--", *words).status == 0
+    assert dezero("--", "eval", *words) == dezero("eval", *words)
+    assert dezero("--", "evall", *words).err == "error: no command 'evall': did you mean eval?\n"
+
+
 def test_what_comes_out(dezero):
     assert dezero("x**2", "x=3", "--get", "value") == (0, "9.0\n", "")
     assert dezero("-x**2", "x=3") == (0, "value -9.0\nd/dx  -6.0\n", "")
