@@ -239,6 +239,24 @@ def test_a_bad_record_does_not_stop_the_others(batch):
     assert (stopped.status, stopped.out) == (1, "6.0\nnan\n") and stopped.err.count("\n") == 1
 
 
+def test_lines_that_cannot_be_read(dezero, tmp_path):
+    path = tmp_path / "records.txt"
+    path.write_bytes(b'{"x":1}\n{"x":2,"note":"%b"}\nx=\xff\n{"x":3}\n' % (b"a" * 99))
+    outcome = dezero("batch", "--expr", "2*x", "--max-line", "60", str(path))
+    found = objects(outcome)
+    assert [r["expr"] for r in found] == ["2*x"] * 4
+    assert [r.get("value") for r in found] == [2.0, None, None, 6.0]
+    assert [r["error"]["type"] for r in found[1:3]] == ["line", "encoding"]
+    assert outcome.status == 1 and outcome.err.count("\n") == 2
+
+
+def test_windows_lines_and_a_bom(dezero, tmp_path):
+    path = tmp_path / "records.txt"
+    path.write_bytes(b'\xef\xbb\xbf{"x":1}\r\n\r\nx=2\r\n{"x":3}')
+    outcome = dezero("batch", "--expr", "2*x", str(path), "--get", "line", "--get", "value")
+    assert outcome == (0, "1\t2.0\n3\t4.0\n4\t6.0\n", "")
+
+
 def test_a_long_record_is_not_listed_whole(batch):
     wide = json.dumps({f"column{i}": i for i in range(100)})
     message = objects(batch([wide], "--expr", "x"))[0]["error"]["message"]

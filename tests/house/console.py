@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-OPTIONAL = ("bc", "dot", "jq", "make", "mlr", "node", "sqlite3", "zsh")
+OPTIONAL = ("awk", "bc", "column", "dot", "jq", "make", "mlr", "node", "sqlite3", "zsh")
 """Programs that a machine may lack; the rest of a block that names one is then passed over."""
 
 

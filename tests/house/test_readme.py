@@ -1,6 +1,7 @@
 """Every command and number shown in the README is real."""
 
 import doctest
+import re
 import shutil
 import subprocess
 
@@ -57,3 +58,14 @@ def test_the_readme_has_exactly_two_set_up_commands():
         'python -m pip install . && dezero eval "a*b+c" a=3 b=2 c=1',
         'python -m pip install -e ".[dev]" && python -m pytest',
     ]
+
+
+def test_the_first_screen_shows_a_variable_a_file_and_a_json_pipe():
+    (first, *_) = blocks(PAGES[0].read_text(encoding="utf-8").partition("## ")[0], "console")
+    commands = [command for command, _ in steps(first)]
+    for use in ("v=$(dezero 'x**2' x=3 --get value)", "dezero batch formulas.txt"):
+        assert any(command.startswith(use) for command in commands)
+    assert any(
+        re.fullmatch(r"jq -c .* \| dezero batch --expr .* \| jq .*", command)
+        for command in commands
+    )
