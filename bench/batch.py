@@ -1,4 +1,4 @@
-"""Files and pipes: `dezero batch` as a whole process beside Miller, orjson and three peers."""
+"""Files and pipes: `dezero batch` as a whole process beside Miller, jq, orjson and three peers."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from bench.timing import Row, in_turn, ratio
 FORMULAS = Path(__file__).parent.parent / "tests" / "data" / "feynman.jsonl"
 OURS = [sys.executable, "-m", "dezero_cli", "batch"]
 MILLER = ["mlr", "--ijsonl", "--ojsonl", "put", "$value=$x**3/2-$y; $d_x=3*$x**2/2; $d_y=-1"]
+JQ = ["jq", "-c", ". + {value: (.x*.x*.x/2-.y), d_x: (3*.x*.x/2), d_y: -1}"]
 
 PEAK = """
 import re, sys
@@ -182,6 +183,22 @@ def alike(place: Path, count: int = 200_000) -> list[Row]:
     ]
 
 
+def records(place: Path, count: int = 200_000) -> list[Row]:
+    """One formula over records; the peers have its derivatives written by hand."""
+    flat = numbers(place / "records.jsonl", count, None)
+    peers = {"Miller": (MILLER, "<= 0.5"), "jq": (JQ, "<= 0.2")}
+    there = {name: command for name, (command, _) in peers.items() if shutil.which(command[0])}
+    sides = {name: process(command, flat) for name, command in there.items()}
+    times = in_turn({"ours": process([*OURS, "--expr", "x**3/2-y"], flat), **sides}, 5)
+    title = f"{count:,} records through --expr 'x**3/2-y' with both derivatives"
+    return [
+        ratio(f"{title} / {name}, by hand", times["ours"], times[name], wanted)
+        if name in times
+        else {"comparison": f"{title}: {name} is missing", "wanted": ""}
+        for name, (_, wanted) in peers.items()
+    ]
+
+
 def memory(place: Path) -> list[Row]:
     """The peak for ten times as many lines."""
     peaks = [peak(numbers(place / "lines.jsonl", n, "x**3/2-y")) for n in (200_000, 2_000_000)]
@@ -251,6 +268,7 @@ def run() -> list[Row]:
         place = Path(name)
         return [
             *alike(place),
+            *records(place),
             *memory(place),
             *distinct(place),
             *processes(place),

@@ -36,12 +36,17 @@ COLOR = click.Option(
 )
 
 
-def is_expression(word: str) -> bool:
-    """Whether a first word is an expression (or NAME=VALUE) and not a command or an option.
+def means_eval(words: Sequence[str]) -> bool:
+    """Whether the first of the words is an expression (or NAME=VALUE), no command and no option.
 
-    A name alone is taken for a command, so that a misspelt one is noticed.
+    A name alone is taken for a command, so that a misspelt one is noticed.  After ``--`` there are
+    no options.
     """
-    return not (word.isidentifier() or word in {"", "--", "-h"} or LONG_OPTION.fullmatch(word))
+    options = words[:1] != ["--"]
+    first = "".join(words[:1] if options else words[1:2])
+    if options and (first == "-h" or LONG_OPTION.fullmatch(first)):
+        return False
+    return first != "" and not first.isidentifier()
 
 
 class CommandGroup(click.Group):
@@ -63,7 +68,7 @@ class CommandGroup(click.Group):
                 rest.append(word)
         for choice in choices:
             report.use_color(choice)
-        if rest and is_expression(rest[0]):
+        if means_eval(rest):
             rest.insert(0, "eval")
         return super().parse_args(ctx, [*(f"--color={choice}" for choice in choices), *rest])
 

@@ -55,20 +55,26 @@ def line(record: Mapping[str, Any], wanted: Sequence[str], show: ShowNumber) -> 
 
 
 def table(result: Mapping[str, Any], wanted: Sequence[str], rows: int, show: ShowNumber) -> bytes:
-    """The same for each row of the columns of a result."""
+    """The same for each row of the columns of a result; what stands in a row is one number."""
     columns = []
     for place in wanted:
         try:
-            column = found(result, place)
-        except NoPlaceError:
-            column = None
-        if column is None:
+            column = _keyed(result, place)  # no index: it would count the rows
+        except LookupError:
             columns.append(["nan"] * rows)
-        elif isinstance(column, list):
-            columns.append([_cell(text(each, show)) for each in column])
+            continue
+        if isinstance(column, list | Mapping):
+            columns.append([_cell(text(_row(column, row), show)) for row in range(rows)])
         else:
             columns.append(list(map(show, np.broadcast_to(column, (rows,)).tolist())))
     return "".join(map("%s\n".__mod__, map("\t".join, zip(*columns, strict=True)))).encode()
+
+
+def _row(column: Any, row: int) -> Any:
+    """What stands in one row of a column, or of columns by name."""
+    if isinstance(column, Mapping):
+        return {key: _row(each, row) for key, each in column.items()}
+    return column[row] if isinstance(column, list) or np.ndim(column) else column
 
 
 def _cell(shown: str) -> str:

@@ -7,12 +7,13 @@ import orjson
 
 from dezero_cli import report
 from dezero_cli.batch.answers import Settings, answer
-from dezero_cli.batch.lines import LineBlock
+from dezero_cli.batch.lines import Formula, LineBlock
 from dezero_cli.faults import ExpressionError
 from dezero_cli.language import derivatives, symbolic
 from dezero_cli.language.parser import parse
 
 CORPUS = Path(__file__).parent / "data" / "corpus"
+FORMULA = Formula("x**2 + e*y", ("x", "e", "y"), frozenset("xy"))
 MOST = 20
 """Operations beyond which an expression is parsed but not differentiated as a formula."""
 
@@ -41,7 +42,12 @@ def check_fault(fault: ExpressionError, text: str) -> None:
 
 def lines(data: bytes) -> None:
     """Each line of a batch has one answer, the same alone and beside the others."""
-    settings = Settings(longest=1000)
+    check_lines(data, Settings(longest=1000))
+    check_lines(data, Settings(longest=1000, formula=FORMULA))  # the lines are records
+
+
+def check_lines(data: bytes, settings: Settings) -> None:
+    """The same, for one kind of lines."""
     together = answer(LineBlock("-", 1, data, data.count(b"\n") + 1, len(data)), settings)
     answers = together.out.splitlines(keepends=True)
     alone = []

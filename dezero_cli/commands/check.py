@@ -30,7 +30,7 @@ HELP = """Compare the gradient of EXPR with a numerical one; exit with status 1 
 
 \b
   dezero check 'sin(x)*y' x=1 y=2
-  dezero check 'sum((x@w - y)**2)' x=@x.csv w=[1,2] y=@y.csv --wrt w
+  dezero check 'sum((x@w - y)**2)' x=@x.csv 'w=[1,2]' y=@y.csv --wrt w
 
 The numerical gradient uses the complex step if the expression allows it, otherwise Richardson's
 extrapolation of central differences. For an array, the element that agrees least is shown;

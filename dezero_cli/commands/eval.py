@@ -35,7 +35,7 @@ HELP = """Print the value of EXPR and its gradient for every input.
 \b
   dezero eval 'x**3/2 - y' x=2 y=1
   dezero eval 'sin(theta)' theta=pi/4 --json
-  dezero eval 'a*x + b' a=2 b=1 x=[1,2,3]
+  dezero eval 'a*x + b' a=2 b=1 'x=[1,2,3]'
   dezero eval 'a*x + b' a=2 b=1 x=@data.csv
   v=$(dezero eval 'x**2' x=3 --get value)
   dezero eval 'm*g*h' m=2 g=9.81 h=3 --sigma m=0.01 --sigma h=0.05
@@ -81,7 +81,7 @@ def command(
     if get and as_json:
         raise UsageError("--get prints numbers alone: leave out --json")
     sigmas = values.uncertainties(sigma)
-    asked = {what.partition(".")[0] for what in get}
+    asked = {what.partition(".")[0].partition("[")[0] for what in get}
     wanted = Wanted(
         wrt or None,
         no_grad,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import unmeasured
-from tests.house.test_readme import blocks, steps
+from tests.house.console import blocks, steps
 
 DOCS = Path(__file__).parents[2] / "docs"
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
@@ -23,7 +23,7 @@ DRAWN_BY = re.compile(r"Matplotlib v[\d.]+|graphviz version [\d.]+")
 def drawn():
     """The page, the command and the name of each picture."""
     for page in sorted(DOCS.glob("**/*.md")):
-        for block in blocks(page, "console"):
+        for block in blocks(page.read_text(encoding="utf-8"), "console"):
             for command, _ in steps(block):
                 name = re.search(r" -o (\S+\.svg)", command)
                 if name and (DOCS / "pictures" / name[1]).exists():
@@ -63,7 +63,7 @@ def test_every_picture_has_a_command_and_is_shown():
 
 
 def test_the_formulas_of_a_page_are_the_latex_above_them():
-    page = DOCS / "how-to" / "formulas.md"
+    page = (DOCS / "how-to" / "formulas.md").read_text(encoding="utf-8")
     (shown,) = blocks(page, "math")
     lines = [line.removesuffix(r" \\").replace("&", "") for line in shown.splitlines()[1:-1]]
     above = "".join(output for block in blocks(page, "console") for _, output in steps(block))

@@ -4,40 +4,13 @@ import doctest
 import re
 import shutil
 import subprocess
-import sys
 from fnmatch import fnmatch
-from pathlib import Path
 
 import pytest
 
-from tests.conftest import unmeasured
+from tests.house.console import ROOT, blocks, environment, missing, steps
 
-ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
-OPTIONAL = ("dot", "jq", "mlr", "node", "sqlite3", "zsh")
-"""Programs that a machine may lack; the rest of a block that names one is then passed over."""
-
-
-def blocks(page, language):
-    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S)
-
-
-def steps(block):
-    """Commands and the output that follows each."""
-    parts = re.split(r"^\$ ", block, flags=re.M)
-    assert parts[0] == ""
-    for part in parts[1:]:
-        command, _, output = part.partition("\n")
-        while command.endswith("\\"):
-            more, _, output = output.partition("\n")
-            command += "\n" + more
-        yield command, output
-
-
-def missing(command):
-    """The optional programs that a command names and that are not installed."""
-    named = set(re.findall(r"[\w-]+", command)).intersection(OPTIONAL)
-    return {program for program in named if shutil.which(program) is None}
 
 
 def label(page):
@@ -68,7 +41,7 @@ def before(page, number):
 
 
 def console(page):
-    return blocks(page, "console")
+    return blocks(page.read_text(encoding="utf-8"), "console")
 
 
 @pytest.mark.parametrize(
@@ -81,8 +54,8 @@ def console(page):
 )
 def test_console_blocks(page, number, tmp_path):
     """A block shows what its commands print, in a folder with what the page made for it."""
-    shutil.copytree(ROOT / "docs" / "data", tmp_path / "docs" / "data")
-    prelude = f'dezero() {{ "{sys.executable}" -m dezero_cli "$@"; }}\n'
+    shell = environment(tmp_path)
+    shutil.copytree(ROOT / "docs" / "data", tmp_path / "work" / "docs" / "data")
     wrong = []
     lacking = set()
     for command, expected in [
@@ -93,9 +66,9 @@ def test_console_blocks(page, number, tmp_path):
         if lacking:
             break
         done = subprocess.run(
-            ["bash", "-c", prelude + command],
-            cwd=tmp_path,
-            env=unmeasured(),
+            ["bash", "-c", command],
+            cwd=tmp_path / "work",
+            env=shell,
             text=True,
             timeout=120,
             stdout=subprocess.PIPE,
@@ -121,13 +94,26 @@ def test_a_block_is_given_what_the_page_made_for_it():
 
 @pytest.mark.parametrize("page", PAGES, ids=label)
 def test_python_blocks(page):
-    session = "\n".join(blocks(page, "pycon"))  # what one block names, the next may use
+    session = "\n".join(
+        blocks(page.read_text(encoding="utf-8"), "pycon")
+    )  # what one block names, the next may use
     example = doctest.DocTestParser().get_doctest(session, {}, page.name, str(page), 0)
     assert doctest.DocTestRunner().run(example).failed == 0
 
 
 def test_the_readme_has_exactly_two_set_up_commands():
-    assert [block.strip() for block in blocks(PAGES[0], "sh")] == [
+    assert [block.strip() for block in blocks(PAGES[0].read_text(encoding="utf-8"), "sh")] == [
         'python -m pip install . && dezero eval "a*b+c" a=3 b=2 c=1',
         'python -m pip install -e ".[dev]" && python -m pytest',
     ]
+
+
+def test_the_first_screen_shows_a_variable_a_file_and_a_json_pipe():
+    (first, *_) = blocks(PAGES[0].read_text(encoding="utf-8").partition("## ")[0], "console")
+    commands = [command for command, _ in steps(first)]
+    for use in ("v=$(dezero 'x**2' x=3 --get value)", "dezero batch formulas.txt"):
+        assert any(command.startswith(use) for command in commands)
+    assert any(
+        re.fullmatch(r"jq -c .* \| dezero batch --expr .* \| jq .*", command)
+        for command in commands
+    )
