@@ -206,7 +206,7 @@ BAD = [
     ('{"a":1,"b":true}', "values", "b must be a number or a list of numbers, not true or false"),
     ('{"a":1,"b":"2"}', "values", "b must be a number or a list of numbers, not the string '2'"),
     ('{"a":1,"b":{"x":1}}', "values", "b must be a number or a list of numbers, not an object"),
-    ('{"a":1,"b":"@/etc/passwd"}', "values", "names no file"),
+    ('{"a":1,"b":"@/etc/passwd"}', "values", "cannot name a file"),
     ('{"a":1,"b":', "json", "not JSON"),
     ('{"a":1,"b":2} {', "json", "not JSON"),
     ('{"a":1,"b":NaN}', "json", "not JSON"),
@@ -217,7 +217,7 @@ BAD = [
     ("a=1 b=", "values", "b= has no value"),
     ("a=1 b=c", "values", "constants only, not c"),
     ("a=1 b=2 a=1", "values", "a is given twice"),
-    ("a=1 b=@/etc/passwd", "values", "names no file"),
+    ("a=1 b=@/etc/passwd", "values", "cannot name a file"),
 ]  # fmt: skip
 
 
