@@ -210,7 +210,7 @@ BAD = [
     ('{"a":1,"b":', "json", "not JSON"),
     ('{"a":1,"b":2} {', "json", "not JSON"),
     ('{"a":1,"b":NaN}', "json", "not JSON"),
-    ('{"a":1,"b":1e999}', "json", "larger than a float64"),
+    ('{"a":1,"b":1e999}', "json", "too large for a float64"),
     ('[{"a":1,"b":2}]', "values", "expected NAME=VALUE"),
     ("7", "values", "expected NAME=VALUE, got '7'"),
     ("a=1", "values", "no field b: the record has a"),
