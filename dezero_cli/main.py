@@ -68,9 +68,17 @@ class CommandGroup(click.Group):
                 rest.append(word)
         for choice in choices:
             report.use_color(choice)
-        if means_eval(rest):
+        if means_eval(rest) or (rest and self.is_option_of_eval(ctx, rest[0])):
             rest.insert(0, "eval")
         return super().parse_args(ctx, [*(f"--color={choice}" for choice in choices), *rest])
+
+    def is_option_of_eval(self, ctx: click.Context, word: str) -> bool:
+        """Whether an option before any command is one that only `eval` has."""
+        name = word.partition("=")[0]
+        if not LONG_OPTION.fullmatch(word) or any(name in each.opts for each in self.params):
+            return False
+        command = self.get_command(ctx, "eval")
+        return command is not None and any(name in each.opts for each in command.params)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of all commands."""

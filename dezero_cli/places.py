@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,11 @@ _INDEXED = re.compile(r"(.+?)((?:\[\d+\])+)", re.DOTALL)
 
 class NoPlaceError(UsageError):
     """A place that a result does not have."""
+
+
+def keys(wanted: Iterable[str]) -> set[str]:
+    """The keys of the JSON object that places begin with."""
+    return {place.partition(".")[0].partition("[")[0] for place in wanted}
 
 
 def found(result: Mapping[str, Any], place: str) -> Any:

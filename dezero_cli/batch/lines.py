@@ -273,14 +273,16 @@ def _from_plain(number: int, text: str) -> Line:
 def _from_values(number: int, text: str, formula: Formula) -> Line:
     """What ``a=3 b=2`` asks of a formula."""
     try:
-        return formula.line(number, _assignments(text.removeprefix(";")))
+        return formula.line(number, _assignments(text.removeprefix(";"), formula.fields))
     except (ValuesError, ExpressionError) as error:
         return Line(number, formula.text, {}, fault=LineFault("values", str(error)))
 
 
-def _assignments(text: str) -> dict[str, np.ndarray]:
-    """The arrays of ``a=3 b=2``."""
+def _assignments(text: str, fields: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+    """The arrays of ``a=3 b=2``; with `fields` of these names alone, others may be anything."""
     words = [word.strip() for word in _NEXT_VALUE.split(" " + text) if word.strip()]
+    if fields is not None:
+        words = [word for word in words if values.split(word)[0] in fields]
     return values.assignments(words, files=False)
 
 

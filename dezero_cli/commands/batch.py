@@ -12,7 +12,7 @@ import click
 import numpy as np
 
 from dezero.functions import CONSTANTS
-from dezero_cli import reading, report
+from dezero_cli import places, reading, report
 from dezero_cli.arguments import (
     ExpressionCommand,
     file_names,
@@ -30,7 +30,8 @@ from dezero_cli.batch.lines import Formula, LineBlock, LineReader
 from dezero_cli.faults import UsageError
 from dezero_cli.language import values
 from dezero_cli.language.parser import parse
-from dezero_cli.language.results import Wanted
+from dezero_cli.language.results import Wanted, wanted_by
+from dezero_cli.language.words import expression_text
 from dezero_cli.number_format import NumberFormat
 from dezero_cli.output import open_output
 from dezero_cli.progress import Progress
@@ -100,17 +101,16 @@ def command(
     max_line: int,
 ) -> int:
     """Read blocks of lines, answer them, write the answers."""
-    asked = _asked(get)
-    wanted = Wanted(
-        wrt or None,
-        no_grad,
-        jacobian or "jacobian" in asked,
-        hessian or "hessian" in asked,
-        sigmas=values.uncertainties(sigma),
-    )
+    for key in places.keys(get).difference(KEYS):
+        raise UsageError(f"--get {key}: a record has {', '.join(KEYS)}")
+    sigmas = values.uncertainties(sigma)
+    options = Wanted(wrt or None, no_grad, jacobian, hessian, sigmas=sigmas)
+    wanted = wanted_by(get, options)
     files = [word for word in words if not values.is_assignment(word)] or ["-"]
     given = values.assignments(word for word in words if values.is_assignment(word))
-    formula = None if expr is None else _formula(expr, given, wanted)
+    if expr == "-" and "-" in files:
+        raise UsageError("standard input cannot hold both the expression and the lines")
+    formula = None if expr is None else _formula(expression_text(expr), given, wanted)
     show = NumberFormat(precision, form)
     settings = Settings(given, wanted, fail_fast, max_line, formula, get, show)
     for name in files:
@@ -122,14 +122,6 @@ def command(
             if fail_fast and each.faults:
                 break
         return 1 if output.failed else 0
-
-
-def _asked(get: tuple[str, ...]) -> set[str]:
-    """The keys of a record that ``--get`` asks for; one that no record has is a fault."""
-    keys = {what.partition(".")[0].partition("[")[0] for what in get}
-    for key in keys.difference(KEYS):
-        raise UsageError(f"--get {key}: a record has {', '.join(KEYS)}")
-    return keys
 
 
 def _formula(expr: str, given: Mapping[str, np.ndarray], wanted: Wanted) -> Formula:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 import numpy as np
 
-from dezero_cli import report
+from dezero_cli import places, report
 from dezero_cli.arguments import (
     ExpressionCommand,
     format_option,
@@ -26,7 +26,7 @@ from dezero_cli.faults import UsageError
 from dezero_cli.language import values
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.parser import parse
-from dezero_cli.language.results import Wanted, results
+from dezero_cli.language.results import Wanted, results, wanted_by
 from dezero_cli.language.words import expression_and_values
 from dezero_cli.number_format import NumberFormat
 
@@ -81,23 +81,14 @@ def command(
     if get and as_json:
         raise UsageError("--get prints numbers alone: leave out --json")
     sigmas = values.uncertainties(sigma)
-    asked = {what.partition(".")[0].partition("[")[0] for what in get}
-    wanted = Wanted(
-        wrt or None,
-        no_grad,
-        jacobian or "jacobian" in asked,
-        hessian or "hessian" in asked,
-        retain_grad or "intermediates" in asked,
-        sigmas,
-    )
+    options = Wanted(wrt or None, no_grad, jacobian, hessian, retain_grad, sigmas)
+    wanted = wanted_by(get, options)
     text, assignments = expression_and_values(words)
     expression = parse(text)
     given = values.all_given(vars_file, assignments)
     result = {"expr": text} | results(expression, given, wanted)
     show = NumberFormat(precision, form)
     if get:
-        from dezero_cli import places
-
         report.write("".join(places.text(places.found(result, w), show) + "\n" for w in get))
     elif as_json:
         report.write(report.json_line(result))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from dezero_cli import places
 from dezero_cli.faults import UsageError, ValuesError, did_you_mean
 from dezero_cli.language import derivatives, propagation
 from dezero_cli.language.derivatives import Kept, Values
@@ -33,11 +34,42 @@ class Wanted:
     shares: bool = True
 
     def __post_init__(self) -> None:
-        asks = self.wrt or self.jacobian or self.hessian or self.retain_grad or self.sigmas
-        if self.no_grad and asks:
+        if self.no_grad and self.derives:
             raise UsageError(
                 "--no-grad prints only the value: leave out options that need a gradient"
             )
+
+    @property
+    def derives(self) -> bool:
+        """Whether an option asks for derivatives, which are there by default as well."""
+        named = self.wrt or self.sigmas
+        return bool(named or self.jacobian or self.hessian or self.retain_grad)
+
+
+PLAIN = {"value", "expr", "line", "id"}
+"""What a result has without any derivative."""
+
+
+def wanted_by(get: Sequence[str], options: Wanted) -> Wanted:
+    """What is wanted where ``--get`` asks for these places of the JSON object; none means all.
+
+    A Jacobian or a Hessian needs no option of its own then, and the value alone no gradient.
+    Raises UsageError for a key that the options rule out.
+    """
+    keys = places.keys(get)
+    needing = {"grad", "jacobian", "hessian", "sigma", "share", "intermediates"}.intersection(keys)
+    if not options.sigmas and {"sigma", "share"}.intersection(keys):
+        raise UsageError("--get sigma needs the inputs' uncertainties: add --sigma NAME=S")
+    if options.no_grad and needing:
+        raise UsageError(f"--no-grad prints only the value: leave out --get {min(needing)}")
+    if get and not options.derives and PLAIN.issuperset(get):
+        return Wanted(no_grad=True)
+    return replace(
+        options,
+        jacobian=options.jacobian or "jacobian" in keys,
+        hessian=options.hessian or "hessian" in keys,
+        retain_grad=options.retain_grad or "intermediates" in keys,
+    )
 
 
 Evaluate = Callable[..., tuple[np.ndarray, Mapping[str, np.ndarray]]]
