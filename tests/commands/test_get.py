@@ -83,12 +83,20 @@ def test_numbers_that_are_not_finite_are_text(dezero):
 @pytest.mark.parametrize(
     "place",
     ["valu", "grad.z", "grad.x.y", "value.x", "value[2]", "value[-1]", "value[0][0]", "value[x]",
-     "sigma", "share.x", "nonfinite", "", ".", "value.", "[0]", "grad..x"],
+     "nonfinite", "", ".", "value.", "[0]", "grad..x"],
 )  # fmt: skip
 def test_what_is_not_there_lists_what_is(dezero, place):
     outcome = dezero("eval", "x*y", "x=[1,2]", "y=3", "--get", "value", "--get", place)
     assert (outcome.status, outcome.out) == (2, "")
     assert outcome.err == f"error: --get {place}: the result has value, grad.x, grad.y\n"
+
+
+@pytest.mark.parametrize("place", ["sigma", "share.x"])
+def test_an_uncertainty_needs_those_of_the_inputs(dezero, place):
+    for command in (["eval", "x*y", "x=1", "y=2"], ["batch"]):
+        outcome = dezero(*command, "--get", place)
+        assert (outcome.status, outcome.out) == (2, "")
+        assert outcome.err.startswith("error: --get sigma needs the inputs' uncertainties: add")
 
 
 def test_a_long_list_of_places_is_cut(dezero):
@@ -109,7 +117,7 @@ def test_it_goes_with_no_other_form_of_output(dezero):
         assert (outcome.status, outcome.out) == (2, "")
         assert outcome.err.startswith("error: --no-grad prints only the value")
     assert dezero("eval", "x*2", "x=1", "--no-grad", "--get", "grad.x").err == (
-        "error: --get grad.x: the result has value\n"
+        "error: --no-grad prints only the value: leave out --get grad\n"
     )
     assert "'--get' needs a value" in dezero("eval", "x*2", "x=1", "--get").err
 
