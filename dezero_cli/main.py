@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import os
 import signal
 import sys
@@ -136,6 +137,9 @@ def cli() -> None:
 def run(args: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status; every fault is shown here, in one line."""
     report.use_color("auto")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a letter that a terminal lacks is no fault
+            stream.reconfigure(errors="backslashreplace")
     try:
         if "_DEZERO_COMPLETE" in os.environ:
             cli.main(prog_name="dezero")

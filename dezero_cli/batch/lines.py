@@ -208,6 +208,8 @@ def _from_json(number: int, text: str, formula: Formula | None) -> Line:
         message = f"not JSON: {error.msg}"
         if "infinity" in error.msg:
             message = "a number is too large for a float64"
+        elif not text.rstrip().endswith("}"):
+            message += ": an object is one line, as jq -c writes it"
         expr = text if formula is None else formula.text
         return Line(number, expr, {}, fault=LineFault("json", message, error.colno))
     return _from_object(number, data, text, formula)
@@ -272,6 +274,9 @@ def _from_plain(number: int, text: str) -> Line:
 
 def _from_values(number: int, text: str, formula: Formula) -> Line:
     """What ``a=3 b=2`` asks of a formula."""
+    if text.lstrip().startswith("["):
+        message = "a record is an object, not a list: jq -c '.[]' makes a line of each"
+        return Line(number, formula.text, {}, fault=LineFault("json", message))
     try:
         return formula.line(number, _assignments(text.removeprefix(";"), formula.fields))
     except (ValuesError, ExpressionError) as error:

@@ -12,7 +12,7 @@ import click
 import numpy as np
 
 from dezero.functions import CONSTANTS
-from dezero_cli import places, reading, report
+from dezero_cli import reading, report
 from dezero_cli.arguments import (
     ExpressionCommand,
     file_names,
@@ -27,7 +27,7 @@ from dezero_cli.arguments import (
 )
 from dezero_cli.batch.answers import Answer, Settings, answer
 from dezero_cli.batch.lines import Formula, LineBlock, LineReader
-from dezero_cli.faults import UsageError
+from dezero_cli.faults import UsageError, did_you_mean
 from dezero_cli.language import values
 from dezero_cli.language.parser import parse
 from dezero_cli.language.results import Wanted, wanted_by
@@ -50,8 +50,18 @@ other fields may be anything. Values on the command line apply to every line. A 
 record with "error", and the others are still answered.
 """
 
-KEYS = ("value", "grad", "jacobian", "hessian", "sigma", "share", "line", "id", "expr")
-"""What ``--get`` may begin with."""
+KEYS = {
+    "value": 0,
+    "grad": 1,
+    "jacobian": 1,
+    "hessian": 2,
+    "sigma": 0,
+    "share": 1,
+    "line": 0,
+    "id": 0,
+    "expr": 0,
+}
+"""What ``--get`` may begin with, and how many names may follow."""
 
 
 @click.command(
@@ -101,8 +111,6 @@ def command(
     max_line: int,
 ) -> int:
     """Read blocks of lines, answer them, write the answers."""
-    for key in places.keys(get).difference(KEYS):
-        raise UsageError(f"--get {key}: a record has {', '.join(KEYS)}")
     sigmas = values.uncertainties(sigma)
     options = Wanted(wrt or None, no_grad, jacobian, hessian, sigmas=sigmas)
     wanted = wanted_by(get, options)
@@ -111,6 +119,8 @@ def command(
     if expr == "-" and "-" in files:
         raise UsageError("standard input cannot hold both the expression and the lines")
     formula = None if expr is None else _formula(expression_text(expr), given, wanted)
+    for place in get:
+        _check_place(place, formula, given)
     show = NumberFormat(precision, form)
     settings = Settings(given, wanted, fail_fast, max_line, formula, get, show)
     for name in files:
@@ -122,6 +132,21 @@ def command(
             if fail_fast and each.faults:
                 break
         return 1 if output.failed else 0
+
+
+def _check_place(place: str, formula: Formula | None, given: Mapping[str, np.ndarray]) -> None:
+    """Refuse a place of ``--get`` that no record can have."""
+    key, *names = place.partition("[")[0].split(".")
+    depth = KEYS.get(key)
+    known = ", ".join(each + ".NAME" * count for each, count in KEYS.items())
+    if depth is None or len(names) > depth:
+        raise UsageError(f"--get {place}: a record has {known}")
+    if formula is not None:
+        inputs = [*formula.fields, *(name for name in given if name not in formula.fields)]
+        for name in names:
+            if name not in inputs:
+                hint = did_you_mean(name, inputs) or f"the formula has {', '.join(inputs)}"
+                raise UsageError(f"--get {place}: no {name} in the formula: {hint}")
 
 
 def _formula(expr: str, given: Mapping[str, np.ndarray], wanted: Wanted) -> Formula:
