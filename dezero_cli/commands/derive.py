@@ -7,7 +7,8 @@ import click
 from dezero_cli import report
 from dezero_cli.arguments import ExpressionCommand, json_option
 from dezero_cli.faults import UsageError
-from dezero_cli.language import symbolic
+from dezero_cli.language import explain, symbolic
+from dezero_cli.language.expression import Expression
 from dezero_cli.language.parser import parse
 from dezero_cli.language.words import expression_and_values
 
@@ -48,6 +49,21 @@ def command(
         raise UsageError("--to prints code: leave out --json")
     expression = parse(text)
     names = symbolic.wanted_names(expression, wrt)
+    _write(text, expression, names, wrt, order, form, as_json)
+    if note := explain.note_on_e(expression, names, "--wrt e makes it an input"):
+        report.warn(note)
+
+
+def _write(
+    text: str,
+    expression: Expression,
+    names: list[str],
+    wrt: tuple[str, ...],
+    order: int,
+    form: str | None,
+    as_json: bool,
+) -> None:
+    """Write the derivatives by `names` as formulas or as code."""
     wanted, program = symbolic.derivatives(
         expression, symbolic.free_names(expression, wrt), names, order
     )

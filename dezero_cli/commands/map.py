@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dezero_cli import report
 from dezero_cli.arguments import (
     ExpressionCommand,
     file_names,
@@ -114,6 +115,8 @@ def _alone(found: Tables, plan: Plan, form: str | None, output: str | None) -> N
         mapping.map_tables(found, plan, target_format, output, progress)
     finally:
         progress.clear()
+    for note in progress.notes:
+        report.warn(note)
 
 
 def _spread(

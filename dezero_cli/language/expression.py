@@ -33,6 +33,9 @@ _ELEMENTWISE: Final = {known.function for known in FUNCTIONS.values() if known.e
     set(OPERATORS.values()) - {operator.matmul}
 )
 
+_POWERS: Final = {operator.pow, FUNCTIONS["pow"].function}
+"""The operator and the function that take a base, then an exponent."""
+
 
 class Load(NamedTuple):
     """A step: take the value of a name."""
@@ -85,6 +88,26 @@ class Expression:
         return tuple(self.places)
 
     @property
+    def e_alone(self) -> bool:
+        """Whether `e` stands where it is not the base of a power, as in ``e*x``.
+
+        Then it may well be meant as an input, such as a charge or an eccentricity.
+        """
+        if "e" not in self.places:
+            return False
+        stack: list[bool] = []  # for each operand, whether it is e itself
+        for step in self.steps:
+            if type(step) is not Apply:
+                stack.append(type(step) is Load and step.name == "e")
+                continue
+            operands = stack[len(stack) - step.arity :]
+            del stack[len(stack) - step.arity :]
+            if any(operands[step.function in _POWERS :]):
+                return True
+            stack.append(False)
+        return stack[0]
+
+    @property
     def elementwise(self) -> bool:
         """Whether evaluating stacked numbers gives the same as evaluating each of them."""
         return self.reduction is None
@@ -105,10 +128,12 @@ class Expression:
         """Apply the steps to `values`, a Variable for each name.
 
         A name without a value is one of `CONSTANTS`.  `keep` receives every operation with its
-        result; literals then take gradients, so that every result has one.  Raises
+        result; literals and constants then take gradients, so that every result has one.  Raises
         ExpressionError for a name without a value, and for an operation that NumPy refuses.
         """
         inputs = {name: self._value(name, values) for name in self.places}
+        if keep is not None:
+            inputs |= {name: Variable(x.data) for name, x in inputs.items() if name not in values}
         stack: list[Any] = []
         step: Any = None
         try:

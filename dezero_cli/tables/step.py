@@ -10,7 +10,7 @@ import numpy as np
 from dezero.functions import CONSTANTS
 from dezero.programs import native
 from dezero_cli.faults import ExpressionError, ValuesError, did_you_mean
-from dezero_cli.language import symbolic, values
+from dezero_cli.language import explain, symbolic, values
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.parser import parse
 from dezero_cli.language.results import Wanted, results
@@ -34,13 +34,15 @@ class Plan:
 class Step:
     """The compiled program of a plan for a table with the given columns.
 
-    `columns` are those that it reads, `results` the names of those that it adds.  Raises
-    ExpressionError or ValuesError if the plan does not fit the table.
+    `columns` are those that it reads, `results` the names of those that it adds, `notes` what the
+    user should know.  Raises ExpressionError or ValuesError if the plan does not fit the table.
     """
 
     def __init__(self, plan: Plan, table: Sequence[str]) -> None:
         self._expression = parse(plan.expr)
         _check_names(self._expression, plan, table)
+        note = explain.note_on_e(self._expression, [*table, *plan.constants], explain.GIVE_E)
+        self.notes = [note] if note else []
         used = [name for name in self._expression.names if name in table]
         self._constants = {n: np.array(value) for n, value in plan.constants.items()}
         self._sigmas = _uncertainties(plan, table)
