@@ -31,6 +31,7 @@ from dezero_cli.faults import UsageError
 from dezero_cli.language import values
 from dezero_cli.language.parser import parse
 from dezero_cli.language.results import Wanted
+from dezero_cli.language.spelling import canonical_words
 from dezero_cli.number_format import NumberFormat
 from dezero_cli.output import open_output
 from dezero_cli.progress import Progress
@@ -100,9 +101,10 @@ def command(
     max_line: int,
 ) -> int:
     """Read blocks of lines, answer them, write the answers."""
+    get = canonical_words(get)
     asked = _asked(get)
     wanted = Wanted(
-        wrt or None,
+        canonical_words(wrt) or None,
         no_grad,
         jacobian or "jacobian" in asked,
         hessian or "hessian" in asked,
@@ -134,11 +136,13 @@ def _asked(get: tuple[str, ...]) -> set[str]:
 
 def _formula(expr: str, given: Mapping[str, np.ndarray], wanted: Wanted) -> Formula:
     """The formula for all lines, and which fields of a record it takes."""
-    used = parse(expr).names
+    expression = parse(expr)
+    used = expression.names
     spread = [sigma for sigma in wanted.sigmas.values() if isinstance(sigma, str)]
-    fields = dict.fromkeys([*used, *(wanted.wrt or ()), *wanted.sigmas, *spread])
+    names = dict.fromkeys([*used, *(wanted.wrt or ()), *wanted.sigmas, *spread])
+    fields = {name: expression.written(name) if name in used else name for name in names}
     required = frozenset(used).difference(CONSTANTS, given)
-    return Formula(expr, tuple(fields), required)
+    return Formula(expr, fields, required)
 
 
 def _answered(

@@ -20,6 +20,7 @@ from dezero_cli.faults import UsageError
 from dezero_cli.language import derivatives, values
 from dezero_cli.language.parser import parse
 from dezero_cli.language.results import inputs
+from dezero_cli.language.spelling import canonical_words
 from dezero_cli.language.words import expression_and_values
 from dezero_cli.number_format import NumberFormat
 
@@ -76,14 +77,16 @@ def command(
     text, assignments = expression_and_values(words)
     expression = parse(text)
     given = values.all_given(vars_file, assignments)
-    names = [n for n in inputs(expression, given, wrt or None) if given[n].size]
+    asked = canonical_words(wrt) or None
+    names = [n for n in inputs(expression, given, asked) if given[n].size]
     compared = derivatives.check(expression, given, names, tolerance)
     wrong = [name for name, comparison in compared.items() if not comparison.agrees.all()]
     show = NumberFormat(precision, form)
     if as_json or get:
         checks = {name: _object(comparison) for name, comparison in compared.items()}
         result = {"expr": text, "agrees": not wrong, "check": checks}
-        shown = "".join(places.text(places.found(result, w), show) + "\n" for w in get)
+        wanted = canonical_words(get)
+        shown = "".join(places.text(places.found(result, w), show) + "\n" for w in wanted)
         report.write(shown if get else report.json_line(result))
     else:
         rows = [_row(name, comparison, show) for name, comparison in compared.items()]

@@ -27,6 +27,7 @@ from dezero_cli.language import values
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.parser import parse
 from dezero_cli.language.results import Wanted, results
+from dezero_cli.language.spelling import canonical_words
 from dezero_cli.language.words import expression_and_values
 from dezero_cli.number_format import NumberFormat
 
@@ -80,10 +81,10 @@ def command(
     """Read the arguments, evaluate, report."""
     if get and as_json:
         raise UsageError("--get prints numbers alone: leave out --json")
-    sigmas = values.uncertainties(sigma)
+    sigmas, get = values.uncertainties(sigma), canonical_words(get)
     asked = {what.partition(".")[0] for what in get}
     wanted = Wanted(
-        wrt or None,
+        canonical_words(wrt) or None,
         no_grad,
         jacobian or "jacobian" in asked,
         hessian or "hessian" in asked,

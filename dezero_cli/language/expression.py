@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -11,6 +12,7 @@ import numpy
 from dezero import Variable, constant
 from dezero.functions import CONSTANTS, FUNCTIONS
 from dezero_cli.language import diagnosis
+from dezero_cli.language.spelling import NAME
 
 OPERATORS: Final[Mapping[str, Callable[..., Any]]] = {
     "less": operator.lt,
@@ -71,8 +73,9 @@ Steps = tuple[Load | Literal | Apply, ...]
 class Expression:
     """A parsed expression; it never changes, and threads may share it.
 
-    `text` is what was parsed; `places` maps each free name, in order of appearance and constants
-    included, to where it first appears; `steps` is the expression in postfix order.
+    `text` is what was parsed; `places` maps each free name, in its canonical spelling and in order
+    of appearance, constants included, to where it first appears; `steps` is the expression in
+    postfix order.
     """
 
     __slots__ = ("places", "steps", "text")
@@ -86,6 +89,12 @@ class Expression:
     def names(self) -> tuple[str, ...]:
         """Every free name, in order of first appearance."""
         return tuple(self.places)
+
+    def written(self, name: str) -> str:
+        """A name as it is spelt where it first appears in the text."""
+        spelling = re.compile(NAME).match(self.text, self.places[name])
+        assert spelling is not None
+        return spelling[0]
 
     @property
     def e_alone(self) -> bool:

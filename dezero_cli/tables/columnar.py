@@ -158,6 +158,8 @@ def _schema_of(frame: pl.LazyFrame, name: str, form: str) -> Schema:
         return dict(frame.collect_schema())
     except (pl.exceptions.PolarsError, OSError) as fault:
         reason = encode.first_line(fault).rpartition("out of specification: ")[2]
+        if "InvalidNumber" in reason:  # a row that is not JSON has been refused before
+            reason = "a number is too large for a float64: write CSV, TSV or JSON Lines instead"
         raise TableError(f"cannot be read as {form}: {reason}", name) from None
 
 
