@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Final
 
-NAME: Final = r"[A-Za-z_\u0080-\U0010ffff][0-9A-Za-z_\u0080-\U0010ffff]*"
-"""A name, as a regular expression; what is not ASCII is then judged by str.isidentifier."""
+NAME: Final = r"[^\x00-@\[-^`{-\x7f][^\x00-/:-@\[-^`{-\x7f]*"
+"""A name as in the grammar: what is not ASCII is then judged by str.isidentifier."""
 
 
 def canonical(name: str) -> str:
