@@ -240,7 +240,7 @@ def _from_object(number: int, data: dict[str, Any], line: bytes, formula: Formul
 
 def _repeated_field(line: bytes, data: dict[str, Any], formula: Formula) -> LineFault | None:
     """The fault of a record that has a field of the formula twice."""
-    if not json_input.repeated(line, [data]):
+    if not json_input.repeated(line, len(data)):
         return None
     keys = [meant(name, key, data) for name, key in formula.fields.items()]
     used = [key for key in keys if key is not None]
@@ -259,7 +259,7 @@ def _asked(number: int, data: dict[str, Any], line: bytes) -> Line:
         asked.fault = LineFault("json", f'"expr" {what}')
     elif given is not None and type(given) is not dict:
         asked.fault, asked.values = LineFault("json", '"vars" must be an object'), {}
-    elif json_input.repeated(line, (data, asked.values)):
+    elif json_input.repeated(line, len(data) + len(asked.values)):
         asked.fault = _repeated(line)
     try:
         asked.values = json_input.named("", asked.values)

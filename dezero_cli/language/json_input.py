@@ -7,7 +7,6 @@ refuses it), and a name that is given twice is a fault (orjson keeps the last).
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -70,7 +69,7 @@ def named(what: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
 
     Raises ValuesError for a name that stands there twice, once in each spelling.
     """
-    if all(map(str.isascii, given)):
+    if "".join(given).isascii():
         return given
     found = {canonical(name): item for name, item in given.items()}
     if len(found) < len(given):
@@ -79,12 +78,11 @@ def named(what: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
     return found
 
 
-def repeated(text: bytes, objects: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether a text may have a key more than once, if these `objects` are all that it has.
+def repeated(text: bytes, keys: int) -> bool:
+    """Whether a text may have a key more than once, if its data has so many `keys` in all.
 
     Each key has a colon behind it, so that counting colons nearly always tells.
     """
-    keys = sum(map(len, objects))
     if text.count(b":") == keys:
         return False
     return text.count(b'":') != keys or _BLANK_COLON.search(text) is not None
@@ -99,6 +97,8 @@ def first_repeated(text: bytes, *path: str, names: Iterable[str] | None = None) 
 
     With `names` only these keys count.
     """
+    import json
+
     try:
         found: Any = json.loads(text, object_pairs_hook=_Pairs, parse_int=str, parse_float=str)
     except RecursionError:  # nested deeper than any value may be

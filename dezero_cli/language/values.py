@@ -201,7 +201,7 @@ def from_object(what: str, text: bytes) -> dict[str, np.ndarray]:
     for name in data:
         if not name.isidentifier():
             raise ValuesError(f"{what}: {name!r} is not a name")
-    twice = json_input.first_repeated(text) if json_input.repeated(text, [data]) else None
+    twice = json_input.first_repeated(text) if json_input.repeated(text, len(data)) else None
     if twice is not None:
         raise ValuesError(f"{what}: {twice} is given twice")
     given = json_input.named(f"{what}: ", data)
