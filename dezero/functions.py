@@ -323,7 +323,6 @@ NAMES: dict[str, Known] = FUNCTIONS | {
 CONSTANTS: dict[str, float] = {
     "pi": float(np.pi),
     "e": float(np.e),
-    "tau": 2 * float(np.pi),
     "inf": float(np.inf),
     "nan": float(np.nan),
 }

@@ -11,6 +11,7 @@ class Progress:
 
     `label` names the command, `what` is what it counts (rows, lines); `total` is the sum of all
     the `amount` that `add` will be given, such as bytes.  If `total` is 0, nothing is shown.
+    `notes` are what the user is to be told once the work is done.
     """
 
     INTERVAL = 0.2
@@ -21,6 +22,7 @@ class Progress:
         self.what = what
         self.count = self._amount = 0
         self.begun = False
+        self.notes: list[str] = []
         self._start = self._shown = time.monotonic()
         self._wanted = total > 0 and sys.stderr.isatty()
 

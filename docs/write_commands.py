@@ -22,7 +22,7 @@ For all commands:
   `--` before it.
 - Results go to standard output, messages to standard error.
 - The exit status is 0 on success, 1 if something failed during the run (a bad line of a batch, a
-  check that disagrees, a result that is not finite with `--strict`, a full disk), and 2 if the
+  check that does not agree, a result that is not finite with `--strict`, a full disk), and 2 if the
   command line is wrong. Ctrl-C gives 130.
 - Messages are coloured only on a terminal. `--color never`, or the environment variable
   `NO_COLOR`, turns that off; `--color always` keeps the colour in a pipe.

@@ -13,7 +13,7 @@ from dezero_cli.language import derivatives, symbolic
 from dezero_cli.language.parser import parse
 
 CORPUS = Path(__file__).parent / "data" / "corpus"
-FORMULA = Formula("x**2 + e*y", ("x", "e", "y"), frozenset("xy"))
+FORMULA = Formula("x**2 + e*y", {"x": "x", "e": "e", "y": "y"}, frozenset("xy"))
 MOST = 20
 """Operations beyond which an expression is parsed but not differentiated as a formula."""
 

@@ -28,9 +28,8 @@ import orjson
 from dezero_cli.batch.lines import Formula, LineBlock, lines_of
 
 _MARK = int.from_bytes(os.urandom(5), "big") << 8
-_JSON = re.compile(rb'("[^"\\]*(?:\\.[^"\\]*)*")(\s*:)?|-?\d[\d.eE+-]*|true|false|null')
+_JSON = re.compile(rb'("[^"\\]*(?:\\.[^"\\]*)*"?)(\s*:)?|-?\d[\d.eE+-]*|true|false|null')
 _PLAIN = re.compile(rb"=\s*(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)(?=\s|$)")
-_NEGATIVE_ZERO = re.compile(rb"-0(?![.\deE])")
 
 
 @dataclass(slots=True)
@@ -77,8 +76,6 @@ def _flat(data: bytes, pieces: list[bytes], count: int) -> list[Any] | None:
     """The slots and marks of all lines, in alternation; None if a line is not alike."""
     first, *between, last = pieces
     if not data.startswith(first) or not data.endswith(last):
-        return None
-    if first[:1] != b"{" and _NEGATIVE_ZERO.search(data):  # JSON would read it as the integer 0
         return None
     marks = [*range(_MARK + 1, _MARK + len(pieces) - 1), _MARK]
     body = data[len(first) : len(data) - len(last)].replace(last + b"\n" + first, b",%d," % _MARK)

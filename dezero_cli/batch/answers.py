@@ -17,7 +17,7 @@ from dezero_cli import places, report
 from dezero_cli.batch.alike import alike
 from dezero_cli.batch.lines import Formula, Line, LineBlock, LineFault, arrays, lines_of
 from dezero_cli.faults import ExpressionError, ValuesError
-from dezero_cli.language import values
+from dezero_cli.language import json_input, values
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.parser import parse
 from dezero_cli.language.results import Wanted, results
@@ -57,7 +57,7 @@ def answer(block: LineBlock, settings: Settings) -> Answer:
     lines = alike(block, settings.longest, settings.formula)
     if lines is not None:
         numbers = range(block.first, block.first + block.count)
-        out = _stacked(numbers, lines.identities, lines.expr, lines.columns, settings)
+        out = _stacked(numbers, lines.identities, lines.expr, lines.columns, settings, block.data)
         if out is not None:
             return Answer(out)
     asked = lines_of(block, settings.longest, settings.formula)
@@ -120,16 +120,20 @@ def _stacked(
     expr: str,
     columns: Mapping[str, Sequence[Any]],
     settings: Settings,
+    text: bytes = b"",
 ) -> bytes | None:
     """The answers to lines of one expression in one pass.
 
     None if that is not possible: for values that are not numbers, for an expression that mixes the
-    elements of arrays, and for one with a fault.
+    elements of arrays, for one with a fault, and for a 0 whose sign the `text` of the lines has.
     """
     try:
         expression = parse(expr)
         given = _columns(len(numbers), columns, settings.used(expression))
         if given is None or not expression.elementwise:
+            return None
+        zeros = text and not all(given[name].all() for name in columns)
+        if zeros and json_input.has_negative_zero(text):
             return None
         answers = results(expression, given, settings.wanted, stacked=True, own=columns)
     except Exception:  # noqa: BLE001, answered by itself, each line says what is wrong with it

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,8 @@ import orjson
 
 from dezero_cli import reading
 from dezero_cli.faults import ExpressionError, ValuesError
-from dezero_cli.language import values
+from dezero_cli.language import json_input, values
+from dezero_cli.language.spelling import NAME, meant
 
 BLOCK = 128 * 1024
 """Bytes to read at once: enough lines to group, but little memory."""
@@ -22,7 +23,7 @@ BLOCK = 128 * 1024
 MOST_LISTED = 8
 """Fields of a record that a message lists at most."""
 
-_NEXT_VALUE = re.compile(r"\s+(?=[^\W\d]\w*\s*=(?!=))")
+_NEXT_VALUE = re.compile(rf"\s+(?={NAME}\s*=(?!=))")
 
 
 @dataclass(slots=True)
@@ -54,20 +55,24 @@ class Line:
 class Formula:
     """One expression for all lines, which are then records: objects whose fields are its values.
 
-    `fields` are those that are taken from a record, in order; without a field that is `required`
-    a line has a fault.  All other fields may be anything.
+    `fields` are the names that are taken from a record, in order, each as it is written in the
+    expression; without a field that is `required` a line has a fault.  All other fields may be
+    anything.
     """
 
     text: str
-    fields: tuple[str, ...]
+    fields: Mapping[str, str]
     required: frozenset[str]
 
     def line(self, number: int, record: Mapping[str, Any]) -> Line:
         """What a record asks."""
-        given = {name: record[name] for name in self.fields if name in record}
+        given = {name: record[key] for name, key in self.fields.items() if key in record}
+        if len(given) < len(self.fields):  # perhaps the record spells a name in another way
+            keys = {name: meant(name, key, record) for name, key in self.fields.items()}
+            given = {name: record[key] for name, key in keys.items() if key is not None}
         asked = Line(number, self.text, given)
-        if len(asked.values) < len(self.fields):
-            missing = [n for n in self.fields if n in self.required and n not in record]
+        if len(given) < len(self.fields):
+            missing = [n for n in self.fields if n in self.required and n not in given]
             if missing:
                 known = ", ".join(itertools.islice(record, MOST_LISTED)) or "nothing"
                 known += ", ..." * (len(record) > MOST_LISTED)
@@ -175,12 +180,21 @@ def lines_of(block: LineBlock, longest: int, formula: Formula | None = None) -> 
     for number, line in enumerate(block.data.split(b"\n"), block.first):
         if line.startswith(b"{") and len(line) <= longest:
             with contextlib.suppress(orjson.JSONDecodeError):
-                found.append(_from_object(number, orjson.loads(line), line, formula))
+                data = orjson.loads(line)
+                if b"-0" in line:
+                    data = _signed(line, data)
+                found.append(_from_object(number, data, line, formula))
                 continue
         bare = line.strip()
         if bare and not bare.startswith(b"#"):
             found.append(_line(number, line.removesuffix(b"\r"), longest, formula))
     return found
+
+
+def _signed(line: bytes, data: dict[str, Any]) -> dict[str, Any]:
+    """The object of a line with the sign of every ``-0``, but for its "id", which is no number."""
+    found: dict[str, Any] = json_input.signed(line, data)
+    return found | {"id": data["id"]} if found is not data and "id" in data else found
 
 
 def _line(number: int, line: bytes, longest: int, formula: Formula | None) -> Line:
@@ -203,23 +217,21 @@ def _line(number: int, line: bytes, longest: int, formula: Formula | None) -> Li
 
 def _from_json(number: int, text: str, formula: Formula | None) -> Line:
     try:
-        data = orjson.loads(text)
+        data = json_input.loads(text)
     except orjson.JSONDecodeError as error:
         message = f"not JSON: {error.msg}"
-        if "infinity" in error.msg:
-            message = "a number is too large for a float64"
-        elif not text.rstrip().endswith("}"):
+        if not text.rstrip().endswith("}"):
             message += ": an object is one line, as jq -c writes it"
         expr = text if formula is None else formula.text
         return Line(number, expr, {}, fault=LineFault("json", message, error.colno))
-    return _from_object(number, data, text, formula)
+    return _from_object(number, data, text.encode(), formula)
 
 
-def _from_object(
-    number: int, data: dict[str, Any], line: bytes | str, formula: Formula | None
-) -> Line:
+def _from_object(number: int, data: dict[str, Any], line: bytes, formula: Formula | None) -> Line:
     """What the JSON object in `line` asks."""
-    asked = _asked(number, data) if formula is None else formula.line(number, data)
+    asked = _asked(number, data, line) if formula is None else formula.line(number, data)
+    if formula is not None and asked.fault is None:
+        asked.fault = _repeated_field(line, data, formula)
     if "id" in data:
         try:
             asked.identity = (_exact(data["id"], line),)
@@ -228,7 +240,19 @@ def _from_object(
     return asked
 
 
-def _asked(number: int, data: dict[str, Any]) -> Line:
+def _repeated_field(line: bytes, data: dict[str, Any], formula: Formula) -> LineFault | None:
+    """The fault of a record that has a field of the formula twice."""
+    if not json_input.repeated(line, len(data)):
+        return None
+    keys = [meant(name, key, data) for name, key in formula.fields.items()]
+    used = [key for key in keys if key is not None]
+    if b"\\" not in line and all(line.count(orjson.dumps(key)) == 1 for key in used):
+        return None  # the colons are those of other fields
+    twice = json_input.first_repeated(line, names=used)
+    return None if twice is None else LineFault("values", f"{twice} is given twice")
+
+
+def _asked(number: int, data: dict[str, Any], line: bytes) -> Line:
     """The expression and the values of {"expr": ..., "vars": {...}}."""
     expr, given = data.get("expr"), data.get("vars")
     asked = Line(number, expr if type(expr) is str else "", given or {})
@@ -237,10 +261,25 @@ def _asked(number: int, data: dict[str, Any]) -> Line:
         asked.fault = LineFault("json", f'"expr" {what}')
     elif given is not None and type(given) is not dict:
         asked.fault, asked.values = LineFault("json", '"vars" must be an object'), {}
+    elif json_input.repeated(line, len(data) + len(asked.values)):
+        asked.fault = _repeated(line)
+    try:
+        asked.values = json_input.named("", asked.values)
+    except ValuesError as error:
+        asked.fault, asked.values = LineFault("values", str(error)), {}
     return asked
 
 
-def _exact(identity: Any, line: bytes | str) -> Any:
+def _repeated(line: bytes) -> LineFault | None:
+    """The fault of a line that has a key or a value twice."""
+    if (key := json_input.first_repeated(line, names=("expr", "vars"))) is not None:
+        return LineFault("json", f'"{key}" is given twice')
+    if (name := json_input.first_repeated(line, "vars")) is not None:
+        return LineFault("values", f"{name} is given twice")
+    return None
+
+
+def _exact(identity: Any, line: bytes) -> Any:
     """An "id" with its integers as they are in the line, even if orjson has made floats of them.
 
     Raises orjson.JSONEncodeError for an "id" nested deeper than orjson can write.
@@ -283,7 +322,7 @@ def _from_values(number: int, text: str, formula: Formula) -> Line:
         return Line(number, formula.text, {}, fault=LineFault("values", str(error)))
 
 
-def _assignments(text: str, fields: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+def _assignments(text: str, fields: Collection[str] | None = None) -> dict[str, np.ndarray]:
     """The arrays of ``a=3 b=2``; with `fields` of these names alone, others may be anything."""
     words = [word.strip() for word in _NEXT_VALUE.split(" " + text) if word.strip()]
     if fields is not None:

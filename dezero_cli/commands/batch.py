@@ -31,6 +31,7 @@ from dezero_cli.faults import UsageError, did_you_mean
 from dezero_cli.language import values
 from dezero_cli.language.parser import parse
 from dezero_cli.language.results import Wanted, wanted_by
+from dezero_cli.language.spelling import canonical_words
 from dezero_cli.language.words import expression_text
 from dezero_cli.number_format import NumberFormat
 from dezero_cli.output import open_output
@@ -111,8 +112,8 @@ def command(
     max_line: int,
 ) -> int:
     """Read blocks of lines, answer them, write the answers."""
-    sigmas = values.uncertainties(sigma)
-    options = Wanted(wrt or None, no_grad, jacobian, hessian, sigmas=sigmas)
+    sigmas, get = values.uncertainties(sigma), canonical_words(get)
+    options = Wanted(canonical_words(wrt) or None, no_grad, jacobian, hessian, sigmas=sigmas)
     wanted = wanted_by(get, options)
     files = [word for word in words if not values.is_assignment(word)] or ["-"]
     given = values.assignments(word for word in words if values.is_assignment(word))
@@ -151,11 +152,13 @@ def _check_place(place: str, formula: Formula | None, given: Mapping[str, np.nda
 
 def _formula(expr: str, given: Mapping[str, np.ndarray], wanted: Wanted) -> Formula:
     """The formula for all lines, and which fields of a record it takes."""
-    used = parse(expr).names
+    expression = parse(expr)
+    used = expression.names
     spread = [sigma for sigma in wanted.sigmas.values() if isinstance(sigma, str)]
-    fields = dict.fromkeys([*used, *(wanted.wrt or ()), *wanted.sigmas, *spread])
+    names = dict.fromkeys([*used, *(wanted.wrt or ()), *wanted.sigmas, *spread])
+    fields = {name: expression.written(name) if name in used else name for name in names}
     required = frozenset(used).difference(CONSTANTS, given)
-    return Formula(expr, tuple(fields), required)
+    return Formula(expr, fields, required)
 
 
 def _answered(

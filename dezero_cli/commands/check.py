@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
 from dezero_cli import places, report
 from dezero_cli.arguments import (
@@ -20,21 +19,23 @@ from dezero_cli.faults import UsageError
 from dezero_cli.language import derivatives, values
 from dezero_cli.language.parser import parse
 from dezero_cli.language.results import inputs
+from dezero_cli.language.spelling import canonical_words
 from dezero_cli.language.words import expression_and_values
 from dezero_cli.number_format import NumberFormat
 
 if TYPE_CHECKING:
     from dezero.calculus import Comparison
 
-HELP = """Compare the gradient of EXPR with a numerical one; exit with status 1 if they disagree.
+HELP = """Compare the gradient of EXPR with numerical ones; exit with status 1 unless they agree.
 
 \b
   dezero check 'sin(x)*y' x=1 y=2
   dezero check 'sum((x@w - y)**2)' x=@x.csv 'w=[1,2]' y=@y.csv --wrt w
 
-The numerical gradient uses the complex step if the expression allows it, otherwise Richardson's
-extrapolation of central differences. For an array, the element that agrees least is shown;
---json has them all.
+The numerical methods are the complex step, if the expression allows it, and Richardson's
+extrapolation of differences with steps of several sizes. The gradient is called wrong only if two
+methods that confirm each other exclude it; where they do not, as at a kink, the answer is that it
+cannot be told. For an array, the element that agrees least is shown; --json has them all.
 """
 
 
@@ -76,27 +77,41 @@ def command(
     text, assignments = expression_and_values(words)
     expression = parse(text)
     given = values.all_given(vars_file, assignments)
-    names = [n for n in inputs(expression, given, wrt or None) if given[n].size]
+    asked = canonical_words(wrt) or None
+    names = [n for n in inputs(expression, given, asked) if given[n].size]
     compared = derivatives.check(expression, given, names, tolerance)
-    wrong = [name for name, comparison in compared.items() if not comparison.agrees.all()]
+    verdicts = {name: _verdict(comparison) for name, comparison in compared.items()}
+    unconfirmed = [name for name, verdict in verdicts.items() if not verdict]
     show = NumberFormat(precision, form)
     if as_json or get:
         checks = {name: _object(comparison) for name, comparison in compared.items()}
-        result = {"expr": text, "agrees": not wrong, "check": checks}
-        shown = "".join(places.text(places.found(result, w), show) + "\n" for w in get)
+        agrees = False if False in verdicts.values() else None if unconfirmed else True
+        result = {"expr": text, "agrees": agrees, "check": checks}
+        wanted = canonical_words(get)
+        shown = "".join(places.text(places.found(result, w), show) + "\n" for w in wanted)
         report.write(shown if get else report.json_line(result))
     else:
         rows = [_row(name, comparison, show) for name, comparison in compared.items()]
         header = ("", "analytic", "numerical", "difference", "method")
         report.write(report.columns([header, *rows]) if rows else "nothing to check: no inputs\n")
-    for name in wrong:
+    for name in unconfirmed:
         report.warn(f"error: {_fault(name, compared[name])}")
-    return 1 if wrong else 0
+    return 1 if unconfirmed else 0
+
+
+def _verdict(comparison: Comparison) -> bool | None:
+    """Whether all elements of an input agree; None if none disagrees and some cannot be told."""
+    if comparison.disagrees.any():
+        return False
+    return True if comparison.agrees.all() else None
 
 
 def _object(comparison: Comparison) -> dict[str, Any]:
+    verdict = _verdict(comparison)
+    why = {"reason": comparison.reason[comparison.worst]} if verdict is None else {}
     return {
-        "agrees": bool(comparison.agrees.all()),
+        "agrees": verdict,
+        **why,
         "method": comparison.method,
         "analytic": comparison.analytic,
         "numerical": comparison.numerical,
@@ -110,8 +125,8 @@ def _row(name: str, comparison: Comparison, show: NumberFormat) -> tuple[str, ..
     worst = comparison.worst
     numbers = (comparison.analytic, comparison.numerical, comparison.difference)
     texts = [show(array[worst]) for array in numbers]
-    verdict = "" if comparison.agrees.all() else "  DISAGREES"
-    return (report.element_label(name, worst), *texts, comparison.method + verdict)
+    said = {True: "", False: "  DISAGREES", None: "  CANNOT TELL"}[_verdict(comparison)]
+    return (report.element_label(name, worst), *texts, comparison.method + said)
 
 
 def _fault(name: str, comparison: Comparison) -> str:
@@ -119,7 +134,7 @@ def _fault(name: str, comparison: Comparison) -> str:
     worst = comparison.worst
     count = comparison.agrees.size - int(comparison.agrees.sum())
     others = f" (and {count - 1} more elements)" if count > 1 else ""
-    what = "disagrees with the numerical derivative (at a kink, neither is wrong)"
-    if np.isnan(comparison.difference[worst]):
-        what = "cannot be checked: a derivative is not finite there"
+    what = f"cannot be checked: {comparison.reason[worst]}"
+    if comparison.disagrees[worst]:
+        what = "disagrees with the numerical derivative"
     return f"{report.element_label(name, worst)} {what}{others}"

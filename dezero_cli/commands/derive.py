@@ -5,10 +5,12 @@ from __future__ import annotations
 import click
 
 from dezero_cli import report
-from dezero_cli.arguments import ExpressionCommand, json_option
+from dezero_cli.arguments import ExpressionCommand, json_option, wrt_option
 from dezero_cli.faults import UsageError
-from dezero_cli.language import symbolic
+from dezero_cli.language import explain, symbolic
+from dezero_cli.language.expression import Expression
 from dezero_cli.language.parser import parse
+from dezero_cli.language.spelling import canonical_words
 from dezero_cli.language.words import expression_and_values
 
 HELP = """Print each partial derivative of EXPR as a formula.
@@ -25,9 +27,7 @@ FORMS = ("latex", "c", "numpy", "sql", "js")
 
 @click.command("derive", cls=ExpressionCommand, help=HELP)
 @click.argument("words", nargs=-1, metavar="EXPR")
-@click.option(
-    "--wrt", multiple=True, metavar="NAME", help="Differentiate by NAME only (repeatable)."
-)
+@wrt_option
 @click.option(
     "--order", type=click.IntRange(1, 20), default=1, metavar="N", help="Order of the derivatives."
 )
@@ -46,8 +46,23 @@ def command(
         )
     if form and as_json:
         raise UsageError("--to prints code: leave out --json")
-    expression = parse(text)
+    expression, wrt = parse(text), canonical_words(wrt)
     names = symbolic.wanted_names(expression, wrt)
+    _write(text, expression, names, wrt, order, form, as_json)
+    if note := explain.note_on_e(expression, names, "--wrt e makes it an input"):
+        report.warn(note)
+
+
+def _write(
+    text: str,
+    expression: Expression,
+    names: list[str],
+    wrt: tuple[str, ...],
+    order: int,
+    form: str | None,
+    as_json: bool,
+) -> None:
+    """Write the derivatives by `names` as formulas or as code."""
     wanted, program = symbolic.derivatives(
         expression, symbolic.free_names(expression, wrt), names, order
     )

@@ -27,6 +27,7 @@ from dezero_cli.language import values
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.parser import parse
 from dezero_cli.language.results import Wanted, results, wanted_by
+from dezero_cli.language.spelling import canonical_words
 from dezero_cli.language.words import expression_and_values
 from dezero_cli.number_format import NumberFormat
 
@@ -80,7 +81,8 @@ def command(
     """Read the arguments, evaluate, report."""
     if get and as_json:
         raise UsageError("--get prints numbers alone: leave out --json")
-    sigmas = values.uncertainties(sigma)
+    sigmas, get = values.uncertainties(sigma), canonical_words(get)
+    wrt = canonical_words(wrt)
     options = Wanted(wrt or None, no_grad, jacobian, hessian, retain_grad, sigmas)
     wanted = wanted_by(get, options)
     text, assignments = expression_and_values(words)

@@ -10,7 +10,7 @@ from dezero.functions import CONSTANTS
 from dezero_cli import report
 from dezero_cli.arguments import ExpressionCommand
 from dezero_cli.faults import UsageError
-from dezero_cli.language import values
+from dezero_cli.language import explain, values
 from dezero_cli.language.parser import parse
 from dezero_cli.language.words import expression_and_values
 from dezero_cli.pictures import graph as drawing
@@ -51,3 +51,5 @@ def command(words: tuple[str, ...], form: str | None, output: Path | None) -> No
         drawing.draw(drawing.dot(graph), output)
     else:
         report.write(drawing.mermaid(graph) if form == "mermaid" else drawing.dot(graph))
+    if note := explain.note_on_e(expression, given, explain.GIVE_E):
+        report.warn(note)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dezero_cli import report
 from dezero_cli.arguments import (
     ExpressionCommand,
     file_names,
@@ -19,6 +20,7 @@ from dezero_cli.extras import require
 from dezero_cli.faults import UsageError, ValuesError
 from dezero_cli.language import values
 from dezero_cli.language.results import Wanted
+from dezero_cli.language.spelling import canonical_words
 from dezero_cli.language.words import expression_text
 from dezero_cli.progress import Progress
 from dezero_cli.tables import files
@@ -87,7 +89,7 @@ def command(
     resume: bool,
 ) -> None:
     """Read the arguments, find the tables, compute every row."""
-    wanted = Wanted(wrt or None, no_grad, sigmas=values.sigma_words(sigma))
+    wanted = Wanted(canonical_words(wrt) or None, no_grad, sigmas=values.sigma_words(sigma))
     if resume and not scheduler:
         raise UsageError("--resume needs --scheduler")
     text, names, constants = _sorted(words)
@@ -114,6 +116,8 @@ def _alone(found: Tables, plan: Plan, form: str | None, output: str | None) -> N
         mapping.map_tables(found, plan, target_format, output, progress)
     finally:
         progress.clear()
+    for note in progress.notes:
+        report.warn(note)
 
 
 def _spread(

@@ -13,7 +13,7 @@ import numpy as np
 from dezero_cli import report
 from dezero_cli.arguments import ExpressionCommand
 from dezero_cli.faults import UsageError, did_you_mean
-from dezero_cli.language import symbolic, values
+from dezero_cli.language import explain, symbolic, values
 from dezero_cli.language.diagnosis import missing_value
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.parser import parse
@@ -85,6 +85,9 @@ def command(
         report.warn(f"note: the font lacks these letters, so the picture shows boxes: {missing}")
     with open_output(output) as target:
         target.write(picture)
+    given = {*fixed, *(each.name for each in ranges)}
+    if note := explain.note_on_e(expression, given, explain.GIVE_E):
+        report.warn(note)
 
 
 def _form(output: str | None) -> str:

@@ -89,10 +89,13 @@ def _by_pairs(
 def _recorded(
     expression: Expression, values: Values, names: Sequence[str], keep: Kept | None = None
 ) -> tuple[Variable, list[Variable]]:
-    """The value with its graph, and the Variables of `names`."""
+    """The value with its graph, and the Variables of `names`.
+
+    With `keep` all inputs take gradients, so that what is made of the others alone has one too.
+    """
     wanted = set(names)
     variables = {
-        name: Variable(array) if name in wanted else constant(array)
+        name: Variable(array) if name in wanted or keep is not None else constant(array)
         for name, array in values.items()
     }
     return expression.evaluate(variables, keep), [variables[name] for name in names]

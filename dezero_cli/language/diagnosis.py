@@ -63,7 +63,7 @@ KEYWORDS = {
     "if": "write where(condition, a, b)",
     "else": "write where(condition, a, b)",
 }
-GREEK = {"π": "pi", "τ": "tau"}
+GREEK = {"π": "pi"}
 WORDS = {"lambda", "import", "return", "yield", "in", "is", "for", "var", "def", "let"}
 
 

@@ -1,14 +1,15 @@
-"""Why a result is not finite: the first operation that made it so."""
+"""Notes: why a result is not finite, and what an `e` was taken for."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 
 from dezero import Variable
+from dezero.functions import CONSTANTS
 from dezero_cli.language.expression import Apply, Expression
 from dezero_cli.language.parser import parse, tokens
 from dezero_cli.number_format import number_text
@@ -38,6 +39,21 @@ def explanation(expression: Expression, values: Mapping[str, np.ndarray]) -> str
                 subject = f"the derivative of {expression.text[operation.start : operation.end]}"
                 return _note(subject, operand.grad, expression, operation, values)
     return None
+
+
+GIVE_E = "e=VALUE gives it another value"
+"""What to do about an `e` where names take their values from NAME=VALUE."""
+
+
+def note_on_e(expression: Expression, inputs: Collection[str], instead: str) -> str | None:
+    """The note on an `e` that is a number here although it may be meant as an input.
+
+    None if it is one of the `inputs`, and if it is only the base of powers, as in ``e**x``.
+    `instead` says how to make it an input.
+    """
+    if "e" in inputs or not expression.e_alone:
+        return None
+    return f"note: e is {number_text(CONSTANTS['e'])} here; {instead}"
 
 
 def _operands_finite(result: Variable) -> bool:

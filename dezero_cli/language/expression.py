@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -11,6 +12,7 @@ import numpy
 from dezero import Variable, constant
 from dezero.functions import CONSTANTS, FUNCTIONS
 from dezero_cli.language import diagnosis
+from dezero_cli.language.spelling import NAME
 
 OPERATORS: Final[Mapping[str, Callable[..., Any]]] = {
     "less": operator.lt,
@@ -32,6 +34,9 @@ OPERATORS: Final[Mapping[str, Callable[..., Any]]] = {
 _ELEMENTWISE: Final = {known.function for known in FUNCTIONS.values() if known.elementwise} | (
     set(OPERATORS.values()) - {operator.matmul}
 )
+
+_POWERS: Final = {operator.pow, FUNCTIONS["pow"].function}
+"""The operator and the function that take a base, then an exponent."""
 
 
 class Load(NamedTuple):
@@ -68,8 +73,9 @@ Steps = tuple[Load | Literal | Apply, ...]
 class Expression:
     """A parsed expression; it never changes, and threads may share it.
 
-    `text` is what was parsed; `places` maps each free name, in order of appearance and constants
-    included, to where it first appears; `steps` is the expression in postfix order.
+    `text` is what was parsed; `places` maps each free name, in its canonical spelling and in order
+    of appearance, constants included, to where it first appears; `steps` is the expression in
+    postfix order.
     """
 
     __slots__ = ("places", "steps", "text")
@@ -83,6 +89,32 @@ class Expression:
     def names(self) -> tuple[str, ...]:
         """Every free name, in order of first appearance."""
         return tuple(self.places)
+
+    def written(self, name: str) -> str:
+        """A name as it is spelt where it first appears in the text."""
+        spelling = re.compile(NAME).match(self.text, self.places[name])
+        assert spelling is not None
+        return spelling[0]
+
+    @property
+    def e_alone(self) -> bool:
+        """Whether `e` stands where it is not the base of a power, as in ``e*x``.
+
+        Then it may well be meant as an input, such as a charge or an eccentricity.
+        """
+        if "e" not in self.places:
+            return False
+        stack: list[bool] = []  # for each operand, whether it is e itself
+        for step in self.steps:
+            if type(step) is not Apply:
+                stack.append(type(step) is Load and step.name == "e")
+                continue
+            operands = stack[len(stack) - step.arity :]
+            del stack[len(stack) - step.arity :]
+            if any(operands[step.function in _POWERS :]):
+                return True
+            stack.append(False)
+        return stack[0]
 
     @property
     def elementwise(self) -> bool:
@@ -105,10 +137,12 @@ class Expression:
         """Apply the steps to `values`, a Variable for each name.
 
         A name without a value is one of `CONSTANTS`.  `keep` receives every operation with its
-        result; literals then take gradients, so that every result has one.  Raises
+        result; literals and constants then take gradients, so that every result has one.  Raises
         ExpressionError for a name without a value, and for an operation that NumPy refuses.
         """
         inputs = {name: self._value(name, values) for name in self.places}
+        if keep is not None:
+            inputs |= {name: Variable(x.data) for name, x in inputs.items() if name not in values}
         stack: list[Any] = []
         step: Any = None
         try:

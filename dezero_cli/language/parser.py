@@ -23,6 +23,7 @@ from dezero_cli.faults import ExpressionError
 from dezero_cli.language import diagnosis, grammar
 from dezero_cli.language.diagnosis import Token
 from dezero_cli.language.expression import OPERATORS, Apply, Expression, Literal, Load
+from dezero_cli.language.spelling import canonical
 
 
 @functools.lru_cache(maxsize=256)
@@ -201,6 +202,8 @@ class _Parse:
     def name(self) -> None:
         """Load a name."""
         _, token, place = self.last
+        if not token.isascii():
+            token = canonical(token)
         load = self.loads.get(token)
         if load is None:
             load = self.loads[token] = Load(token)

@@ -13,11 +13,12 @@ from dezero.functions import CONSTANTS
 from dezero_cli import reading
 from dezero_cli.faults import ExpressionError, FileError, ValuesError
 from dezero_cli.language.parser import parse
+from dezero_cli.language.spelling import NAME, canonical
 
-ASSIGNMENT = re.compile(r"\s*([^\W\d]\w*)\s*=(?!=)")
+_ASSIGNMENT = re.compile(rf"\s*({NAME})\s*=(?!=)")
 """How NAME=VALUE begins; ``a==b`` is an expression."""
 
-_SEPARATOR = re.compile(r"([^,;\[\]()]*)[,;]\s*([^\W\d]\w*)\s*=(?!=)")
+_SEPARATOR = re.compile(rf"([^,;\[\]()]*)[,;]\s*({NAME})\s*=(?!=)")
 """A value that is followed by another one without a space between them."""
 
 NO_FILES = "a line of a batch cannot name a file: give {name}=@FILE on the command line"
@@ -28,7 +29,12 @@ _WORDS = {"nan": np.nan, "inf": np.inf, "-inf": -np.inf}
 
 def is_assignment(text: str) -> bool:
     """Whether a word of the command line is NAME=VALUE."""
-    return ASSIGNMENT.match(text) is not None
+    return _assigned(text) is not None
+
+
+def _assigned(word: str) -> re.Match[str] | None:
+    match = _ASSIGNMENT.match(word)
+    return match if match is not None and match[1].isidentifier() else None
 
 
 def assignments(words: Iterable[str], files: bool = True) -> dict[str, np.ndarray]:
@@ -48,10 +54,10 @@ def assignments(words: Iterable[str], files: bool = True) -> dict[str, np.ndarra
 
 def split(word: str) -> tuple[str, str]:
     """The name and the text of the value in NAME=VALUE."""
-    match = ASSIGNMENT.match(word)
-    if match is None or not match[1].isidentifier():
+    match = _assigned(word)
+    if match is None:
         raise ValuesError(f"expected NAME=VALUE, got {word!r}")
-    return match[1], word[match.end() :].strip()
+    return canonical(match[1]), word[match.end() :].strip()
 
 
 def uncertainties(words: Iterable[str]) -> dict[str, np.ndarray | str]:
@@ -73,7 +79,7 @@ def sigma_words(words: Iterable[str]) -> dict[str, str]:
 def uncertainty(name: str, text: str) -> np.ndarray | str:
     """The standard uncertainty S of a name: an array, or the name of the value that holds it."""
     if text.isidentifier() and text not in CONSTANTS:
-        return text
+        return canonical(text)
     array = value(name, text)
     if not (array >= 0).all():
         raise ValuesError(f"--sigma {name}: an uncertainty cannot be negative")
@@ -116,11 +122,11 @@ def _constant(name: str, text: str) -> np.ndarray:
 
 
 def _json(what: str, text: str | bytes) -> Any:
-    import orjson
+    from dezero_cli.language import json_input
 
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
+        return json_input.loads(text)
+    except ValueError as error:
         raise ValuesError(f"{what} is not JSON: {error}") from None
 
 
@@ -184,20 +190,27 @@ def _kind(data: Any) -> str:
     )
 
 
-def from_object(what: str, data: Any) -> dict[str, np.ndarray]:
-    """The arrays of a JSON object {NAME: number or list}."""
+def from_object(what: str, text: bytes) -> dict[str, np.ndarray]:
+    """The arrays of the text of a JSON object {NAME: number or list}."""
+    from dezero_cli.language import json_input
+
+    data = _json(what, text)
     if not isinstance(data, dict):
         raise ValuesError(f"{what} must be an object of values by name, not {_kind(data)}")
     for name in data:
         if not name.isidentifier():
             raise ValuesError(f"{what}: {name!r} is not a name")
-    return {name: from_json(name, item) for name, item in data.items()}
+    twice = json_input.first_repeated(text) if json_input.repeated(text, len(data)) else None
+    if twice is not None:
+        raise ValuesError(f"{what}: {twice} is given twice")
+    given = json_input.named(f"{what}: ", data)
+    return {name: from_json(name, item) for name, item in given.items()}
 
 
 def variables_file(path: str) -> dict[str, np.ndarray]:
     """The arrays of ``--vars FILE``, a JSON object; ``-`` is standard input."""
     what = reading.shown_name(path)
-    return from_object(what, _json(what, reading.whole(path)))
+    return from_object(what, reading.whole(path))
 
 
 def from_file(name: str, path: Path) -> np.ndarray:

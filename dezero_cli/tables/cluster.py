@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from dezero_cli import output, reading
+from dezero_cli import output, reading, report
 from dezero_cli.extras import require
 from dezero_cli.faults import ClusterError, FileError, UsageError
 from dezero_cli.progress import Progress
@@ -77,7 +77,8 @@ def map_on_cluster(
     for name in tables.names:
         if tables.names.count(name) > 1:
             raise UsageError(f"{name} is given twice: each table has its own part of the output")
-    mapping.check(tables, plan)
+    for note in mapping.check(tables, plan):
+        report.warn(note)
     command = json.loads(json.dumps({**dataclasses.asdict(plan), "to": form}))
     place = Path(folder)
     before = _before(place, command, resume)

@@ -73,6 +73,7 @@ def _map_resting(
         frame, step, rows = _read_text(tables, plan, types, until)
     else:
         frame, step, rows = _scanned(tables, plan)
+    progress.notes += step.notes
     schema = _schema_of(frame, tables.names[0], tables.format)
     given: Schema = {} if plan.only else schema
     _refuse_nested(given, form)
@@ -112,9 +113,12 @@ def _at_rest(tables: Tables) -> Iterator[Tables]:
 
 
 # ---------------------------------------------------------------------------------------- sources
-def check(tables: Tables, plan: Plan) -> None:
-    """Raise TableError for files that do not match each other, and whatever Step raises."""
-    background.run(lambda _: _scanned(tables, plan))
+def opened(tables: Tables, plan: Plan) -> Step:
+    """The step to apply to a table of columns.
+
+    Raises TableError for files that do not match each other, and whatever Step raises.
+    """
+    return background.run(lambda _: _scanned(tables, plan)[1])
 
 
 def _scanned(tables: Tables, plan: Plan) -> tuple[pl.LazyFrame, Step, int]:
@@ -154,6 +158,8 @@ def _schema_of(frame: pl.LazyFrame, name: str, form: str) -> Schema:
         return dict(frame.collect_schema())
     except (pl.exceptions.PolarsError, OSError) as fault:
         reason = encode.first_line(fault).rpartition("out of specification: ")[2]
+        if "InvalidNumber" in reason:  # a row that is not JSON has been refused before
+            reason = "a number is too large for a float64: write CSV, TSV or JSON Lines instead"
         raise TableError(f"cannot be read as {form}: {reason}", name) from None
 
 

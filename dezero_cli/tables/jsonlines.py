@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import polars as pl
 
 from dezero_cli import report
 from dezero_cli.faults import TableError
-from dezero_cli.language import values
+from dezero_cli.language import json_input, values
 
 
 class JsonLines:
@@ -34,18 +34,25 @@ class JsonLines:
     def piece(self, data: bytes, columns: Sequence[str]) -> Objects:
         """The rows of `data`.  Raises TableError, its rows counted from the start of `data`."""
         lines = [line for line in map(bytes.strip, data.split(b"\n")) if line]
+        read = json_input.loads if json_input.has_negative_zero(data) else orjson.loads
         objects = []
         for row, line in enumerate(lines, 1):
             try:
-                each = orjson.loads(line)
+                each = _loaded(read, line)
             except orjson.JSONDecodeError as fault:
-                infinite = "infinity" in fault.msg
-                message = "a number is too large for a float64" if infinite else fault.msg
-                raise TableError(f"not JSON: {message}", row=row) from None
+                raise TableError(f"not JSON: {fault.msg}", row=row) from None
             if type(each) is not dict:
                 raise TableError("not a JSON object", row=row)
             objects.append(each)
         return Objects(lines, objects, columns)
+
+
+def _loaded(read: Callable[[bytes], Any], line: bytes) -> Any:
+    """What `read` makes of a line; a number beyond float64 is inf."""
+    try:
+        return read(line)
+    except orjson.JSONDecodeError:
+        return json_input.loads(line)
 
 
 class Objects:
@@ -62,6 +69,7 @@ class Objects:
     def numbers(self, column: str) -> np.ndarray:
         """A column as float64; nan for null, for a missing key, and for the string "nan"."""
         cells = [np.nan if cell is None else cell for cell in (o.get(column) for o in self.objects)]
+        self._refuse_repeated(column)
         numbers = values.column(cells)
         if numbers is not None:
             return numbers
@@ -71,6 +79,19 @@ class Objects:
                 shown = shown if len(shown) <= 40 else shown[:37] + "..."
                 raise TableError(f"{shown} is not a number", row=row, column=column)
         raise AssertionError(column)
+
+    def _refuse_repeated(self, column: str) -> None:
+        """Refuse a row that has a key twice; nearly always, counting tells that none has."""
+        key = orjson.dumps(column)
+        rows = sum(column in each for each in self.objects)
+        escaped = any(b"\\" in line for line in self._lines)
+        if not escaped and sum(line.count(key) for line in self._lines) == rows:
+            return
+        for row, (line, each) in enumerate(zip(self._lines, self.objects, strict=True), 1):
+            if column not in each or (b"\\" not in line and line.count(key) == 1):
+                continue
+            if json_input.first_repeated(line, names=(column,)) is not None:
+                raise TableError("this key is given twice", row=row, column=column)
 
     def lines(self, taken: frozenset[str]) -> list[bytes]:
         """The objects as they were read.  Raises TableError for one with a key that is `taken`."""

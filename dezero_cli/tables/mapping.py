@@ -31,9 +31,14 @@ def map_tables(
         return columnar.map_columns(tables, plan, form, target, progress, types)
 
 
-def check(tables: Tables, plan: Plan) -> None:
-    """Raise what `map_tables` would raise for columns that do not fit, without reading all rows."""
-    (streams.open_text if tables.format in TEXT else columnar.check)(tables, plan)
+def check(tables: Tables, plan: Plan) -> list[str]:
+    """Raise what `map_tables` would raise for columns that do not fit, without reading all rows.
+
+    Returns the notes that the user is to be told.
+    """
+    text = tables.format in TEXT
+    step = streams.open_text(tables, plan)[1] if text else columnar.opened(tables, plan)
+    return step.notes
 
 
 def row_count(tables: Tables) -> int:

@@ -231,6 +231,7 @@ def map_text(tables: Tables, plan: Plan, form: str, target: Output, progress: Pr
     Raises TableError for the first row with a fault.
     """
     source, step = open_text(tables, plan)
+    progress.notes += step.notes
     writer = _Writer(source, step, form, plan.only)
     workers = min(THREADS, pl.thread_pool_size())
     below: dict[str, int] = {}

@@ -16,7 +16,7 @@ from dezero_cli.language.parser import parse
 from tests.language.strategies import EXPRESSIONS, POINTS
 
 EXPR = "a*b + sin(c)/a"
-FORMULA = Formula(EXPR, ("a", "b", "c"), frozenset("abc"))
+FORMULA = Formula(EXPR, {name: name for name in "abc"}, frozenset("abc"))
 
 
 def block(lines):
@@ -210,7 +210,6 @@ BAD = [
     ('{"a":1,"b":', "json", "not JSON"),
     ('{"a":1,"b":2} {', "json", "not JSON"),
     ('{"a":1,"b":NaN}', "json", "not JSON"),
-    ('{"a":1,"b":1e999}', "json", "too large for a float64"),
     ('[{"a":1,"b":2}]', "json", "a record is an object, not a list: jq -c '.[]' makes"),
     ("7", "values", "expected NAME=VALUE, got '7'"),
     ("a=1", "values", "no field b: the record has a"),

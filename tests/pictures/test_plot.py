@@ -360,7 +360,7 @@ def test_names_of_constants_and_files_in_ranges(dezero, tmp_path):
     assert y.tolist() == [0, 2, 4]
     (tmp_path / "a:b.json").write_text("2")
     target = str(tmp_path / "picture.pdf")
-    words = ["k*x", "x=-tau:2*pi", f"k=@{tmp_path / 'a:b.json'}", "-o", target]
+    words = ["k*x", "x=-2*pi:2*pi", f"k=@{tmp_path / 'a:b.json'}", "-o", target]
     assert dezero("plot", *words) == (0, "", "")
 
 

@@ -81,7 +81,6 @@ def test_bad_csv(dezero, here, content, message, target):
         ('{"x":1}\n{"x":true}\n', "row 2, column x: true is not a number"),
         ('{"x":1}\n\n{"x":[1]}\n', "row 2, column x: [1] is not a number"),
         ('{"x":1}\n{"x":1', "row 2: not JSON: unexpected end of data"),
-        ('{"x":1}\n{"x":1e400}', "row 2: not JSON: a number is too large for a float64"),
         ('{"x":1}\n[1]\n', "row 2: not a JSON object"),
         (b'{"x":1}\n{"x":1,"a":"\xe9"}\n', "row 2: not JSON: str is not valid UTF-8"),
         ("\n \n", "the file is empty"),

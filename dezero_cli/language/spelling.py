@@ -1,0 +1,35 @@
+"""How names are spelt: in Unicode's NFC, so that one name is never two."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Final
+
+NAME: Final = r"[^\x00-@\[-^`{-\x7f][^\x00-/:-@\[-^`{-\x7f]*"
+"""A name as in the grammar: what is not ASCII is then judged by str.isidentifier."""
+
+
+def canonical(name: str) -> str:
+    """A name as it is compared: with letters that carry their accents, where Unicode has them."""
+    if name.isascii():
+        return name
+    import unicodedata
+
+    return unicodedata.normalize("NFC", name)
+
+
+def canonical_words(words: Iterable[str]) -> tuple[str, ...]:
+    """The words of an option, such as ``--wrt``, in their canonical spelling."""
+    return tuple(map(canonical, words))
+
+
+def meant(name: str, written: str, known: Collection[str]) -> str | None:
+    """Which of the `known` names a name means: columns and keys may be spelt in any way.
+
+    The one that is spelt as `written` comes first, then the canonical one; None if there is none.
+    """
+    for spelling in (written, name):
+        if spelling in known:
+            return spelling
+    others = (each for each in known if not each.isascii() and canonical(each) == name)
+    return next(others, None)
