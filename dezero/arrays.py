@@ -66,14 +66,27 @@ class Sum(Reduction):
 class Extremum(Reduction):
     """The smallest or the largest element; those that tie share the gradient equally."""
 
+    selects = True
+
     def gradient(self, gy: Operand, y: Operand, x: Operand) -> Operand:
         """The output's gradient over the number of elements that attain it."""
         kept = _kept(x.shape, self.axis)
         attained = x == np.reshape(y, kept)
         count = np.sum(1.0 * attained, axis=self.axis, keepdims=True)
-        return np.where(attained, np.reshape(gy, kept) / count, 0.0)
+        nothing = 0.0 * np.square(np.sign(np.reshape(y, kept)))  # nan where the output is
+        return np.where(attained, np.reshape(gy, kept) / count, nothing)
 
     partials = (gradient,)
+
+    def taken(self, i: int, shape: Shape, outer: Operand) -> Operand:
+        """The elements that attain the output; where that is nan, all."""
+        x = self.operands[0]
+        kept = _kept(x.shape, self.axis)
+        y = np.reshape(self.forward(x), kept)
+        taken = (x == y) | (y != y)
+        if outer is None:
+            return None if taken.all() else taken
+        return np.where(np.reshape(outer, kept) if outer.shape else outer, taken, 0.0)
 
 
 class Min(Extremum):

@@ -35,7 +35,13 @@ from dezero.names import RELATIONS, Known, Relation, c_alias
 from dezero.rule import Partial, Rule, flat
 
 
-def _rule(forward: Callable[..., Operand], name: str, *partials: Partial) -> type[Rule]:
+Choice = Callable[..., Operand]
+"""Where an input is taken, from the inputs."""
+
+
+def _rule(
+    forward: Callable[..., Operand], name: str, *partials: Partial, choices: tuple[Choice, ...] = ()
+) -> type[Rule]:
     """A Rule class out of a row of the table."""
     members = {
         "__module__": __name__,
@@ -43,16 +49,22 @@ def _rule(forward: Callable[..., Operand], name: str, *partials: Partial) -> typ
         "__doc__": f"{name}, a row of the table.",
         "forward": forward if isinstance(forward, np.ufunc) else staticmethod(forward),
         "partials": partials,
+        "selects": bool(choices),
+        "choices": choices,
     }
     return type(name.capitalize(), (Rule,), members)
 
 
 def _unary(
-    forward: Callable[[Any], Operand], sentence: str, partial: Partial, name: str = ""
+    forward: Callable[[Any], Operand],
+    sentence: str,
+    partial: Partial,
+    name: str = "",
+    choices: tuple[Choice, ...] = (),
 ) -> Callable[[Any], Variable]:
     """The function of a ufunc, or of an array function of one value, and its derivative."""
     name = name or forward.__name__.strip("_")
-    rule = _rule(forward, name, partial)
+    rule = _rule(forward, name, partial, choices=choices)
 
     def function(x: Any) -> Variable:
         return rule()(x)
@@ -62,11 +74,15 @@ def _unary(
 
 
 def _binary(
-    forward: Callable[[Any, Any], Operand], sentence: str, partial0: Partial, partial1: Partial
+    forward: Callable[[Any, Any], Operand],
+    sentence: str,
+    partial0: Partial,
+    partial1: Partial,
+    choices: tuple[Choice, ...] = (),
 ) -> Callable[[Any, Any], Variable]:
     """The function of a ufunc, or of an array function of two values, and its derivatives."""
     name = forward.__name__.strip("_")
-    rule = _rule(forward, name, partial0, partial1)
+    rule = _rule(forward, name, partial0, partial1, choices=choices)
 
     def function(x0: Any, x1: Any) -> Variable:
         return rule()(x0, x1)
@@ -143,7 +159,13 @@ arctanh = _unary(
     np.arctanh, "Inverse hyperbolic tangent.", lambda _, gy, y, x: gy / ((1 - x) * (1 + x))
 )
 
+
 # --------------------------------------------------------------------------------- kinks and steps
+def _nothing(y: Operand) -> Operand:
+    """0, or nan where y is."""
+    return 0.0 * np.square(np.sign(y))
+
+
 abs = _unary(
     np.absolute,
     "Absolute value; its derivative at 0 is 0.",
@@ -156,53 +178,65 @@ ceil = _unary(np.ceil, "Smallest integer not below x; flat.", flat)
 minimum = _binary(
     np.minimum,
     "The smaller of two values; a tie shares the gradient in halves.",
-    lambda _, gy, y, x0, x1: np.where(x0 < x1, gy, np.where(x0 == x1, 0.5 * gy, 0.0)),
-    lambda _, gy, y, x0, x1: np.where(x1 < x0, gy, np.where(x0 == x1, 0.5 * gy, 0.0)),
+    lambda _, gy, y, x0, x1: np.where(x0 < x1, gy, np.where(x0 == x1, 0.5 * gy, _nothing(y))),
+    lambda _, gy, y, x0, x1: np.where(x1 < x0, gy, np.where(x0 == x1, 0.5 * gy, _nothing(y))),
+    choices=(lambda x0, x1: (x0 > x1) == 0.0, lambda x0, x1: (x1 > x0) == 0.0),
 )
 maximum = _binary(
     np.maximum,
     "The larger of two values; a tie shares the gradient in halves.",
-    lambda _, gy, y, x0, x1: np.where(x0 > x1, gy, np.where(x0 == x1, 0.5 * gy, 0.0)),
-    lambda _, gy, y, x0, x1: np.where(x1 > x0, gy, np.where(x0 == x1, 0.5 * gy, 0.0)),
+    lambda _, gy, y, x0, x1: np.where(x0 > x1, gy, np.where(x0 == x1, 0.5 * gy, _nothing(y))),
+    lambda _, gy, y, x0, x1: np.where(x1 > x0, gy, np.where(x0 == x1, 0.5 * gy, _nothing(y))),
+    choices=(lambda x0, x1: (x0 < x1) == 0.0, lambda x0, x1: (x1 < x0) == 0.0),
 )
 
 
 class Clip(Rule):
-    """x between low and high; at a bound the gradient for x is 0."""
+    """x between constant bounds; at a bound the gradient is 0."""
 
     @staticmethod
     def forward(x: Operand, low: Operand, high: Operand) -> Operand:
         return np.minimum(np.maximum(x, low), high)
 
     partials = (
-        lambda self, gy, y, x, low, high: np.where((x > low) * (x < high), gy, 0.0),
-        lambda self, gy, y, x, low, high: np.where((x < low) * (low < high), gy, 0.0),
-        lambda self, gy, y, x, low, high: np.where(np.maximum(x, low) > high, gy, 0.0),
+        lambda self, gy, y, x, low, high: np.where((x > low) * (x < high), gy, _nothing(y)),
+        flat,
+        flat,
     )
+    selects = True
+    choices = (lambda x, low, high: ((x <= low) + (x >= high)) == 0.0, None, None)
 
 
 def clip(x: Any, low: Any, high: Any) -> Variable:
-    """min(max(x, low), high); at a bound the gradient for x is 0."""
+    """min(max(x, low), high); at a bound that is a plain number the gradient for x is 0."""
+    if _is_input(low):
+        inner = maximum(x, low)
+        return minimum(inner, high) if _is_input(high) else Clip()(inner, -np.inf, high)
+    if _is_input(high):
+        return minimum(Clip()(x, low, np.inf), high)
     return Clip()(x, low, high)
+
+
+def _is_input(bound: Any) -> bool:
+    """Whether a bound varies: a constant with a name is an input that takes no gradient."""
+    return isinstance(bound, Variable) and (bound.generation >= 0 or bound.name is not None)
 
 
 class Where(Rule):
     """Elements of x0 where the condition is not zero, of x1 elsewhere."""
 
-    selects = True
     forward = staticmethod(np.where)
     partials = (
         flat,
         lambda self, gy, y, condition, x0, x1: np.where(condition, gy, 0.0),
         lambda self, gy, y, condition, x0, x1: np.where(condition, 0.0, gy),
     )
-
-    def taken(self, i: int, shape: tuple[int, ...]) -> Operand:
-        """Where branch `i` (1 or 2) was taken."""
-        condition = as_operand(self.inputs[0])
-        if isinstance(condition, np.ndarray):
-            condition = np.broadcast_to(condition, shape)
-        return condition if i == 1 else condition == 0.0
+    selects = True
+    choices = (
+        None,
+        lambda condition, x0, x1: condition,
+        lambda condition, x0, x1: condition == 0.0,
+    )
 
 
 def where(condition: Any, x0: Any, x1: Any) -> Variable:
@@ -228,7 +262,8 @@ def _softplus(x: Operand) -> Operand:
 relu = _unary(
     _relu,
     "max(x, 0); its derivative at 0 is 0.",
-    lambda _, gy, y, x: np.where(x > 0, gy, 0.0),
+    lambda _, gy, y, x: np.where(x > 0, gy, _nothing(y)),
+    choices=(lambda x: (x <= 0) == 0.0,),
 )
 sigmoid = _unary(
     _sigmoid, "1/(1 + exp(-x)).", lambda _, gy, y, x: gy * (_sigmoid(x) * _sigmoid(-x))

@@ -344,7 +344,7 @@ class Function:
     generation: int
     shapes: list[tuple[int, ...]]
     selects = False
-    """Whether the operation takes elements of one input or another, as ``where`` does."""
+    """Whether the operation takes some elements of its inputs and not others, as ``where`` does."""
     elementwise = False
     """Whether an element of the output comes from the inputs' elements at that place alone."""
     moves = False
@@ -386,8 +386,11 @@ class Function:
             for x, gx in zip(inputs, gxs, strict=True)
         ]
 
-    def taken(self, i: int, shape: tuple[int, ...]) -> Operand:
-        """Where input `i` of an operation that `selects` was taken, broadcast to `shape`."""
+    def taken(self, i: int, shape: tuple[int, ...], outer: Operand) -> Operand:
+        """The elements of input `i` of an operation that `selects` which the output takes.
+
+        `outer` masks the output, whose shape is `shape`; None is a mask of all.
+        """
         raise NotImplementedError
 
 

@@ -92,7 +92,7 @@ def _recorded(
     """The value with its graph, and the Variables of `names`."""
     wanted = set(names)
     variables = {
-        name: Variable(array) if name in wanted else constant(array)
+        name: Variable(array) if name in wanted else constant(array, name)
         for name, array in values.items()
     }
     return expression.evaluate(variables, keep), [variables[name] for name in names]
