@@ -68,6 +68,12 @@ class Rule(Function):
             y._unrecorded = True
         return y
 
+    def _copied(self, memo: dict[int, Any]) -> Function:
+        twin = super()._copied(memo)
+        assert isinstance(twin, Rule)
+        twin.operands = [as_operand(x) for x in twin.inputs]
+        return twin
+
     def backward(self, *gys: Any) -> tuple[Any, ...]:
         """Compute every input's gradient from the output's gradient."""
         y = self.outputs[0]()
