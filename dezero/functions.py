@@ -107,13 +107,18 @@ def _introduce(
 def _derived(
     name: str, forward: Callable[..., Operand], *partials: Partial
 ) -> Callable[..., Operand]:
-    """A derivative that is a rule itself, for operands of any kind."""
-    rule = _rule(forward, name, *partials)
+    """A derivative that is a rule itself, for operands of any kind, all of them Variables or none.
 
-    def function(*operands: Operand) -> Operand:
-        if any(isinstance(x, Variable) for x in operands):
-            return rule()(*operands)
-        return forward(*operands)
+    The class is made when it is first recorded, for to import the engine should not take longer.
+    """
+    made: list[type[Rule]] = []
+
+    def function(x: Operand, *others: Operand) -> Operand:
+        if not isinstance(x, Variable):
+            return forward(x, *others)
+        if not made:
+            made.append(_rule(forward, name, *partials))
+        return made[0]()(x, *others)
 
     return function
 
