@@ -147,10 +147,17 @@ _arctan_slope = _derived(
     lambda x: 1.0 / (r := np.hypot(1.0, x)) / r,
     lambda _, gy, y, x: gy * (-2.0 * (x * y) * y),
 )
-_arcsinh_slope = _derived(
+_arcsinh_slope: Callable[..., Operand] = _derived(
     "arcsinh_slope",
     lambda x: 1.0 / np.hypot(1.0, x),
-    lambda _, gy, y, x: gy * (-(x * y) * (y * y)),
+    lambda _, gy, y, x: gy * _arcsinh_bend(x),
+)
+_arcsinh_bend: Callable[..., Operand] = _derived(
+    "arcsinh_bend",
+    lambda x: -(x * (d := 1.0 / np.hypot(1.0, x))) * (d * d),
+    lambda _, gy, y, x: (
+        gy * ((2.0 * np.square(x * (d := _arcsinh_slope(x))) - np.square(d)) * d * d * d)
+    ),
 )
 _arccosh_slope = _derived(
     "arccosh_slope",
