@@ -56,12 +56,15 @@ class Sub(Rule):
 
 
 class Div(Rule):
-    """x0 / x1; the second gradient comes from the quotient, as x1**2 would underflow."""
+    """x0 / x1; the second gradient comes from the quotient, as x1**2 would leave the range.
+
+    So would gy / x1 where x1 is large and gy with it, as under log; gy * y is then moderate.
+    """
 
     forward = staticmethod(operator.truediv)
     partials = (
         lambda self, gy, y, x0, x1: gy / x1,
-        lambda self, gy, y, x0, x1: -gy * (y / x1),
+        lambda self, gy, y, x0, x1: -(gy * y) / x1,
     )
 
 

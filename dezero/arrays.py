@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dezero.graph import ARRAY_FUNCTIONS, UFUNCS, Operand, Variable, as_operand, constant
-from dezero.rule import Rule
+from dezero.rule import Rule, flat
 from dezero.sweep import fit
 
 Axis = int | tuple[int, ...] | None
@@ -66,14 +66,27 @@ class Sum(Reduction):
 class Extremum(Reduction):
     """The smallest or the largest element; those that tie share the gradient equally."""
 
+    selects = True
+
     def gradient(self, gy: Operand, y: Operand, x: Operand) -> Operand:
         """The output's gradient over the number of elements that attain it."""
         kept = _kept(x.shape, self.axis)
         attained = x == np.reshape(y, kept)
         count = np.sum(1.0 * attained, axis=self.axis, keepdims=True)
-        return np.where(attained, np.reshape(gy, kept) / count, 0.0)
+        nothing = 0.0 * np.square(np.sign(np.reshape(y, kept)))  # nan where the output is
+        return np.where(attained, np.reshape(gy, kept) / count, nothing)
 
     partials = (gradient,)
+
+    def taken(self, i: int, shape: Shape, outer: Operand) -> Operand:
+        """The elements that attain the output; where that is nan, all."""
+        x = self.operands[0]
+        kept = _kept(x.shape, self.axis)
+        y = np.reshape(self.forward(x), kept)
+        taken = (x == y) | (y != y)
+        if outer is None:
+            return None if taken.all() else taken
+        return np.where(np.reshape(outer, kept) if outer.shape else outer, taken, 0.0)
 
 
 class Min(Extremum):
@@ -103,10 +116,39 @@ class Norm(Reduction):
     def gradient(self, gy: Operand, y: Operand, x: Operand) -> Operand:
         """The unit vector along x, times the output's gradient."""
         kept = _kept(x.shape, self.axis)
-        y = np.reshape(y, kept)
-        return np.reshape(gy, kept) * np.where(y == 0, 0.0, x / y)
+        direction = Direction(self.axis)
+        unit = direction if isinstance(gy, Variable) else direction.forward
+        return np.reshape(gy, kept) * unit(x, np.reshape(y, kept))
 
     partials = (gradient,)
+
+
+class Direction(Rule):
+    """x over its norm n along some axes, which is given; 0 at the origin."""
+
+    __slots__ = ("axis",)
+    elementwise = False
+
+    def __init__(self, axis: Axis) -> None:
+        self.axis = axis
+
+    def forward(self, x: Operand, n: Operand) -> Operand:
+        return np.where(n == 0.0, 0.0, x / n)
+
+    def gradient(self, gy: Operand, y: Operand, x: Operand, n: Operand) -> Operand:
+        """What of gy is across x, over n.
+
+        Along an axis that x is close to, the two terms gy - y * sum(y * gy) would cancel: there gy
+        is rid of its element by a multiple of x first, which the projection does not see.
+        """
+        close = y * y > 0.5
+        multiple = np.sum(np.where(close, gy / y, 0.0), axis=self.axis, keepdims=True)
+        rest = np.where(close, 0.0, gy - multiple * y)
+        scaled = y / np.sqrt(n)
+        along = np.sum(scaled * rest, axis=self.axis, keepdims=True)
+        return np.where(n == 0.0, 0.0, rest / n - scaled * along)
+
+    partials = (gradient, flat)
 
 
 def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
@@ -355,8 +397,8 @@ class Matmul(Rule):
             row = np.reshape(gy, (*gy.shape[:-1], 1, gy.shape[-1]))
             return _outer(np.reshape(x0, (*x0.shape, 1)), row)
         if x1.ndim == 1:
-            rows = np.reshape(gy, (-1,))
-            return np.matmul(rows, np.reshape(x0, (-1, x0.shape[-1])))
+            count = int(np.prod(x0.shape[:-1]))
+            return np.matmul(np.reshape(gy, (count,)), np.reshape(x0, (count, x0.shape[-1])))
         return np.matmul(_columns(x0), gy)
 
     partials = (gradient0, gradient1)
@@ -391,7 +433,7 @@ def dot(x0: Any, x1: Any) -> Variable:
         return Matmul()(x0, x1)
     *stack, rows, columns = shape1
     axes = (len(stack), *range(len(stack)), len(stack) + 1)
-    wide = reshape(transpose(x1, axes), (rows, -1))
+    wide = reshape(transpose(x1, axes), (rows, int(np.prod(stack)) * columns))
     return reshape(Matmul()(x0, wide), (*shape0[:-1], *stack, columns))
 
 
@@ -444,4 +486,7 @@ ARRAY_FUNCTIONS |= {
     np.transpose: transpose,
     np.swapaxes: swapaxes,
     np.broadcast_to: broadcast_to,
+    np.shape: lambda x: x.shape,
+    np.ndim: lambda x: x.ndim,
+    np.size: lambda x, axis=None: x.size if axis is None else x.shape[axis],
 }

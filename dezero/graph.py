@@ -12,6 +12,8 @@ Variables (while the gradient itself is being recorded) and tracers.
 from __future__ import annotations
 
 import contextlib
+import copy
+import itertools
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -68,6 +70,10 @@ class Gradient(ndarray):
     def data(self) -> Any:
         """The plain array, sharing memory."""
         return self.view(ndarray)
+
+    @data.setter
+    def data(self, data: Any) -> None:
+        self[...] = data  # so that x.grad.data += 1 is that and no more
 
     def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
         plain = array.view(ndarray)
@@ -187,6 +193,30 @@ class Variable:
         variable.generation = generation
         variable.name = name
         return variable
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
+        """A copy with a graph of its own, however deep, whose backward leaves this one alone."""
+        made: list[Variable] = []
+        waiting = [self]
+        while waiting:
+            original = waiting.pop()
+            if id(original) not in memo:
+                memo[id(original)] = original._alone(memo)
+                made.append(original)
+                if original.creator is not None:
+                    waiting += original.creator.inputs
+        for original in made:
+            if original.creator is not None:
+                memo[id(original)].creator = original.creator._copied(memo)
+        return memo[id(self)]  # type: ignore[no-any-return]
+
+    def _alone(self, memo: dict[int, Any]) -> Variable:
+        """A copy without the graph."""
+        twin = type(self).__new__(type(self))
+        twin._data, twin.name = copy.deepcopy(self._data, memo), self.name
+        twin._grad = None if self._grad is None else copy.deepcopy(self._grad, memo)
+        twin._unrecorded, twin.generation, twin.creator = self._unrecorded, self.generation, None
+        return twin
 
     @property
     def T(self) -> Variable:  # noqa: N802, NumPy's name for it
@@ -335,7 +365,8 @@ class Function:
 
     `forward` takes arrays and returns an array or a tuple of them; `backward` takes the gradient
     of each output and returns the gradient for each input.  After a call `inputs` holds the input
-    Variables, `outputs` weak references to the results.
+    Variables, `outputs` weak references to the results.  An input that `backward` gives no
+    gradient for has none.
     """
 
     __slots__ = ("__weakref__", "generation", "inputs", "outputs", "shapes")
@@ -344,7 +375,7 @@ class Function:
     generation: int
     shapes: list[tuple[int, ...]]
     selects = False
-    """Whether the operation takes elements of one input or another, as ``where`` does."""
+    """Whether the operation takes some elements of its inputs and not others, as ``where`` does."""
     elementwise = False
     """Whether an element of the output comes from the inputs' elements at that place alone."""
     moves = False
@@ -352,8 +383,8 @@ class Function:
 
     def __call__(self, *inputs: Any) -> Any:
         """Apply the operation to Variables, arrays or numbers."""
-        variables = [as_variable(x) if isinstance(x, Variable) else constant(x) for x in inputs]
-        ys = self.forward(*[as_array(as_operand(x)) for x in variables])
+        variables = [as_variable(x) if isinstance(x, Variable) else _fixed(x) for x in inputs]
+        ys = self.forward(*[as_array(x.data) for x in variables])
         ys = ys if isinstance(ys, tuple) else (ys,)
         outputs = [Variable._around(as_array(y), 0) for y in ys]
         _connect(self, variables, outputs)
@@ -377,18 +408,34 @@ class Function:
         finally:
             self.inputs = inputs
         gxs = gxs if isinstance(gxs, tuple | list) else (gxs,)
-        if len(gxs) != len(inputs):
-            raise ValueError(
-                f"{type(self).__name__}.backward gave {len(gxs)} gradients for {len(inputs)} inputs"
-            )
         return [
             None if x.generation == CONSTANT or gx is None else _gradient(gx, recording)
-            for x, gx in zip(inputs, gxs, strict=True)
+            for x, gx in itertools.zip_longest(inputs, gxs[: len(inputs)])
         ]
 
-    def taken(self, i: int, shape: tuple[int, ...]) -> Operand:
-        """Where input `i` of an operation that `selects` was taken, broadcast to `shape`."""
+    def _copied(self, memo: dict[int, Any]) -> Function:
+        """A copy between the copies, in `memo`, of its inputs and outputs."""
+        known = memo.get(id(self))
+        if known is None:
+            known = memo[id(self)] = copy.copy(self)
+            known.inputs = [memo[id(x)] for x in self.inputs]
+            outputs = [reference() for reference in self.outputs]
+            known.outputs = [
+                weakref.ref(memo[id(y)] if id(y) in memo else Variable(None)) for y in outputs
+            ]
+        return known
+
+    def taken(self, i: int, shape: tuple[int, ...], outer: Operand) -> Operand:
+        """The elements of input `i` of an operation that `selects` which the output takes.
+
+        `outer` masks the output, whose shape is `shape`; None is a mask of all.
+        """
         raise NotImplementedError
+
+
+def _fixed(x: Any) -> Variable:
+    """A Variable that takes no gradient, around an array as it is."""
+    return Variable._around(x if hasattr(type(x), "__array_ufunc__") else np.asarray(x), CONSTANT)
 
 
 def _gradient(gx: Any, recording: bool) -> Operand:

@@ -18,6 +18,7 @@ from dezero.graph import (
     as_variable,
     constant,
 )
+from dezero.sweep import chosen
 
 Partial = Callable[..., Operand]
 """The gradient for one input, from (the rule, the output's gradient, the output, the inputs...)."""
@@ -29,13 +30,15 @@ class Rule(Function):
     ``forward(x0, ...)`` gives the value y; ``partials[i](self, gy, y, x0, ...)`` the gradient for
     input i, in operators and ufuncs, from the output's gradient `gy`, the output and the inputs.
     Only the gradients that somebody needs are computed; a gradient in a shape that the inputs
-    were broadcast to is summed back by the engine.
+    were broadcast to is summed back by the engine.  A partial that gives None sends nothing.
     """
 
     __slots__ = ("operands",)
     elementwise = True
     operands: list[Operand]
     partials: tuple[Partial, ...] = ()
+    choices: tuple[Callable[..., Operand] | None, ...] = ()
+    """Of an operation that `selects`: where each input is taken, from the inputs; None: all."""
 
     def __call__(self, *inputs: Any) -> Variable:
         """Apply the operation to Variables, arrays or numbers."""
@@ -65,6 +68,12 @@ class Rule(Function):
             y._unrecorded = True
         return y
 
+    def _copied(self, memo: dict[int, Any]) -> Function:
+        twin = super()._copied(memo)
+        assert isinstance(twin, Rule)
+        twin.operands = [as_operand(x) for x in twin.inputs]
+        return twin
+
     def backward(self, *gys: Any) -> tuple[Any, ...]:
         """Compute every input's gradient from the output's gradient."""
         y = self.outputs[0]()
@@ -84,7 +93,12 @@ class Rule(Function):
             gxs.append(None if x.generation == CONSTANT else partial(self, gy, y, *operands))
         return gxs
 
+    def taken(self, i: int, shape: tuple[int, ...], outer: Operand) -> Operand:
+        """The elements of input `i` that the output takes."""
+        choice = self.choices[i]
+        taken = None if choice is None else choice(*self.operands)
+        return chosen(self, i, taken, shape, outer)
 
-def flat(rule: Rule, gy: Operand, *_: Operand) -> Operand:
-    """The partial of an operation that is flat wherever it has a gradient."""
-    return constant(0.0) if isinstance(gy, Variable) else float64(0.0)
+
+def flat(*_: Operand) -> None:
+    """The partial of an operation that is flat wherever it has a gradient: nothing is sent."""

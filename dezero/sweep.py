@@ -77,6 +77,7 @@ class Sweep:
         self.waiting: dict[int, list[Function]] = {}
         self.seen: set[Function] = set()
         self.masks: dict[Function, Any] = {}
+        self.unsent: list[Variable] = []
 
     def run(self) -> None:
         """Walk the whole graph; afterwards every input holds its gradient."""
@@ -91,13 +92,16 @@ class Sweep:
                 del waiting[heappop(heap)]
             outputs: list[Any] = list(map(call, function.outputs))
             gys = [outputs[0]._grad] if len(outputs) == 1 else _complete(outputs, function.shapes)
-            gxs = function.gradients(gys, recording)
             if function.selects or function in self.masks:
-                self.mask(function, gys[0], gxs)
-            elif self.masks:
-                self.unmask(function)
+                gxs = self.masked(function, gys)
+            else:
+                gxs = function.gradients(gys, recording)
+                if self.masks:
+                    self.unmask(function)
             for x, gx in zip(function.inputs, gxs, strict=True):
                 if gx is None:
+                    if x.generation != CONSTANT:
+                        self.unsent.append(x)
                     continue
                 if type(gx) is not float64 or type(x._data) is not float64:
                     gx = self.shape(x, gx, gys)
@@ -111,6 +115,22 @@ class Sweep:
                 for y in outputs:
                     if y is not None:
                         y._grad = None
+        if self.unsent:
+            self.settle()
+
+    def settle(self) -> None:
+        """Give a gradient of zero to the inputs that are reached by nothing else."""
+        waiting, passed = self.unsent, set(self.seen)
+        while waiting:
+            x = waiting.pop()
+            creator = x.creator
+            if creator is None:
+                if x._grad is None and x.generation != CONSTANT:
+                    zeros = np.zeros(x._data.shape)[()]
+                    x._grad = constant(zeros) if self.recording else zeros
+            elif creator not in passed:
+                passed.add(creator)
+                waiting += creator.inputs
 
     def visit(self, function: Function, reached: Variable) -> None:
         """Let `function`, first reached through its output `reached`, wait for its generation."""
@@ -134,28 +154,41 @@ class Sweep:
             gx = fit(gx, x._data.shape)
         return _unshared(gx, gys) if x.creator is None or self.retain_grad else gx
 
-    # A branch that `where` did not take gets a zero gradient, and 0 * inf would make it nan again
-    # on its way to the inputs.  Below a `where`, gradients are therefore masked after each rule.
-    def mask(self, function: Function, gy: Any, gxs: list[Any]) -> None:
-        """Mask the gradients of `function` in place and pass the masks on to its inputs."""
+    # What a choice did not take gets a zero gradient, and 0 * inf would make it nan again on its
+    # way to the inputs.  Below a choice, gradients are therefore masked after each rule; a mask
+    # that is one number is decided at once.
+    def masked(self, function: Function, gys: list[Any]) -> list[Any]:
+        """The gradients of `function` within its mask, which is passed on to its inputs."""
         outer = self.masks.get(function)
+        nothing = outer is not None and not outer.shape and isinstance(outer, _KNOWN) and not outer
+        gxs = self.zeros(function) if nothing else function.gradients(gys, self.recording)
         masks: dict[Function, Any] = {}
         for i, (x, gx) in enumerate(zip(function.inputs, gxs, strict=True)):
             if gx is None:
                 continue
-            if outer is not None and (
-                outer.shape == () or (function.elementwise and outer.shape == gx.shape)
-            ):
-                gxs[i] = np.where(outer, gx, 0.0)
-            mask = outer
-            if function.selects and i > 0:
-                taken = function.taken(i, gy.shape)
-                mask = taken if outer is None else np.where(outer, taken, 0.0)
+            if nothing:
+                mask = outer
+            else:
+                if outer is not None and (
+                    outer.shape == () or (function.elementwise and outer.shape == gx.shape)
+                ):
+                    gxs[i] = np.where(outer, gx, 0.0)
+                if function.selects:
+                    mask = function.taken(i, gys[0].shape, outer)
+                else:
+                    mask = _reached(function, i, outer)
             if x.creator is not None:
-                mask = _reached(function, i, mask)
                 masks[x.creator] = _union(masks.get(x.creator, mask), mask)
         for creator, mask in masks.items():
             self.pass_mask(creator, mask)
+        return gxs
+
+    def zeros(self, function: Function) -> list[Any]:
+        """A gradient of zero for each input that takes one."""
+        return [
+            None if x.generation == CONSTANT else constant(0.0) if self.recording else float64(0.0)
+            for x in function.inputs
+        ]
 
     def unmask(self, function: Function) -> None:
         """Lift the masks of what an unmasked `function` reaches too."""
@@ -173,11 +206,32 @@ class Sweep:
             self.masks[function] = mask
 
 
+_KNOWN = (np.ndarray, np.generic)
+"""Masks whose elements are known, as those of a trace are not."""
+
+
+def chosen(function: Function, i: int, choice: Any, shape: tuple[int, ...], outer: Any) -> Any:
+    """The mask of input `i` of an elementwise choice: `outer`, but only where `choice` is not 0.
+
+    None is a mask of all; `shape` is that of the output.
+    """
+    if isinstance(choice, _KNOWN):
+        if choice.all():
+            choice = None
+        elif choice.shape:
+            choice = np.broadcast_to(choice, shape)
+    if choice is None:
+        choice = outer
+    elif outer is not None:
+        choice = np.where(outer, choice, 0.0)
+    return _reached(function, i, choice)
+
+
 def _union(mask0: Any, mask1: Any) -> Any:
     """Where either mask has an element; None is a mask of all."""
     if mask0 is None or mask1 is None or mask0 is mask1:
         return mask0 if mask0 is mask1 else None
-    return np.maximum(mask0, mask1)
+    return np.maximum(mask0 != 0.0, mask1 != 0.0)
 
 
 def _reached(function: Function, i: int, mask: Any) -> Any:

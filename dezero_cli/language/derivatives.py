@@ -95,7 +95,7 @@ def _recorded(
     """
     wanted = set(names)
     variables = {
-        name: Variable(array) if name in wanted or keep is not None else constant(array)
+        name: Variable(array, name) if name in wanted or keep is not None else constant(array, name)
         for name, array in values.items()
     }
     return expression.evaluate(variables, keep), [variables[name] for name in names]

@@ -2,6 +2,7 @@
 
 import itertools
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from dezero import Variable, constant
 from dezero import functions as F
-from dezero.calculus import grad, gradient_check, hvp, jacobian
+from dezero.calculus import grad, gradient_check, hessian, hvp, jacobian
 
 RANDOM = np.random.default_rng(5)
 SHAPES = hnp.array_shapes(min_dims=1, max_dims=3, max_side=4)
@@ -147,6 +148,41 @@ def test_matrix_products(function, shape0, shape1):
     np.testing.assert_allclose(got.data, expected, rtol=1e-13, atol=1e-13)
     weights = RANDOM.normal(size=expected.shape)
     assert confirmed(lambda a, b: F.sum(function(a, b) ** 2 * weights), a, b)
+
+
+EMPTY = [
+    *[((2, 0), (0,)), ((0,), (0,)), ((0, 3), (3,)), ((2, 0), (0, 3)), ((3,), (3, 0))],
+    *[((0,), (0, 3)), ((5, 0, 3), (3,)), ((0,), (0, 0)), ((5, 2, 0), (0, 3)), ((2, 3), (0, 3, 4))],
+]
+
+
+@pytest.mark.parametrize(("shape0", "shape1"), EMPTY)
+@pytest.mark.parametrize("function", [F.matmul, F.dot])
+def test_products_of_nothing(function, shape0, shape1):
+    a, b = np.zeros(shape0), np.zeros(shape1)
+    y = function(Variable(a), Variable(b))
+    np.testing.assert_array_equal(y.data, np.dot(a, b) if function is F.dot else a @ b)
+    gradients = grad(lambda a, b: F.sum(function(a, b) ** 2))(a, b)
+    assert [g.shape for g in gradients] == [shape0, shape1]
+    assert [j.shape for j in jacobian(function)(a, b)] == [y.shape + shape0, y.shape + shape1]
+
+
+@pytest.mark.parametrize("small", [1e-3, 1e-8, 1e-160, 1.0])
+@pytest.mark.parametrize("scale", [1e3, 1.0, 1e-150, 1e150])
+def test_the_curvature_of_a_norm_keeps_its_digits(small, scale):
+    """Along the axis that x is close to, 1/r - x**2/r**3 has none left."""
+    x = [scale, scale * small, 2 * scale * small]
+    close = {"rtol": 4e-15, "atol": 1e-320}
+    np.testing.assert_allclose(hessian(F.norm)(np.array(x)), curvature(x), **close)
+    np.testing.assert_allclose(hessian(F.hypot)(*x[:2]), curvature(x[:2]), **close)
+
+
+def curvature(x):
+    with mpmath.workdps(400):
+        a = list(map(mpmath.mpf, x))
+        r = mpmath.sqrt(sum(v * v for v in a))
+        places = range(len(a))
+        return [[float(((i == j) * r * r - a[i] * a[j]) / r**3) for j in places] for i in places]
 
 
 def test_numpy_names_and_plain_arrays_take_part():
