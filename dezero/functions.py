@@ -32,7 +32,7 @@ from dezero.arrays import (  # noqa: F401, all functions are reached through thi
 )
 from dezero.graph import ARRAY_FUNCTIONS, UFUNCS, Operand, Variable, as_operand
 from dezero.names import RELATIONS, Known, Relation, c_alias
-from dezero.rule import Partial, Rule, flat
+from dezero.rule import Partial, Rule, composed, flat
 
 
 def _rule(forward: Callable[..., Operand], name: str, *partials: Partial) -> type[Rule]:
@@ -52,6 +52,7 @@ def _unary(
 ) -> Callable[[Any], Variable]:
     """The function of a ufunc, or of an array function of one value, and its derivative."""
     name = name or forward.__name__.strip("_")
+    forward = _whole(forward, partial)
     rule = _rule(forward, name, partial)
 
     def function(x: Any) -> Variable:
@@ -66,6 +67,7 @@ def _binary(
 ) -> Callable[[Any, Any], Variable]:
     """The function of a ufunc, or of an array function of two values, and its derivatives."""
     name = forward.__name__.strip("_")
+    forward = _whole(forward, partial0, partial1)
     rule = _rule(forward, name, partial0, partial1)
 
     def function(x0: Any, x1: Any) -> Variable:
@@ -73,6 +75,12 @@ def _binary(
 
     _introduce(function, name, sentence, forward)
     return function
+
+
+def _whole(forward: Callable[..., Operand], *partials: Partial) -> Callable[..., Operand]:
+    """The forward of a row as one operation, where there is a derivative to keep."""
+    is_one = isinstance(forward, np.ufunc) or hasattr(forward, "in_ufuncs")
+    return forward if is_one or set(partials) == {flat} else composed(forward)
 
 
 def _introduce(
@@ -83,6 +91,8 @@ def _introduce(
     function.__doc__ = sentence
     if isinstance(forward, np.ufunc):
         UFUNCS[forward] = function
+    else:
+        ARRAY_FUNCTIONS[forward] = function
 
 
 # ---------------------------------------------------------------------- exponentials and powers
@@ -167,12 +177,15 @@ maximum = _binary(
 )
 
 
+@composed
+def _clip(x: Operand, low: Operand, high: Operand) -> Operand:
+    return np.minimum(np.maximum(x, low), high)
+
+
 class Clip(Rule):
     """x between low and high; at a bound the gradient for x is 0."""
 
-    @staticmethod
-    def forward(x: Operand, low: Operand, high: Operand) -> Operand:
-        return np.minimum(np.maximum(x, low), high)
+    forward = staticmethod(_clip)
 
     partials = (
         lambda self, gy, y, x, low, high: np.where((x > low) * (x < high), gy, 0.0),
@@ -211,16 +224,17 @@ def where(condition: Any, x0: Any, x1: Any) -> Variable:
 
 
 # -------------------------------------------------------------------- activations, overflow-free
+@composed
 def _relu(x: Operand) -> Operand:
     return np.maximum(x, 0.0)
 
 
+@composed
 def _sigmoid(x: Operand) -> Operand:
-    if isinstance(x, Variable):
-        return sigmoid(x)
     return 1.0 / (1.0 + np.exp(-x))
 
 
+@composed
 def _softplus(x: Operand) -> Operand:
     return np.maximum(x, 0.0) + np.log1p(np.exp(-np.absolute(x)))
 
@@ -260,7 +274,7 @@ Variable.__ge__ = greater_equal
 Variable.__eq__ = equal  # type: ignore[method-assign, assignment]
 Variable.__ne__ = not_equal  # type: ignore[method-assign, assignment]
 
-ARRAY_FUNCTIONS |= {np.where: where, np.clip: clip}
+ARRAY_FUNCTIONS |= {np.where: where, np.clip: clip, _clip: clip}
 
 # -------------------------------------------------------------------------- the language's names
 _REDUCED = ("axis", "keepdims")

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
+from dezero.functions import FUNCTIONS
+from dezero.graph import ARRAY_FUNCTIONS
 from dezero.programs.terms import (
     CallTerm,
     ChoiceTerm,
@@ -204,7 +206,7 @@ class Printer:
 
     def call(self, term: CallTerm) -> tuple[Rope, int]:
         """f(a, b)."""
-        name = "abs" if term.function == "absolute" else term.function
+        name = "abs" if term.function == "absolute" else term.function.strip("_")
         return (name, "(", self.arguments(term.arguments), ")"), ATOM
 
     def arguments(self, numbers: Iterable[int]) -> Rope:
@@ -250,4 +252,10 @@ def formulas(program: Program) -> list[str]:
 
     Raises FormulaError where writing every shared part out would take too long a text.
     """
-    return Printer(Terms(program)).formulas()
+    return Printer(Terms(program.written_out(_has_a_name))).formulas()
+
+
+def _has_a_name(function: Any) -> bool:
+    """Whether the language calls an operation by the operation's own name."""
+    known = FUNCTIONS.get(function.__name__.strip("_"))
+    return known is not None and ARRAY_FUNCTIONS[function] is known.function
