@@ -31,7 +31,10 @@ EXAMPLES = int(os.environ.get("DEZERO_LAWS", "100"))
 BITS = 2200
 EPS = np.finfo(float).eps
 EDGE = 1e290
-"""Constants up to 1e9 move inside a product, so nearer to the ends the range may differ."""
+"""Constants up to 1e9 move inside a product, so nearer to the ends the range may differ.
+
+What is lost on the way because it is too small for a float64 is lost by the engine too.
+"""
 ELEMENTWISE = [known for known in FUNCTIONS.values() if known.elementwise]
 
 
@@ -155,20 +158,20 @@ class Sample:
         self.left = [False] * len(points)  # whether a value on the way leaves the range
         self.bounds = [self.bound(i, point) for i, point in enumerate(self.points)]
 
-    def engine(self, point):
-        return np.array([part[0] for part in self.program.run(point)])
-
     def bound(self, place, point):
         """For each output the right value and how far from it a form may be; None: anywhere."""
         lowered = self.program.lowered
         count = lowered.first + len(lowered.operations)
-        every = dataclasses.replace(lowered, outputs=tuple(range(count))).run(point)
-        sizes = np.abs([part[0] for part in every])
+        every = dataclasses.replace(lowered, outputs=tuple(range(count)))
+        values, exact = np.array([part[0] for part in every.run(point)]), right(every, point)
+        sizes = np.abs(values)
         self.left[place] = not np.isfinite(sizes).all()
-        if ((sizes > EDGE) & (sizes < np.inf) | (sizes > 0) & (sizes < 1 / EDGE)).any():
+        near_the_ends = (sizes > EDGE) & (sizes < np.inf) | (sizes > 0) & (sizes < 1 / EDGE)
+        vanished = any(x == 0 and e for x, e in zip(values, exact, strict=True))
+        if near_the_ends.any() or vanished:
             return [None] * len(lowered.outputs)
-        engine = self.engine(point)
-        exact = right(self.program, point)
+        engine = values[list(lowered.outputs)]
+        exact = [exact[i] for i in lowered.outputs]
         errors = [
             None if e is None or not np.isfinite(g) else abs(mpf(float(g)) - e)
             for g, e in zip(engine, exact, strict=True)
