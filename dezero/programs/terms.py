@@ -245,10 +245,12 @@ class Terms:
             last = [(base, exponent) for base, exponent in f1]
             if not f0 and not last and coefficient is not None:
                 return self.number(coefficient)
+            sign = Fraction(1 if (c0 < 0) == (c1 < 0) else -1)
+            c0, c1 = abs(c0), abs(c1)
             f0 = ((self.product(c0, f0), 1),)
             inverse = bool(last) and last[0][1] == -1
             other = self.product(1 / c1 if inverse else c1, [(last[0][0], 1)] if inverse else last)
-            return self.intern(ProductTerm(Fraction(1), (*f0, (other, -1 if inverse else 1))))
+            return self.intern(ProductTerm(sign, (*f0, (other, -1 if inverse else 1))))
         if len(f0) >= MOST_FACTORS:
             f0 = ((self.core(f0), 1),)
         chain = list(f0)

@@ -297,6 +297,7 @@ def test_names_in_sql_differ_by_more_than_their_case():
         ("3*x/(1e-200*y)/2", "3*x/(1e-200*y)/2"),
         ("1/x**2", "1/x**2"),
         ("x**-2", "x**-2"),
+        ("-(-2e8*x*(3e8*y))*z", "200000000*x*(300000000*y)*z"),
     ],
 )
 def test_factors_keep_the_order_in_which_no_value_leaves_the_range(text, printed):
