@@ -33,7 +33,7 @@ from dezero.arrays import (  # noqa: F401, all functions are reached through thi
 )
 from dezero.graph import ARRAY_FUNCTIONS, CONSTANT, UFUNCS, Operand, Variable
 from dezero.names import RELATIONS, Known, Relation, c_alias
-from dezero.rule import Partial, Rule, flat
+from dezero.rule import Partial, Rule, composed, flat
 
 Choice = Callable[..., Operand]
 """Where an input is taken, from the inputs."""
@@ -64,6 +64,7 @@ def _unary(
 ) -> Callable[[Any], Variable]:
     """The function of a ufunc, or of an array function of one value, and its derivative."""
     name = name or forward.__name__.strip("_")
+    forward = _whole(forward, partial)
     rule = _rule(forward, name, partial, choices=choices)
 
     def function(x: Any) -> Variable:
@@ -82,6 +83,7 @@ def _binary(
 ) -> Callable[[Any, Any], Variable]:
     """The function of a ufunc, or of an array function of two values, and its derivatives."""
     name = forward.__name__.strip("_")
+    forward = _whole(forward, partial0, partial1)
     rule = _rule(forward, name, partial0, partial1, choices=choices)
 
     def function(x0: Any, x1: Any) -> Variable:
@@ -89,6 +91,12 @@ def _binary(
 
     _introduce(function, name, sentence, forward)
     return function
+
+
+def _whole(forward: Callable[..., Operand], *partials: Partial) -> Callable[..., Operand]:
+    """The forward of a row as one operation, where there is a derivative to keep."""
+    is_one = isinstance(forward, np.ufunc) or hasattr(forward, "in_ufuncs")
+    return forward if is_one or set(partials) == {flat} else composed(forward)
 
 
 def _introduce(
@@ -99,6 +107,8 @@ def _introduce(
     function.__doc__ = sentence
     if isinstance(forward, np.ufunc):
         UFUNCS[forward] = function
+    else:
+        ARRAY_FUNCTIONS[forward] = function
 
 
 # --------------------------------------------------------------------- derivatives that are rules
@@ -107,19 +117,22 @@ def _introduce(
 def _derived(
     name: str, forward: Callable[..., Operand], *partials: Partial
 ) -> Callable[..., Operand]:
-    """A derivative that is a rule itself, for operands of any kind, all of them Variables or none.
+    """A derivative that is a rule itself, for operands of any kind.
 
-    The class is made when it is first recorded, for to import the engine should not take longer.
+    A program keeps it as one operation too, so that every order of a formula is as accurate.  The
+    class is made when it is first recorded, so that importing the engine takes no longer.
     """
     made: list[type[Rule]] = []
+    whole = composed(forward)
 
-    def function(x: Operand, *others: Operand) -> Operand:
-        if not isinstance(x, Variable):
-            return forward(x, *others)
+    def function(*operands: Operand) -> Operand:
+        if not any(isinstance(x, Variable) for x in operands):
+            return whole(*operands)
         if not made:
-            made.append(_rule(forward, name, *partials))
-        return made[0]()(x, *others)
+            made.append(_rule(whole, name, *partials))
+        return made[0]()(*operands)
 
+    ARRAY_FUNCTIONS[whole] = function
     return function
 
 
@@ -177,7 +190,7 @@ _cbrt_slope = _derived(
 )
 _sigmoid_slope = _derived(
     "sigmoid_slope",
-    lambda x: 0.25 / (c := np.cosh(0.5 * x)) / c,
+    lambda x: _sigmoid(x) * _sigmoid(-x),
     lambda _, gy, y, x: gy * (-y * np.tanh(0.5 * x)),
 )
 _difference = _derived(
@@ -312,12 +325,15 @@ maximum = _binary(
 )
 
 
+@composed
+def _clip(x: Operand, low: Operand, high: Operand) -> Operand:
+    return np.minimum(np.maximum(x, low), high)
+
+
 class Clip(Rule):
     """x between constant bounds; at a bound the gradient is 0."""
 
-    @staticmethod
-    def forward(x: Operand, low: Operand, high: Operand) -> Operand:
-        return np.minimum(np.maximum(x, low), high)
+    forward = staticmethod(_clip)
 
     partials = (
         lambda self, gy, y, x, low, high: _kept(
@@ -370,10 +386,12 @@ def where(condition: Any, x0: Any, x1: Any) -> Variable:
 
 
 # -------------------------------------------------------------------- activations, overflow-free
+@composed
 def _relu(x: Operand) -> Operand:
     return np.maximum(x, 0.0)
 
 
+@composed
 def _sigmoid(x: Operand) -> Operand:
     if x.dtype.kind == "c":  # an absolute value is not analytic
         return 1.0 / (1.0 + np.exp(-x))
@@ -381,6 +399,7 @@ def _sigmoid(x: Operand) -> Operand:
     return np.where(x < 0, e, 1.0) / (1.0 + e)
 
 
+@composed
 def _softplus(x: Operand) -> Operand:
     return np.maximum(x, 0.0) + np.log1p(np.exp(-np.absolute(x)))
 
@@ -423,7 +442,7 @@ Variable.__ge__ = greater_equal
 Variable.__eq__ = equal  # type: ignore[method-assign, assignment]
 Variable.__ne__ = not_equal  # type: ignore[method-assign, assignment]
 
-ARRAY_FUNCTIONS |= {np.where: where, np.clip: clip}
+ARRAY_FUNCTIONS |= {np.where: where, np.clip: clip, _clip: clip}
 
 # -------------------------------------------------------------------------- the language's names
 _REDUCED = ("axis", "keepdims")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
-from numpy import float64
+from numpy import float64, generic, ndarray
 
 from dezero.graph import (
     CONSTANT,
@@ -102,3 +103,26 @@ class Rule(Function):
 
 def flat(*_: Operand) -> None:
     """The partial of an operation that is flat wherever it has a gradient: nothing is sent."""
+
+
+def composed(forward: Callable[..., Operand]) -> Callable[..., Operand]:
+    """A forward made of several ufuncs, as one operation on whatever is no plain array.
+
+    A Variable runs the rule (see ``ARRAY_FUNCTIONS``) and a tracer records the operation as one,
+    so that a program that is differentiated again uses the rule and not the ufuncs;
+    ``in_ufuncs`` is the forward itself.
+    """
+
+    @wraps(forward)
+    def whole(*operands: Any) -> Operand:
+        for x in operands:
+            kind = type(x)
+            if kind is not float64 and not isinstance(x, _PLAIN):
+                return kind.__array_function__(x, whole, {*map(type, operands)}, operands, {})
+        return forward(*operands)
+
+    whole.in_ufuncs = forward  # type: ignore[attr-defined]
+    return whole
+
+
+_PLAIN = (ndarray, generic, float, int)

@@ -15,6 +15,7 @@ from dezero.programs.terms import (
     NameTerm,
     NumberTerm,
     PowerTerm,
+    Term,
     Terms,
     children,
     reachable,
@@ -26,6 +27,8 @@ class Code(Printer):
 
     calls: Mapping[str, str] = {}
     """The language's functions by NumPy's names: a name, or a template with {a} and {b}."""
+    power_call = "pow"
+    """What raises to a power that is a finite number."""
     reserved: frozenset[str] = frozenset()
     """Words that no input may be called by."""
     infinity, nan = "inf", "nan"
@@ -83,8 +86,8 @@ class Code(Printer):
         for number in [*self.outputs, *(c for n in order for c in children(self.terms[n]))]:
             uses[number] += 1
         for term in (self.terms[number] for number in order):
-            if isinstance(term, CallTerm) and "{a}" in self.calls.get(term.function, ""):
-                uses.update((part, uses[part] + 1) for part in term.arguments)
+            if self.repeats(term):
+                uses.update((part, uses[part] + 1) for part in children(term))
         return uses
 
     def fresh(self) -> str:
@@ -141,12 +144,23 @@ class Code(Printer):
         """base**exponent for a number; the square of a name is a product."""
         if exponent == 2 and isinstance(base, str):
             return ("(", base, "*", base, ")")
-        return (self.calls["power"], "(", base, ", ", self.number_text(Fraction(exponent)), ")")
+        return (self.power_call, "(", base, ", ", self.number_text(Fraction(exponent)), ")")
 
     def power(self, term: PowerTerm) -> tuple[Rope, int]:
         """base**exponent for a term."""
-        base, exponent = self.part(term.base, ATOM), self.written[term.exponent][0]
-        return (self.calls["power"], "(", base, ", ", exponent, ")"), ATOM
+        base, exponent = self.part(term.base, ATOM), self.part(term.exponent, ATOM)
+        if self.repeats(term):
+            return fill(self.calls["power"], a=base, b=exponent), ATOM
+        exponent = self.written[term.exponent][0]
+        return (self.power_call, "(", base, ", ", exponent, ")"), ATOM
+
+    def repeats(self, term: Term) -> bool:
+        """Whether the text of a term has those of its parts more than once."""
+        if isinstance(term, PowerTerm):
+            base = self.terms[term.base]
+            is_one = not isinstance(base, NumberTerm) or abs(base.value) == 1
+            return is_one and "{a}" in self.calls["power"]
+        return isinstance(term, CallTerm) and "{a}" in self.calls.get(term.function, "")
 
 
 def output_name(wrt: Sequence[str]) -> str:

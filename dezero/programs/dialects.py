@@ -61,10 +61,13 @@ class JavaScript(Code):
     calls = {name: f"Math.{call}" for name, call in _C_CALLS.items()} | {
         "absolute": "Math.abs",
         "exp2": "Math.pow(2, {a})",
+        # where IEEE's power is 1, JavaScript's is NaN
+        "power": "({a} === 1 || {a} === -1 && {b}*{b} === Infinity ? 1 : Math.pow({a}, {b}))",
         "minimum": "Math.min",
         "maximum": "Math.max",
         "sign": "Math.sign",
     }
+    power_call = "Math.pow"
     infinity, nan = "Infinity", "NaN"
     reserved = frozenset(
         (
@@ -87,6 +90,7 @@ class NumPy(Code):
     """A Python function on NumPy arrays that returns the outputs as a tuple."""
 
     calls = {name: f"np.{name}" for name in [*_C_CALLS, "minimum", "maximum", "sign"]}
+    power_call = "np.power"
     infinity, nan = "np.inf", "np.nan"
     reserved = frozenset({*keyword.kwlist, "np", "f"})
     test = "np.where({condition}, {chosen}, {other})"
@@ -111,8 +115,14 @@ class SQL(Code):
         "power": "power",
         "sign": "sign",
         "exp2": "power(2.0, {a})",
-        "cbrt": "(sign({a})*power(abs({a}), 1.0/3.0))",
-        "hypot": "sqrt(({a})*({a}) + ({b})*({b}))",
+        # a third is rounded, which a step of Newton's mends
+        "cbrt": "(CASE WHEN abs({a}) BETWEEN 1e-300 AND 1e300 THEN sign({a})*(2.0*"
+        "power(abs({a}), 1.0/3.0) + abs({a})/power(power(abs({a}), 1.0/3.0), 2.0))/3.0 "
+        "ELSE sign({a})*power(abs({a}), 1.0/3.0) END)",
+        # of the larger side, so that no square overflows
+        "hypot": "(CASE WHEN ({a}) = 0.0 AND ({b}) = 0.0 THEN 0.0 "
+        "WHEN abs({a}) > abs({b}) THEN abs({a})*sqrt(1.0 + (({b})/({a}))*(({b})/({a}))) "
+        "ELSE abs({b})*sqrt(1.0 + (({a})/({b}))*(({a})/({b}))) END)",
         "log1p": "(CASE WHEN 1.0 + ({a}) = 1.0 THEN {a} "
         "ELSE ln(1.0 + ({a}))*({a})/((1.0 + ({a})) - 1.0) END)",
         "expm1": "(CASE WHEN abs({a}) < 1e-5 THEN ({a}) + ({a})*({a})/2.0 + "
@@ -121,6 +131,7 @@ class SQL(Code):
         "minimum": "(CASE WHEN {a} < {b} THEN {a} WHEN {a} >= {b} THEN {b} END)",  # or NULL
         "maximum": "(CASE WHEN {a} > {b} THEN {a} WHEN {a} <= {b} THEN {b} END)",
     }
+    power_call = "power"
     infinity, nan = "9e999", "NULL"
     test = "(CASE WHEN {condition} THEN {chosen} ELSE {other} END)"
     whole = "-- {title}\n{body}\n"
@@ -170,7 +181,7 @@ Form = Callable[[Program, Sequence[Sequence[str]], str], str]
 
 
 def _function(language: type[Code]) -> Form:
-    return lambda program, wrt, title: language(Terms(program)).function(wrt, title)
+    return lambda program, wrt, title: language(Terms(program.lowered)).function(wrt, title)
 
 
 FORMS: dict[str, Form] = {

@@ -7,10 +7,12 @@ with as few parentheses as Python needs.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from typing import Any
 
+from dezero.functions import FUNCTIONS
+from dezero.graph import ARRAY_FUNCTIONS
 from dezero.programs.terms import (
     CallTerm,
     ChoiceTerm,
@@ -120,7 +122,7 @@ class Printer:
         left = self.part(term.left, SUM)
         subtracted = None if term.right in self.named else self.magnitude(self.terms[term.right])
         if subtracted is None:
-            return (left, " + ", self.part(term.right, SUM)), SUM
+            return (left, " + ", self.part(term.right, SUM + 1)), SUM
         return (left, " - ", subtracted), SUM
 
     def magnitude(self, term: Term) -> Rope | None:
@@ -135,18 +137,31 @@ class Printer:
         return None
 
     def product(self, term: ProductTerm) -> tuple[Rope, int]:
-        """Coefficient and factors over those with negative exponents."""
+        """Coefficient and factors, from left to right as they are multiplied and divided."""
         coefficient, factors = term
-        above = [(base, e) for base, e in factors if not (isinstance(e, int) and e < 0)]
-        below = [(base, -e) for base, e in factors if isinstance(e, int) and e < 0]
         top, bottom = self.coefficient(abs(coefficient))
-        numerator = self.factor_list(top, above)
-        alone = bottom is None and len(below) == 1
-        denominator = self.factor_list(bottom, below, SIGN if alone else PRODUCT)
-        rope = self.quotient(numerator, denominator)
+        (base, exponent), rest = factors[0], factors[1:]
+        first = self.part(base, SIGN if exponent == -1 or top else PRODUCT)
+        if exponent != -1:
+            first = first if exponent == 1 else self.literal_power(self.part(base, ATOM), exponent)
+            pieces = [first] if top is None else [top, "*", first]
+        elif bottom is not None:
+            pieces, bottom = [top or "1", "/(", bottom, "*", first, ")"], None
+        else:
+            pieces = [top or "1", "/", first]
+        for base, exponent in rest:
+            pieces += self.further(base, exponent)
+        if bottom is not None:
+            pieces += ["/", bottom]
         if coefficient < 0:
-            return ("-", rope), SIGN - 1
-        return rope, POWER if coefficient == 1 and len(above) == 1 and not below else PRODUCT
+            return ("-", *pieces), SIGN - 1
+        return tuple(pieces), POWER if len(pieces) == 1 else PRODUCT
+
+    def further(self, base: int, exponent: Exponent) -> tuple[Rope, Rope]:
+        """A factor that is not the first, with its operator."""
+        if exponent in (1, -1):
+            return ("*" if exponent == 1 else "/"), self.part(base, SIGN)
+        return "*", self.literal_power(self.part(base, ATOM), exponent)
 
     def coefficient(self, value: Fraction) -> tuple[str | None, str | None]:
         """The texts of a positive coefficient above and below the line; None is 1."""
@@ -156,18 +171,6 @@ class Printer:
         bottom = None if value.denominator == 1 else self.number_text(Fraction(value.denominator))
         return top, bottom
 
-    def factor_list(
-        self, number: str | None, factors: Sequence[tuple[int, Exponent]], least: int = PRODUCT
-    ) -> list[Rope]:
-        """The ropes of a number and powers, to be multiplied."""
-        ropes: list[Rope] = [] if number is None else [number]
-        for base, exponent in factors:
-            if exponent == 1:
-                ropes.append(self.part(base, least))
-            else:
-                ropes.append(self.literal_power(self.part(base, ATOM), exponent))
-        return ropes
-
     def literal_power(self, base: Rope, exponent: Exponent) -> Rope:
         """base**exponent for a number."""
         text = self.number_text(Fraction(exponent))
@@ -176,14 +179,6 @@ class Printer:
     def power(self, term: PowerTerm) -> tuple[Rope, int]:
         """base**exponent for a term."""
         return (self.part(term.base, ATOM), "**", self.part(term.exponent, SIGN)), POWER
-
-    def quotient(self, above: list[Rope], below: list[Rope]) -> Rope:
-        """above/below."""
-        top = interleave(above, "*") if above else "1"
-        if not below:
-            return top
-        bottom = interleave(below, "*")
-        return (top, "/", ("(", bottom, ")") if len(below) > 1 else bottom)
 
     def relation(self, symbol: str) -> str:
         """How a comparison is written."""
@@ -204,7 +199,7 @@ class Printer:
 
     def call(self, term: CallTerm) -> tuple[Rope, int]:
         """f(a, b)."""
-        name = "abs" if term.function == "absolute" else term.function
+        name = "abs" if term.function == "absolute" else term.function.strip("_")
         return (name, "(", self.arguments(term.arguments), ")"), ATOM
 
     def arguments(self, numbers: Iterable[int]) -> Rope:
@@ -250,4 +245,10 @@ def formulas(program: Program) -> list[str]:
 
     Raises FormulaError where writing every shared part out would take too long a text.
     """
-    return Printer(Terms(program)).formulas()
+    return Printer(Terms(program.written_out(_has_a_name))).formulas()
+
+
+def _has_a_name(function: Any) -> bool:
+    """Whether the language calls an operation by the operation's own name."""
+    known = FUNCTIONS.get(function.__name__.strip("_"))
+    return known is not None and ARRAY_FUNCTIONS[function] is known.function

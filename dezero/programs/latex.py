@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from dezero.names import RELATIONS
-from dezero.programs.formula import ATOM, POWER, PRODUCT, Printer, Rope, interleave
+from dezero.programs.formula import ATOM, POWER, PRODUCT, SIGN, Printer, Rope, interleave
 from dezero.programs.terms import (
     CallTerm,
     ChoiceTerm,
@@ -16,6 +16,7 @@ from dezero.programs.terms import (
     Exponent,
     NumberTerm,
     PowerTerm,
+    ProductTerm,
     Terms,
 )
 from dezero.programs.trace import Program
@@ -102,15 +103,53 @@ class LaTeX(Printer):
             named.get(text, text),
         )
 
+    def product(self, term: ProductTerm) -> tuple[Rope, int]:
+        """Coefficient and factors as one fraction, equal factors gathered; it is not computed."""
+        coefficient, powers = self.gathered(term)
+        above = [(base, e) for base, e in powers if not (isinstance(e, int) and e < 0)]
+        below = [(base, -e) for base, e in powers if isinstance(e, int) and e < 0]
+        top, bottom = self.coefficient(abs(coefficient))
+        rope = self.quotient(self.factor_list(top, above), self.factor_list(bottom, below))
+        if coefficient < 0:
+            return ("-", rope), SIGN - 1
+        return rope, POWER if coefficient == 1 and len(above) == 1 and not below else PRODUCT
+
+    def gathered(self, term: ProductTerm) -> tuple[Fraction, list[tuple[int, Exponent]]]:
+        """The coefficient and the powers of a product, those of the products in it included."""
+        coefficient = term.coefficient
+        whole: dict[int, int] = {}
+        roots: list[tuple[int, Exponent]] = []
+        pending = [(base, e, 1) for base, e in reversed(term.factors)]
+        while pending:
+            base, exponent, outer = pending.pop()
+            inner = self.terms[base]
+            if not isinstance(exponent, int):
+                roots.append((base, exponent * outer))
+            elif isinstance(inner, ProductTerm) and abs(exponent) == 1:
+                coefficient *= inner.coefficient ** (exponent * outer)
+                pending += [(b, e, exponent * outer) for b, e in reversed(inner.factors)]
+            else:
+                whole[base] = whole.get(base, 0) + exponent * outer
+        return coefficient, [*((base, e) for base, e in whole.items() if e != 0), *roots]
+
     def factor_list(
-        self, number: str | None, factors: Sequence[tuple[int, Exponent]], least: int = PRODUCT
+        self, number: str | None, factors: Sequence[tuple[int, Exponent]]
     ) -> list[Rope]:
         """Factors side by side; a dot keeps two numbers apart."""
-        ropes = super().factor_list(number, factors)
-        for i, (base, exponent) in enumerate(factors, len(ropes) - len(factors)):
-            if i and exponent == 1 and isinstance(self.terms[base], NumberTerm):
-                ropes[i] = ("\\cdot ", ropes[i])
+        ropes: list[Rope] = [] if number is None else [number]
+        for base, exponent in factors:
+            if exponent != 1:
+                ropes.append(self.literal_power(self.part(base, ATOM), exponent))
+            elif ropes and isinstance(self.terms[base], NumberTerm):
+                ropes.append(("\\cdot ", self.part(base, PRODUCT)))
+            else:
+                ropes.append(self.part(base, PRODUCT))
         return ropes
+
+    def number(self, term: NumberTerm) -> tuple[Rope, int]:
+        """A constant; a power of ten makes it a product."""
+        text, precedence = super().number(term)
+        return text, min(precedence, PRODUCT) if "\\cdot" in text else precedence
 
     def literal_power(self, base: Rope, exponent: Exponent) -> Rope:
         """base^{exponent}."""
@@ -165,7 +204,7 @@ def _bare(factors: list[Rope]) -> list[Rope]:
 
 def latex(program: Program, wrt: Sequence[Sequence[str]], title: str) -> str:
     """An equation a line for each output; `wrt` holds the names that it is derived for."""
-    formulas = LaTeX(Terms(program)).formulas()
+    formulas = LaTeX(Terms(program.lowered)).formulas()
     return "".join(f"{_symbol(n)} = {text}\n" for n, text in zip(wrt, formulas, strict=True))
 
 

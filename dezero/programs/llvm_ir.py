@@ -87,7 +87,7 @@ TABLES = "ptr %inputs, ptr %steps, ptr %outputs, ptr %scratch"
 
 def module(program: Program, machine: Machine, streams: bool = False) -> Module:
     """The module of a program.  Raises UnsupportedError for an operation without machine code."""
-    layout = _Layout(program, machine, streams)
+    layout = _Layout(program.lowered, machine, streams)
     declarations: dict[str, str] = {}
     bodies = [_Segment(layout, declarations, span) for span in layout.spans]
     if len(bodies) == 1:

@@ -19,7 +19,11 @@ from dezero.arithmetic import SHORTCUTS, raised
 from dezero.graph import Variable
 
 Instruction = tuple[Callable[..., Any], tuple[int, ...]]
-"""A NumPy ufunc (or ``numpy.where``) and the numbers of the values that it is applied to."""
+"""An operation and the numbers of the values that it is applied to.
+
+The operation is a NumPy ufunc, ``numpy.where``, or the forward of a rule that is made of several
+of those (see `dezero.rule.composed`), which `Program.lowered` writes out.
+"""
 
 BLOCK = 8192
 """Rows that `Program.run` works on at a time: a dozen buffers of them fit a core's cache."""
@@ -53,6 +57,25 @@ class Program:
         """The number of the first operation's result."""
         return len(self.inputs) + len(self.constants)
 
+    @cached_property
+    def lowered(self) -> Program:
+        """The same in ufuncs and ``numpy.where`` alone, as everything but a derivative needs it."""
+        return self.written_out(lambda _: False)
+
+    def written_out(self, kept: Callable[[Any], bool]) -> Program:
+        """The same with every operation made of several ufuncs written out, but those `kept`."""
+
+        def is_left(function: Any) -> bool:
+            return not hasattr(function, "in_ufuncs") or kept(function)
+
+        if all(is_left(function) for function, _ in self.operations):
+            return self
+        recorder = Recorder(self.inputs)
+        tracers = [Tracer(recorder, number) for number in range(len(self.inputs))]
+        values = replay(self, tracers, lambda f: f if is_left(f) else f.in_ufuncs)
+        program = recorder.program(output_number(recorder, value) for value in values)
+        return program.written_out(kept)  # what was written out may be made of others
+
     def run(self, columns: Mapping[str, Any]) -> list[np.ndarray]:
         """Replay the program on columns (1-d arrays of one length, or numbers for all rows).
 
@@ -63,7 +86,7 @@ class Program:
         arrays = [np.asarray(columns[name], dtype=np.float64) for name in self.inputs]
         rows = np.broadcast_shapes((1,), *(array.shape for array in arrays))[0]
         results = [np.empty(rows) for _ in self.outputs]
-        replay = _Replay(self)
+        replay = _Replay(self.lowered)
         with np.errstate(all="ignore"):
             for start in range(0, rows, BLOCK):
                 block = slice(start, min(start + BLOCK, rows))
@@ -302,7 +325,7 @@ class Tracer(NDArrayOperatorsMixin):
     def __array_function__(self, function: Any, types: Any, inputs: Any, options: Any) -> Any:
         if any(issubclass(kind, Variable) for kind in types):
             return NotImplemented
-        if function is not np.where or options:
+        if options or not (function is np.where or hasattr(function, "in_ufuncs")):
             raise TraceError(
                 f"numpy.{function.__name__} has no place in a program of columns, "
                 "which works row by row"
@@ -404,12 +427,17 @@ def differentiate(program: Program, output: int, wrt: Sequence[str]) -> Program:
     return recorder.program(output_number(recorder, variables[name].grad) for name in wrt)
 
 
-def replay(program: Program, operands: Sequence[Any]) -> list[Any]:
-    """A program's outputs for any operands, one for each input: arrays, Variables or Tracers."""
+def replay(
+    program: Program, operands: Sequence[Any], form: Callable[[Any], Any] = lambda f: f
+) -> list[Any]:
+    """A program's outputs for any operands, one for each input: arrays, Variables or Tracers.
+
+    `form` gives what is called for an operation.
+    """
     values: list[Any] = [*operands, *program.constants]
     with np.errstate(all="ignore"):
         for function, numbers in program.operations:
-            values.append(function(*(values[i] for i in numbers)))
+            values.append(form(function)(*(values[i] for i in numbers)))
     return [values[i] for i in program.outputs]
 
 

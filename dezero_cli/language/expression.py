@@ -27,12 +27,11 @@ OPERATORS: Final[Mapping[str, Callable[..., Any]]] = {
     "divide": operator.truediv,
     "matrix_multiply": operator.matmul,
     "power": operator.pow,
-    "negative": operator.neg,
 }
-"""The function for each rule of the grammar that stands for an operator."""
+"""The function for each rule of the grammar that stands for an operator of two operands."""
 
 _ELEMENTWISE: Final = {known.function for known in FUNCTIONS.values() if known.elementwise} | (
-    set(OPERATORS.values()) - {operator.matmul}
+    {operator.neg, *OPERATORS.values()} - {operator.matmul}
 )
 
 _POWERS: Final = {operator.pow, FUNCTIONS["pow"].function}

@@ -43,36 +43,47 @@ def build_tables(grammar: str) -> dict[str, Any]:
         for terminal in parser.terminals
         if terminal.pattern.type == "str"
     }
-    rules: list[tuple[str, int, str | None]] = []
-    numbers: dict[Any, int] = {}
+    start, end = table.start_states["start"], table.end_states["start"]
+    rows = {
+        state: {literals.get(symbol, symbol): entry for symbol, entry in sorted(row.items())}
+        for state, row in table.states.items()
+    }
+    order = _reached(start, rows, Shift)
+    rules: dict[tuple[str, int, str | None], int] = {}
 
     def action(kind: Any, argument: Any) -> int:
         if kind is Shift:
-            return int(argument)
-        if argument not in numbers:
-            numbers[argument] = len(rules)
-            rules.append((argument.origin.name, len(argument.expansion), argument.alias))
-        return ~numbers[argument]
+            return order[argument]
+        rule = (argument.origin.name, len(argument.expansion), argument.alias)
+        return ~rules.setdefault(rule, len(rules))
 
-    states = [
-        {literals.get(symbol, symbol): action(*entry) for symbol, entry in row.items()}
-        for _, row in sorted(table.states.items())
-    ]
-    start, end = table.start_states["start"], table.end_states["start"]
-    states[end]["$END"] = end  # Lark compares states to see that a text is complete
+    states = [{symbol: action(*entry) for symbol, entry in rows[state].items()} for state in order]
+    states[order[end]]["$END"] = order[end]  # Lark compares states to see that a text is complete
     return {
         "grammar": grammar,
-        "start": start,
+        "start": order[start],
         "pattern": _pattern(parser, list(literals.values())),
-        "rules": rules,
+        "rules": list(rules),
         "states": states,
     }
+
+
+def _reached(start: Any, rows: dict[Any, dict[str, Any]], shift: Any) -> dict[Any, int]:
+    """A number for each state in the order in which they are reached; Lark's own differ by run."""
+    order = {start: 0}
+    pending = [start]
+    for state in pending:
+        for kind, argument in rows[state].values():
+            if kind is shift and argument not in order:
+                order[argument] = len(order)
+                pending.append(argument)
+    return order
 
 
 def _pattern(parser: Any, operators: list[str]) -> str:
     """One regular expression for all tokens, with a group for each kind."""
     patterns = {terminal.name: terminal.pattern.value for terminal in parser.terminals}
-    longest_first = "|".join(map(re.escape, sorted(operators, key=len, reverse=True)))
+    longest_first = "|".join(map(re.escape, sorted(operators, key=lambda text: (-len(text), text))))
     kinds = f"({longest_first})|({patterns['NUMBER']})|({patterns['NAME']})|([^ \\t])"
     return f"([ \\t]*)(?:{kinds})"
 

@@ -214,7 +214,10 @@ class _Parse:
         """Change the sign: of a literal now, of anything else when evaluated."""
         steps, start = self.steps, self.firsts[-2][2]
         if type(steps[-1]) is Literal:
-            steps[-1] = Literal(constant(-steps[-1].operand.data))
+            operand = steps[-1].operand
+            name = operand.name
+            opposite = name[1:] if name.startswith("-") else f"-{name}"
+            steps[-1] = Literal(constant(-operand.data, opposite))
         else:
             steps.append(Apply(operator.neg, 1, start, self.end, start))
 

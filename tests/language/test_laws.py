@@ -139,7 +139,7 @@ def test_machine_code_gives_the_engines_numbers(text, point, other):
     columns = {name: np.array([point[name], other[name]]) for name in NAMES}
     compiled = np.array(native.compiled(program).run(columns))
     replayed = np.array(program.run(columns))
-    if {function for function, _ in program.operations} <= EXACT:
+    if {function for function, _ in program.lowered.operations} <= EXACT:
         np.testing.assert_array_equal(compiled, replayed)
         return
     for row, at in enumerate((point, other)):

@@ -8,6 +8,8 @@ import sys
 import numpy as np
 import pytest
 
+from dezero import Variable
+from dezero.arithmetic import Pow
 from dezero_cli.faults import LONGEST_NAME, MOST_KNOWN, ExpressionError, nearest
 from dezero_cli.language import derivatives
 from dezero_cli.language.parser import parse
@@ -152,3 +154,18 @@ def test_what_needs_too_much_memory_is_said(tmp_path):
     command = f"ulimit -v 2000000; {sys.executable} -m dezero_cli eval x+y --vars vars.json"
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (1, b"error: not enough memory\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "steps"),
+    [("x**-2", 3), ("x**(-2)", 3), ("2**-1", 3), ("-2", 1), ("--2", 1), ("-2**2", 4), ("-x", 2)],
+)
+def test_a_sign_is_part_of_a_literal(text, steps):
+    expression = parse(text)
+    assert len(expression.steps) == steps
+    value, _ = derivatives.value_and_gradient(expression, {"x": np.array(3.0)}, [])
+    assert value == eval(text, {"x": 3.0})
+
+
+def test_a_signed_exponent_is_a_literal_power():
+    assert type(parse("x**-2").evaluate({"x": Variable(np.array(3.0))}).creator) is Pow

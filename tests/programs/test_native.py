@@ -87,7 +87,7 @@ def by_numpy(function, operands, literal: bool) -> np.ndarray:
 
 def faults(kernel: Kernel, arrays) -> list[tuple[str, int]]:
     """The operations that differ from NumPy's by more than they may, and by how much."""
-    program = kernel.program
+    program = kernel.program.lowered
     count = program.first + len(program.operations)
     every = dataclasses.replace(program, outputs=tuple(range(count)))
     values = run(every, arrays, kernel.machine)
@@ -185,7 +185,7 @@ def gradient_program(text: str) -> Program:
 
 
 def arithmetic_alone(program: Program) -> bool:
-    return not any(function in ELEMENTARY for function, _ in program.operations)
+    return not any(function in ELEMENTARY for function, _ in program.lowered.operations)
 
 
 @functools.cache

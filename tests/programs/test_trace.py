@@ -1,5 +1,6 @@
 """Programs: a replay gives the engine's own bits, and what cannot be traced says so."""
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -7,6 +8,7 @@ from dezero import Function, Variable, neg
 from dezero import functions as F
 from dezero.functions import FUNCTIONS
 from dezero.programs.trace import BLOCK, Program, TraceError, differentiate, merge, trace
+from dezero_cli.language import symbolic
 from dezero_cli.language.parser import parse
 from tests.conftest import cases, parts
 from tests.programs.rows import EDGES, ROWS, columns, differences, engine, same
@@ -83,8 +85,8 @@ def test_a_replay_of_second_derivatives(name):
     program = trace(FUNCTIONS[name].function, names(count))
     second = differentiate(program, count, program.inputs)
     got = second.run(dict(zip(program.inputs, arrays, strict=True)))
-    close = [  # a formula that is differentiated loses digits, and edges, that a rule keeps
-        np.isclose(a, b, rtol=1e-9, atol=1e-15, equal_nan=True) | ~np.isfinite(a)
+    close = [
+        np.isclose(a, b, rtol=1e-12, atol=0, equal_nan=True)
         for a, b in zip(got, expected, strict=True)
     ]
     ordinary = np.all([(np.abs(x) > 1e-3) & (np.abs(x) < 300) for x in arrays], axis=0)
@@ -175,6 +177,61 @@ def test_merged_programs_share_their_operations():
     second = trace(lambda x: F.sin(x) * 3, ["x"], [])
     both = merge([(first, 0), (second, 0)])
     assert functions(both) == ["sin", "multiply", "multiply"]
+
+
+HELD = [name for name in ELEMENTWISE if hasattr(F, f"_{name}")]
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_a_function_of_several_ufuncs_is_one_operation_until_it_is_written_out(name):
+    function = FUNCTIONS[name].function
+    if name == "clip":  # between bounds that vary it is a minimum of a maximum
+        program = trace(lambda x: F.clip(x, 0.0, 1.0), ["x"], [])
+    else:
+        program = trace(function, names(arity(name)), [])
+    assert functions(program) == [f"_{name}"] and functions(merge([(program, 0)])) == [f"_{name}"]
+    assert all(isinstance(f, np.ufunc) or f is np.where for f, _ in program.lowered.operations)
+    assert program.lowered.lowered is program.lowered
+    assert {"clip", "relu", "sigmoid", "softplus"} <= set(HELD)
+
+
+def taylor(text: str, order: int, at: float) -> float:
+    """A derivative of x alone, by the command's own door."""
+    _, program = symbolic.derivatives(parse(text), ["x"], ["x"], order)
+    return float(program.run({"x": at})[1][0])
+
+
+@pytest.mark.parametrize("at", [-30.0, -0.5, 0.0, 0.25, 7.0])
+@pytest.mark.parametrize("order", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize(
+    ("text", "function"),
+    [
+        ("exp(softplus(x))", lambda x: 1 + mpmath.exp(x)),
+        ("x*softplus(x)", lambda x: x * mpmath.log1p(mpmath.exp(x))),
+        ("sigmoid(x)**2", lambda x: (1 + mpmath.exp(-x)) ** -2),
+        ("log(sigmoid(x))", lambda x: -mpmath.log1p(mpmath.exp(-x))),
+    ],
+)
+def test_every_order_comes_from_a_functions_own_rule(text, function, order, at):
+    with mpmath.workdps(60):
+        exact = float(mpmath.diff(function, at, order, h=mpmath.mpf(10) ** -8))
+    assert taylor(text, order, at) == pytest.approx(exact, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [("x*relu(x)", 0.0), ("clip(x, 0, 1)*x", 0.0), ("clip(x, 0, 1)*x", 1.0), ("abs(x)*x", 0.0)],
+)
+@pytest.mark.parametrize("order", [2, 3])
+def test_kinks_have_one_convention_at_every_order(text, at, order):
+    expression = parse(text)
+    x = y = Variable(np.array(at))
+    y = expression.evaluate({"x": x})
+    for _ in range(order):
+        x.cleargrad()
+        y.backward(create_graph=True)
+        y = x.grad if isinstance(x.grad, Variable) else Variable(np.array(0.0))
+    assert taylor(text, order, at) == float(y.data)
 
 
 class Swish(Function):
