@@ -425,6 +425,10 @@ class Function:
             ]
         return known
 
+    def is_flat(self, i: int) -> bool:
+        """Whether input `i` never gets a gradient, since nothing changes with it."""
+        return False
+
     def taken(self, i: int, shape: tuple[int, ...], outer: Operand) -> Operand:
         """The elements of input `i` of an operation that `selects` which the output takes.
 

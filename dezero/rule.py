@@ -94,6 +94,10 @@ class Rule(Function):
             gxs.append(None if x.generation == CONSTANT else partial(self, gy, y, *operands))
         return gxs
 
+    def is_flat(self, i: int) -> bool:
+        """Whether input `i` never gets a gradient, since nothing changes with it."""
+        return self.partials[i] is flat
+
     def taken(self, i: int, shape: tuple[int, ...], outer: Operand) -> Operand:
         """The elements of input `i` that the output takes."""
         choice = self.choices[i]

@@ -185,10 +185,10 @@ class Sweep:
 
     def zeros(self, function: Function) -> list[Any]:
         """A gradient of zero for each input that takes one."""
-        return [
-            None if x.generation == CONSTANT else constant(0.0) if self.recording else float64(0.0)
-            for x in function.inputs
+        flat = [
+            x.generation == CONSTANT or function.is_flat(i) for i, x in enumerate(function.inputs)
         ]
+        return [None if f else constant(0.0) if self.recording else float64(0.0) for f in flat]
 
     def unmask(self, function: Function) -> None:
         """Lift the masks of what an unmasked `function` reaches too."""
