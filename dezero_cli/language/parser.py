@@ -201,14 +201,17 @@ class _Parse:
 
     def name(self) -> None:
         """Load a name."""
+        load = self.loads.get(self.last[1])
+        self.steps.append(self.first_load() if load is None else load)
+
+    def first_load(self) -> Load:
+        """The step for a name in a spelling that has not come before."""
         _, token, place = self.last
-        if not token.isascii():
-            token = canonical(token)
-        load = self.loads.get(token)
-        if load is None:
-            load = self.loads[token] = Load(token)
-            self.places[token] = place
-        self.steps.append(load)
+        name = canonical(token)
+        load = self.loads.setdefault(name, Load(name))
+        self.loads[token] = load
+        self.places.setdefault(name, place)
+        return load
 
     def negative(self) -> None:
         """Change the sign: of a literal now, of anything else when evaluated."""
