@@ -255,12 +255,13 @@ def _repeated_field(line: bytes, data: dict[str, Any], formula: Formula) -> Line
 def _asked(number: int, data: dict[str, Any], line: bytes) -> Line:
     """The expression and the values of {"expr": ..., "vars": {...}}."""
     expr, given = data.get("expr"), data.get("vars")
-    asked = Line(number, expr if type(expr) is str else "", given or {})
+    values = given if type(given) is dict else {}
+    asked = Line(number, expr if type(expr) is str else "", values)
     if type(expr) is not str:
         what = "must be a string" if "expr" in data else "is missing"
         asked.fault = LineFault("json", f'"expr" {what}')
     elif given is not None and type(given) is not dict:
-        asked.fault, asked.values = LineFault("json", '"vars" must be an object'), {}
+        asked.fault = LineFault("json", '"vars" must be an object')
     elif json_input.repeated(line, len(data) + len(asked.values)):
         asked.fault = _repeated(line)
     try:

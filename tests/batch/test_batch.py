@@ -190,6 +190,8 @@ BAD = [
     (b'{"expr":"x","vars":0}', "json", 1),
     (b'{"expr":["x"]}', "json", 1),
     (b'{"vars":{"x":1}}', "json", 1),
+    (b'{"vars":3}', "json", 1),
+    (b'{"expr":3,"vars":[[1]]}', "json", 1),
     (b'{"expr":"x","vars":{"x":1e999}', "json", 31),
     (b'{"expr":"x","vars":{"x":1,"x":2}}', "values", 1),
     (b'{"expr":"x","vars":{"x":1},"vars":{"x":1}}', "json", 1),

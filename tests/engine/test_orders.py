@@ -18,7 +18,7 @@ from dezero import functions as F
 
 POINTS = int(os.environ.get("DEZERO_LAWS", "100"))
 ORDERS = 4
-LIMIT = 5.0
+LIMIT = 4.0
 """The worst error allowed, in units of the noise."""
 
 
