@@ -75,6 +75,16 @@ vars_option = click.option(
     metavar="FILE",
     help="Read values from a JSON object; - is standard input.",
 )
+defs_option = click.option(
+    "--defs", metavar="FILE", help="Read definitions and functions from a formula file."
+)
+max_operations_option = click.option(
+    "--max-operations",
+    type=click.IntRange(1),
+    default=1_000_000,
+    metavar="N",
+    help="Refuse definitions and functions that expand to more operations (default: 1,000,000).",
+)
 jacobian_option = click.option(
     "--jacobian", is_flag=True, help="Add the Jacobian (shape: the value's, then the input's)."
 )

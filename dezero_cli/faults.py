@@ -6,8 +6,10 @@ A fault is raised where it is known and shown in one place, `dezero_cli.main`, a
 
 from __future__ import annotations
 
+import bisect
 import itertools
 from collections.abc import Iterable
+from typing import Any
 
 
 class CommandError(Exception):
@@ -15,6 +17,40 @@ class CommandError(Exception):
 
     status = 2
     """2: the command line is wrong.  Subclasses with 1: the command ran, and something failed."""
+
+
+class FileText(str):
+    """A text that stands in a file, from the character `offset` of the line `first` on.
+
+    `lines` are the offsets, counted from the begin of that line, at which the lines begin.
+    """
+
+    file: str
+    first: int
+    lines: list[int]
+    offset: int
+
+    def __new__(cls, text: str, file: str, first: int, lines: list[int], offset: int) -> FileText:
+        """The text of a part of a file."""
+        made = super().__new__(cls, text)
+        made.file, made.first, made.lines, made.offset = file, first, lines, offset
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FileText, (str(self), self.file, self.first, self.lines, self.offset)
+
+    def after(self, begin: int) -> FileText:
+        """What stands from a character on."""
+        rest = self[begin:]
+        blank = len(rest) - len(rest.lstrip())
+        offset = self.offset + begin + blank
+        return FileText(rest.strip(), self.file, self.first, self.lines, offset)
+
+    def place(self, start: int) -> str:
+        """``FILE:LINE:COLUMN`` of a character."""
+        at = self.offset + start
+        line = bisect.bisect_right(self.lines, at) - 1
+        return f"{self.file}:{self.first + line}:{at - self.lines[line] + 1}"
 
 
 class UsageError(CommandError):
@@ -43,7 +79,8 @@ class ExpressionError(CommandError):
         return self.start + 1
 
     def __str__(self) -> str:
-        return f"{self.message}: {self.hint}" if self.hint else self.message
+        place = f"{self.text.place(self.start)}: " if isinstance(self.text, FileText) else ""
+        return f"{place}{self.message}: {self.hint}" if self.hint else f"{place}{self.message}"
 
 
 class ValuesError(CommandError):

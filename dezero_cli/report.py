@@ -82,38 +82,54 @@ def text_lines(rows: Iterable[tuple[str, Any]], show: ShowNumber = number_text) 
     return "".join(lines)
 
 
-def result_rows(result: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The label and the array of each row of a result's text."""
-    yield "value", result["value"]
+def result_rows(result: Mapping[str, Any], of: str = "") -> Iterator[tuple[str, Any]]:
+    """The label and the array of each row of a result's text; `of` is the result's name."""
+    if "names" in result:
+        items = {key: item for key, item in result.items() if key not in _OF_ALL}
+        for i, name in enumerate(result["names"]):
+            yield from result_rows({key: _element(item, i) for key, item in items.items()}, name)
+        return
+    yield of or "value", result["value"]
     for name, gradient in result.get("grad", {}).items():
-        yield f"d/d{name}", gradient
+        yield derivative_label([name], of), gradient
     for name, block in result.get("jacobian", {}).items():
         yield f"jacobian {name}", block
     for pair in combinations_with_replacement(result.get("hessian", {}), 2):
-        yield derivative_label(pair), result["hessian"][pair[0]][pair[1]]
+        yield derivative_label(pair, of), result["hessian"][pair[0]][pair[1]]
     if "sigma" in result:
-        yield "sigma", result["sigma"]
+        yield f"sigma {of}".rstrip(), result["sigma"]
         for name, share in result["share"].items():
             yield f"share of {name}", share
     for intermediate in result.get("intermediates", []):
         yield intermediate["expr"], intermediate["value"]
-        yield f"  d/d({intermediate['expr']})", intermediate["grad"]
+        yield f"  d{of}/d({intermediate['expr']})", intermediate["grad"]
 
 
-def derivative_label(names: Iterable[str]) -> str:
-    """d/dx, d2/dx2, d3/dx2dy."""
+_OF_ALL = {"expr", "defs", "names"}
+"""What belongs to all results of a list together."""
+
+
+def _element(item: Any, i: int) -> Any:
+    """What belongs to one result of a list."""
+    if isinstance(item, Mapping):
+        return {key: _element(value, i) for key, value in item.items()}
+    return item[i]
+
+
+def derivative_label(names: Iterable[str], of: str = "") -> str:
+    """d/dx, d2/dx2, d3/dx2dy; of a result with a name dv/dx, d2v/dxdy."""
     counts: dict[str, int] = {}
     for name in names:
         counts[name] = counts.get(name, 0) + 1
     total = sum(counts.values())
     order = "" if total == 1 else str(total)
     parts: list[Any] = [f"d{name}{count if count > 1 else ''}" for name, count in counts.items()]
-    return f"d{order}/{''.join(parts)}"
+    return f"d{order}{of}/{''.join(parts)}"
 
 
-def element_label(name: str, index: tuple[int, ...]) -> str:
-    """d/dx, d/dx[1, 2]: the derivative for an element of an input."""
-    return f"d/d{name}" + (f"[{', '.join(map(str, index))}]" if index else "")
+def element_label(name: str, index: tuple[int, ...], of: str = "") -> str:
+    """d/dx, d/dx[1, 2]: the derivative for an element of an input; of a named result dv/dx."""
+    return f"d{of}/d{name}" + (f"[{', '.join(map(str, index))}]" if index else "")
 
 
 def array_text(array: Any, indent: int, show: ShowNumber = number_text) -> str:
@@ -237,15 +253,18 @@ def json_table(
     identities: Sequence[tuple[Any, ...]] | None,
     expr: str,
     result: Mapping[str, Any],
+    defs: Mapping[str, str],
 ) -> bytes:
     """A line of JSON for each row of the columns of `result`, as `json_line` writes it.
 
-    `numbers` are the line numbers of the input, `identities` their "id", empty if there is none.
+    `numbers` are the line numbers of the input, `identities` their "id", empty if there is none;
+    `defs` the definitions of all lines.
     """
     import orjson
 
     counted = orjson.dumps(list(numbers))[1:-1].split(b",")
     known = b',"expr":' + orjson.dumps(expr) + b","
+    known += b'"defs":' + orjson.dumps(defs) + b"," if defs else b""
     opening: LinePart = known if identities is None else _identified(identities, known)
     return json_rows([b'{"line":', counted, opening], result, len(numbers))
 

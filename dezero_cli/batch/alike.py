@@ -105,7 +105,7 @@ def _template(line: bytes, formula: Formula | None) -> _Template | None:
         return None
     probe = b"".join(b"%b%d" % (piece, _MARK + slot) for slot, piece in enumerate(pieces[:-1]))
     asked = lines_of(LineBlock("", 1, probe + pieces[-1], 1, 0), sys.maxsize, formula)
-    if len(asked) != 1 or asked[0].fault is not None:
+    if len(asked) != 1 or asked[0].fault is not None or asked[0].defs or asked[0].options:
         return None
     slots = {name: _slot(value) for name, value in asked[0].values.items()}
     identity = _slot(asked[0].identity[0]) if asked[0].identity else None

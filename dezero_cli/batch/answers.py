@@ -6,21 +6,24 @@ gives exactly the same numbers as evaluating each by itself.
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import orjson
 
 from dezero_cli import places, report
 from dezero_cli.batch.alike import alike
 from dezero_cli.batch.lines import Formula, Line, LineBlock, LineFault, arrays, lines_of
-from dezero_cli.faults import ExpressionError, ValuesError
-from dezero_cli.language import json_input, values
+from dezero_cli.faults import ExpressionError, UsageError, ValuesError
+from dezero_cli.language import json_input, statements, values
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.parser import parse
 from dezero_cli.language.results import Wanted, results
+from dezero_cli.language.spelling import canonical, canonical_words
 from dezero_cli.number_format import ShowNumber, number_text
 
 
@@ -35,6 +38,36 @@ class Settings:
     formula: Formula | None = None
     get: tuple[str, ...] = ()
     show: ShowNumber = number_text
+    defs: tuple[str, ...] = ()
+    most: int | None = None
+
+    def model(
+        self, expr: str, own: tuple[tuple[str, str], ...] = (), values: Iterable[str] = ()
+    ) -> Expression:
+        """The expression of a line with the command line's definitions and its `own`.
+
+        A line's `values` take the place of the command line's definitions.
+        """
+        if not (self.defs or own):
+            return parse(expr)
+        return _model(expr, self.defs, own, frozenset(values), self.most)
+
+    def wanted_by(self, line: Line) -> Wanted:
+        """What a line asks for: its own options come before those of the command line.
+
+        Raises UsageError for an option that has another form.
+        """
+        if not line.options:
+            return self.wanted
+        said = {key: orjson.loads(text) for key, text in line.options}
+        for key in ("hessian", "jacobian", "no_grad"):
+            if key in said and type(said[key]) is not bool:
+                raise UsageError(f'"{key}" must be true or false')
+        if "wrt" in said:
+            said["wrt"] = _names(said["wrt"])
+        if "sigma" in said:
+            said["sigmas"] = _sigmas(said.pop("sigma"))
+        return replace(self.wanted, **said)
 
     def used(self, expression: Expression) -> dict[str, np.ndarray]:
         """The values of the command line that a line of this expression uses."""
@@ -42,6 +75,40 @@ class Settings:
         for name, sigma in self.wanted.sigmas.items():
             named |= {name, sigma} if isinstance(sigma, str) else {name}
         return {name: array for name, array in self.values.items() if name in named}
+
+
+def _names(data: Any) -> tuple[str, ...] | None:
+    """The names of ``"wrt"``: a list of them, or one text with commas."""
+    names = data.split(",") if type(data) is str else data
+    if type(names) is not list or not all(type(name) is str for name in names):
+        raise UsageError('"wrt" must be a list of names')
+    return canonical_words(name.strip() for name in names) or None
+
+
+def _sigmas(data: Any) -> dict[str, np.ndarray | str]:
+    """The uncertainties of ``"sigma"``: a number, a list or the name of a value for each name."""
+    if type(data) is not dict:
+        raise UsageError('"sigma" must be an object of uncertainties by name')
+    return {
+        canonical(name): canonical(item) if type(item) is str else values.from_json(name, item)
+        for name, item in data.items()
+    }
+
+
+@functools.lru_cache(maxsize=256)
+def _model(
+    expr: str,
+    defs: tuple[str, ...],
+    own: tuple[tuple[str, str], ...],
+    values: frozenset[str],
+    most: int | None,
+) -> Expression:
+    """The model of a line; one that came before is looked up."""
+    ours = statements.statements(f"{head}={text}" for head, text in own)
+    given = statements.defined(statements.statements(defs) | ours)
+    for name in values:
+        given.definitions.pop(name, None)
+    return given.model(expr, most)
 
 
 @dataclass(slots=True)
@@ -57,7 +124,8 @@ def answer(block: LineBlock, settings: Settings) -> Answer:
     lines = alike(block, settings.longest, settings.formula)
     if lines is not None:
         numbers = range(block.first, block.first + block.count)
-        out = _stacked(numbers, lines.identities, lines.expr, lines.columns, settings, block.data)
+        first = Line(block.first, lines.expr, lines.columns)
+        out = _stacked(numbers, lines.identities, first, lines.columns, settings, block.data)
         if out is not None:
             return Answer(out)
     asked = lines_of(block, settings.longest, settings.formula)
@@ -77,9 +145,9 @@ def answer(block: LineBlock, settings: Settings) -> Answer:
 def _answers(asked: list[Line], settings: Settings) -> list[bytes]:
     """The answer to each line; for a line without one, its fault is set."""
     texts = [b""] * len(asked)
-    for (expr, *names), members in _groups(asked).items():
+    for members in _groups(asked).values():
         together = [asked[i] for i in members]
-        out = _together(expr, names, together, settings) if len(members) > 1 else None
+        out = _together(together, settings) if len(members) > 1 else None
         if out is None:
             for i in members:
                 texts[i] = _alone(asked[i], settings)
@@ -89,12 +157,12 @@ def _answers(asked: list[Line], settings: Settings) -> list[bytes]:
     return texts
 
 
-def _groups(asked: list[Line]) -> dict[tuple[str, ...], list[int]]:
-    """The lines by expression and names."""
-    groups: dict[tuple[str, ...], list[int]] = {}
+def _groups(asked: list[Line]) -> dict[tuple[Any, ...], list[int]]:
+    """The lines by expression, definitions, options and names."""
+    groups: dict[tuple[Any, ...], list[int]] = {}
     for i, line in enumerate(asked):
         if line.fault is None:
-            key = (line.expr, *line.values)
+            key = (line.expr, line.defs, line.options, *line.values)
             members = groups.get(key)
             if members is None:
                 groups[key] = [i]
@@ -103,47 +171,48 @@ def _groups(asked: list[Line]) -> dict[tuple[str, ...], list[int]]:
     return groups
 
 
-def _together(
-    expr: str, names: Sequence[str], asked: list[Line], settings: Settings
-) -> bytes | None:
-    """The answers to lines with one expression and the same names; None if not in one pass."""
+def _together(asked: list[Line], settings: Settings) -> bytes | None:
+    """The answers to lines of one group; None if not in one pass."""
+    first = asked[0]
     columns = zip(*(line.values.values() for line in asked), strict=True)
-    given = dict(zip(names, columns, strict=True))
+    given = dict(zip(first.values, columns, strict=True))
     numbers = [line.number for line in asked]
     identities = [line.identity for line in asked]
-    return _stacked(numbers, identities if any(identities) else None, expr, given, settings)
+    with_ids = identities if any(identities) else None
+    return _stacked(numbers, with_ids, first, given, settings)
 
 
 def _stacked(
     numbers: Sequence[int],
     identities: Sequence[tuple[Any, ...]] | None,
-    expr: str,
+    asked: Line,
     columns: Mapping[str, Sequence[Any]],
     settings: Settings,
     text: bytes = b"",
 ) -> bytes | None:
-    """The answers to lines of one expression in one pass.
+    """The answers to lines that ask the same, as `asked` does, in one pass.
 
     None if that is not possible: for values that are not numbers, for an expression that mixes the
     elements of arrays, for one with a fault, and for a 0 whose sign the `text` of the lines has.
     """
     try:
-        expression = parse(expr)
+        expression = settings.model(asked.expr, asked.defs, columns)
+        wanted = settings.wanted_by(asked)
         given = _columns(len(numbers), columns, settings.used(expression))
         if given is None or not expression.elementwise:
             return None
         zeros = text and not all(given[name].all() for name in columns)
         if zeros and json_input.has_negative_zero(text):
             return None
-        answers = results(expression, given, settings.wanted, stacked=True, own=columns)
+        answers = results(expression, given, wanted, stacked=True, own=columns)
     except Exception:  # noqa: BLE001, answered by itself, each line says what is wrong with it
         return None
     if settings.get:
-        begun = {"line": list(numbers), "expr": [expr] * len(numbers)}
+        begun = {"line": list(numbers), "expr": [asked.expr] * len(numbers)}
         if identities is not None:
             begun["id"] = [identity[0] if identity else math.nan for identity in identities]
         return places.table(begun | answers, settings.get, len(numbers), settings.show)
-    return report.json_table(numbers, identities, expr, answers)
+    return report.json_table(numbers, identities, asked.expr, answers, dict(asked.defs))
 
 
 def _columns(
@@ -154,11 +223,23 @@ def _columns(
         return None
     given = {name: np.full(count, array) for name, array in constants.items()}
     for name, items in columns.items():
-        array = values.column(items) if name.isidentifier() else None
+        array = values.column(items)
         if array is None:
             return None
         given[name] = array
     return given
+
+
+def _fault_of(error: ExpressionError, line: Line) -> LineFault:
+    """The fault of a line's expression, or of a definition, whose place the line does not have."""
+    if error.text == line.expr:
+        return LineFault("expression", str(error), line.offset + error.column)
+    shown = error.text if len(error.text) <= MOST_SHOWN else error.text[:MOST_SHOWN] + "..."
+    return LineFault("expression", f"{error}, in {' '.join(shown.split())}")
+
+
+MOST_SHOWN = 60
+"""Characters of a definition that a message shows."""
 
 
 def record(line: Line) -> dict[str, Any]:
@@ -167,6 +248,8 @@ def record(line: Line) -> dict[str, Any]:
     if line.identity:
         begun["id"] = line.identity[0]
     begun["expr"] = line.expr
+    if line.defs:
+        begun["defs"] = dict(line.defs)
     return begun
 
 
@@ -186,12 +269,14 @@ def written(answered: Mapping[str, Any], settings: Settings) -> bytes:
 def _alone(line: Line, settings: Settings) -> bytes:
     """The answer to one line; empty if there is none, and then the line's fault is set."""
     try:
-        expression = parse(line.expr)
+        expression = settings.model(line.expr, line.defs, line.values)
         given = settings.used(expression) | arrays(line.values)
-        answer = results(expression, given, settings.wanted, own=line.values)
+        answer = results(expression, given, settings.wanted_by(line), own=line.values)
         return written(record(line) | answer, settings)
     except ExpressionError as error:
-        line.fault = LineFault("expression", str(error), line.offset + error.column)
+        line.fault = _fault_of(error, line)
+    except UsageError as error:
+        line.fault = LineFault("json", str(error))
     except ValuesError as error:
         line.fault = LineFault("values", str(error))
     except MemoryError:

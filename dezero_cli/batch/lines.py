@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +13,10 @@ import numpy as np
 import orjson
 
 from dezero_cli import reading
-from dezero_cli.faults import ExpressionError, ValuesError
-from dezero_cli.language import json_input, values
-from dezero_cli.language.spelling import NAME, meant
+from dezero_cli.faults import ExpressionError, ValuesError, did_you_mean
+from dezero_cli.language import json_input, statements, values
+from dezero_cli.language.spelling import meant
+from dezero_cli.language.statements import ANY_NAME
 
 BLOCK = 128 * 1024
 """Bytes to read at once: enough lines to group, but little memory."""
@@ -23,7 +24,8 @@ BLOCK = 128 * 1024
 MOST_LISTED = 8
 """Fields of a record that a message lists at most."""
 
-_NEXT_VALUE = re.compile(rf"\s+(?={NAME}\s*=(?!=))")
+_SEPARATOR = re.compile(r"`[^`]*`|[()\[\]]|\s+")
+_NEXT_STATEMENT = re.compile(rf"{ANY_NAME}\s*(?:\([^()=]*\))?\s*=(?!=)")
 
 
 @dataclass(slots=True)
@@ -40,7 +42,8 @@ class Line:
     """One line: an expression with values by name, as read from JSON or as arrays; or a fault.
 
     `identity` contains the "id" of the line, if it has one; `offset` is where in the line the
-    expression begins.
+    expression begins.  `defs` are the line's definitions, the head and the text of each, `options`
+    what it asks for besides, as in ``("hessian", b"true")``.
     """
 
     number: int
@@ -49,6 +52,8 @@ class Line:
     identity: tuple[Any, ...] = ()
     offset: int = 0
     fault: LineFault | None = None
+    defs: tuple[tuple[str, str], ...] = ()
+    options: tuple[tuple[str, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +267,8 @@ def _asked(number: int, data: dict[str, Any], line: bytes) -> Line:
         asked.fault = LineFault("json", f'"expr" {what}')
     elif given is not None and type(given) is not dict:
         asked.fault = LineFault("json", '"vars" must be an object')
+    elif not data.keys() <= PLAIN_KEYS:
+        asked.fault = _extra(asked, data)
     elif json_input.repeated(line, len(data) + len(asked.values)):
         asked.fault = _repeated(line)
     try:
@@ -271,9 +278,30 @@ def _asked(number: int, data: dict[str, Any], line: bytes) -> Line:
     return asked
 
 
+PLAIN_KEYS = {"expr", "vars", "id"}
+OPTIONS = ("wrt", "hessian", "jacobian", "no_grad", "sigma")
+"""What a line may ask for itself, under the names of the options."""
+
+
+def _extra(asked: Line, data: dict[str, Any]) -> LineFault | None:
+    """Add the definitions and the options of a line; the fault of a key that there is not."""
+    known = [*sorted(PLAIN_KEYS), "defs", *OPTIONS]
+    for key in data:
+        if key not in known:
+            hint = did_you_mean(key, known)
+            hint = hint or (f'put {key} into "vars"' if key.isidentifier() else "")
+            return LineFault("json", f"unknown key {key[:60]!r}" + (f": {hint}" if hint else ""))
+    defs = data.get("defs") or {}
+    if type(defs) is not dict or not all(type(text) is str for text in defs.values()):
+        return LineFault("json", '"defs" must be an object of formulas by name')
+    asked.defs = tuple(defs.items())
+    asked.options = tuple((key, orjson.dumps(data[key])) for key in OPTIONS if key in data)
+    return None
+
+
 def _repeated(line: bytes) -> LineFault | None:
     """The fault of a line that has a key or a value twice."""
-    if (key := json_input.first_repeated(line, names=("expr", "vars"))) is not None:
+    if (key := json_input.first_repeated(line, names=("expr", "vars", "defs"))) is not None:
         return LineFault("json", f'"{key}" is given twice')
     if (name := json_input.first_repeated(line, "vars")) is not None:
         return LineFault("values", f"{name} is given twice")
@@ -306,10 +334,24 @@ def _from_plain(number: int, text: str) -> Line:
     offset = len(expr) - len(expr.lstrip())
     asked = Line(number, expr.strip(), {}, offset=offset)
     try:
-        asked.values = _assignments(rest)
+        _give(asked, _words(rest))
     except (ValuesError, ExpressionError) as error:
         asked.fault = LineFault("values", str(error), text.find(";") + 2)
     return asked
+
+
+def _give(asked: Line, words: list[str]) -> None:
+    """Add the values and the definitions of ``a=3 r=hypot(x, y)``."""
+    said = statements.statements(words)
+    given = statements.sorted_out(said, files=False)
+    asked.values = given.values
+    if given.definitions or given.functions:
+        defined = [each for each in said.values() if each[0].name not in given.values]
+        functions = [each for each in said.values() if each[0].parameters is not None]
+        every = dict.fromkeys([*defined, *functions])
+        asked.defs = tuple(
+            (word[: begun.end - 1].strip(), statements.behind(word, begun)) for begun, word in every
+        )
 
 
 def _from_values(number: int, text: str, formula: Formula) -> Line:
@@ -317,18 +359,40 @@ def _from_values(number: int, text: str, formula: Formula) -> Line:
     if text.lstrip().startswith("["):
         message = "a record is an object, not a list: jq -c '.[]' makes a line of each"
         return Line(number, formula.text, {}, fault=LineFault("json", message))
+    words = _words(text.removeprefix(";"))
     try:
-        return formula.line(number, _assignments(text.removeprefix(";"), formula.fields))
+        used = [word for word in words if _named(word) in formula.fields]
+        given = statements.sorted_out(statements.statements(used), files=False)
+        for name in given.definitions:
+            raise ValuesError(f"the value of {name} may only use constants")
+        return formula.line(number, given.values)
     except (ValuesError, ExpressionError) as error:
         return Line(number, formula.text, {}, fault=LineFault("values", str(error)))
 
 
-def _assignments(text: str, fields: Collection[str] | None = None) -> dict[str, np.ndarray]:
-    """The arrays of ``a=3 b=2``; with `fields` of these names alone, others may be anything."""
-    words = [word.strip() for word in _NEXT_VALUE.split(" " + text) if word.strip()]
-    if fields is not None:
-        words = [word for word in words if values.split(word)[0] in fields]
-    return values.assignments(words, files=False)
+def _named(word: str) -> str:
+    """The name that a word NAME=VALUE gives a value."""
+    begun = statements.head(word)
+    if begun is None:
+        raise ValuesError(f"expected NAME=VALUE, got {word!r}")
+    return begun.name
+
+
+def _words(text: str) -> list[str]:
+    """The words of ``a=3 r=hypot(x, y)``: blanks separate them outside brackets and backquotes."""
+    words = []
+    depth = begin = 0
+    for match in _SEPARATOR.finditer(text + " "):
+        piece = match[0]
+        if piece in "([":
+            depth += 1
+        elif piece in ")]":
+            depth -= 1
+        elif piece[0].isspace() and depth <= 0 and _NEXT_STATEMENT.match(text, match.end()):
+            words.append(text[begin : match.start()].strip())
+            begin = match.end()
+    words.append(text[begin:].strip())
+    return [word for word in words if word]
 
 
 def arrays(given: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -340,8 +404,6 @@ def arrays(given: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 
 def _array(name: str, item: Any) -> np.ndarray:
-    if not name.isidentifier():
-        raise ValuesError(f"{name!r} is not a name")
     if isinstance(item, str) and item.startswith("@"):
         raise ValuesError(values.NO_FILES.format(name=name))
     return values.from_json(name, item)

@@ -11,15 +11,16 @@ from typing import Any
 import click
 import numpy as np
 
-from dezero.functions import CONSTANTS
 from dezero_cli import reading, report
 from dezero_cli.arguments import (
     ExpressionCommand,
+    defs_option,
     file_names,
     format_option,
     get_option,
     hessian_option,
     jacobian_option,
+    max_operations_option,
     no_grad_option,
     precision_option,
     sigma_option,
@@ -28,11 +29,11 @@ from dezero_cli.arguments import (
 from dezero_cli.batch.answers import Answer, Settings, answer
 from dezero_cli.batch.lines import Formula, LineBlock, LineReader
 from dezero_cli.faults import UsageError, did_you_mean
-from dezero_cli.language import values
-from dezero_cli.language.parser import parse
+from dezero_cli.language import propagation, statements, symbolic
 from dezero_cli.language.results import Wanted, wanted_by
 from dezero_cli.language.spelling import canonical_words
-from dezero_cli.language.words import expression_text
+from dezero_cli.language.statements import Given
+from dezero_cli.language.words import expression_text, library
 from dezero_cli.number_format import NumberFormat
 from dezero_cli.output import open_output
 from dezero_cli.progress import Progress
@@ -72,6 +73,7 @@ KEYS = {
     short_help="Answer each line of a file or a pipe with a JSON object.",
 )
 @click.argument("words", nargs=-1, metavar="[FILE]... [NAME=VALUE]...", shell_complete=file_names)
+@defs_option
 @wrt_option
 @no_grad_option
 @jacobian_option
@@ -96,8 +98,10 @@ KEYS = {
     metavar="BYTES",
     help="Refuse longer lines (default: 1 MiB).",
 )
+@max_operations_option
 def command(
     words: tuple[str, ...],
+    defs: str | None,
     wrt: tuple[str, ...],
     no_grad: bool,
     jacobian: bool,
@@ -110,20 +114,28 @@ def command(
     fail_fast: bool,
     jobs: int,
     max_line: int,
+    max_operations: int,
 ) -> int:
     """Read blocks of lines, answer them, write the answers."""
-    sigmas, get = values.uncertainties(sigma), canonical_words(get)
+    sigmas, get = propagation.uncertainties(sigma), canonical_words(get)
     options = Wanted(canonical_words(wrt) or None, no_grad, jacobian, hessian, sigmas=sigmas)
     wanted = wanted_by(get, options)
-    files = [word for word in words if not values.is_assignment(word)] or ["-"]
-    given = values.assignments(word for word in words if values.is_assignment(word))
+    files = [word for word in words if not statements.is_statement(word)] or ["-"]
+    said = library(defs) | statements.statements(filter(statements.is_statement, words))
+    known = statements.sorted_out(said)
+    given = known.values
     if expr == "-" and "-" in files:
         raise UsageError("standard input cannot hold both the expression and the lines")
-    formula = None if expr is None else _formula(expression_text(expr), given, wanted)
+    formula = None if expr is None else _formula(expression_text(expr), known, wanted)
     for place in get:
         _check_place(place, formula, given)
     show = NumberFormat(precision, form)
-    settings = Settings(given, wanted, fail_fast, max_line, formula, get, show)
+    defined = tuple(
+        word for begun, word in said.values() if begun.name not in given or begun.parameters
+    )
+    settings = Settings(
+        given, wanted, fail_fast, max_line, formula, get, show, defined, max_operations
+    )
     for name in files:
         reading.require_file(name)
     answered = contextlib.closing(_answered(files, settings, jobs))
@@ -150,14 +162,18 @@ def _check_place(place: str, formula: Formula | None, given: Mapping[str, np.nda
                 raise UsageError(f"--get {place}: no {name} in the formula: {hint}")
 
 
-def _formula(expr: str, given: Mapping[str, np.ndarray], wanted: Wanted) -> Formula:
+def _formula(expr: str, known: Given, wanted: Wanted) -> Formula:
     """The formula for all lines, and which fields of a record it takes."""
-    expression = parse(expr)
+    expression = known.model(expr)
     used = expression.names
     spread = [sigma for sigma in wanted.sigmas.values() if isinstance(sigma, str)]
     names = dict.fromkeys([*used, *(wanted.wrt or ()), *wanted.sigmas, *spread])
-    fields = {name: expression.written(name) if name in used else name for name in names}
-    required = frozenset(used).difference(CONSTANTS, given)
+    fields = {
+        name: expression.written(name) if name in used else name
+        for name in names
+        if name not in expression.definitions
+    }
+    required = frozenset(symbolic.free_names(expression)).difference(known.values)
     return Formula(expr, fields, required)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,6 +10,7 @@ import click
 from dezero_cli import places, report
 from dezero_cli.arguments import (
     ExpressionCommand,
+    defs_option,
     format_option,
     get_option,
     json_option,
@@ -16,11 +18,10 @@ from dezero_cli.arguments import (
     vars_option,
 )
 from dezero_cli.faults import UsageError
-from dezero_cli.language import derivatives, values
-from dezero_cli.language.parser import parse
-from dezero_cli.language.results import inputs
+from dezero_cli.language import derivatives
+from dezero_cli.language.results import held, inputs, names_of
 from dezero_cli.language.spelling import canonical_words
-from dezero_cli.language.words import expression_and_values
+from dezero_cli.language.words import formula
 from dezero_cli.number_format import NumberFormat
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ cannot be told. For an array, the element that agrees least is shown; --json has
 )
 @click.argument("words", nargs=-1, metavar="EXPR [NAME=VALUE]...")
 @vars_option
+@defs_option
 @click.option("--wrt", multiple=True, metavar="NAME", help="Check NAME only (repeatable).")
 @click.option(
     "--tolerance",
@@ -64,6 +66,7 @@ cannot be told. For an array, the element that agrees least is shown; --json has
 def command(
     words: tuple[str, ...],
     vars_file: str | None,
+    defs: str | None,
     wrt: tuple[str, ...],
     tolerance: float,
     as_json: bool,
@@ -74,29 +77,46 @@ def command(
     """Read the arguments, compare, report."""
     if get and as_json:
         raise UsageError("--get prints numbers alone: leave out --json")
-    text, assignments = expression_and_values(words)
-    expression = parse(text)
-    given = values.all_given(vars_file, assignments)
-    asked = canonical_words(wrt) or None
-    names = [n for n in inputs(expression, given, asked) if given[n].size]
-    compared = derivatives.check(expression, given, names, tolerance)
-    verdicts = {name: _verdict(comparison) for name, comparison in compared.items()}
-    unconfirmed = [name for name, verdict in verdicts.items() if not verdict]
+    asked = formula(words, defs=defs)
+    said = asked.given(vars_file)
+    expression, given = held(said.model(asked.text), said.values, canonical_words(wrt))
+    names = inputs(expression, given, canonical_words(wrt) or None)
+    names = [name for name in names if given[name].size]
+    elements = zip(names_of(expression), expression.results, strict=True)
+    several = expression.is_list
+    compared = {
+        (element if several else "", name): comparison
+        for element, each in elements
+        for name, comparison in derivatives.check(each, given, names, tolerance).items()
+    }
+    verdicts = {key: _verdict(comparison) for key, comparison in compared.items()}
+    unconfirmed = [key for key, verdict in verdicts.items() if not verdict]
     show = NumberFormat(precision, form)
     if as_json or get:
-        checks = {name: _object(comparison) for name, comparison in compared.items()}
         agrees = False if False in verdicts.values() else None if unconfirmed else True
-        result = {"expr": text, "agrees": agrees, "check": checks}
+        result = {"expr": str(asked.text), "agrees": agrees, "check": _checks(compared)}
         wanted = canonical_words(get)
         shown = "".join(places.text(places.found(result, w), show) + "\n" for w in wanted)
         report.write(shown if get else report.json_line(result))
     else:
-        rows = [_row(name, comparison, show) for name, comparison in compared.items()]
+        rows = [_row(key, comparison, show) for key, comparison in compared.items()]
         header = ("", "analytic", "numerical", "difference", "method")
         report.write(report.columns([header, *rows]) if rows else "nothing to check: no inputs\n")
-    for name in unconfirmed:
-        report.warn(f"error: {_fault(name, compared[name])}")
+    for key in unconfirmed:
+        report.warn(f"error: {_fault(key, compared[key])}")
     return 1 if unconfirmed else 0
+
+
+Key = tuple[str, str]
+"""The name of a result, empty where there is one alone, and that of an input."""
+
+
+def _checks(compared: Mapping[Key, Comparison]) -> dict[str, Any]:
+    """The comparisons by input; of several results by result, then by input."""
+    found: dict[str, Any] = {}
+    for (element, name), comparison in compared.items():
+        (found.setdefault(element, {}) if element else found)[name] = _object(comparison)
+    return found
 
 
 def _verdict(comparison: Comparison) -> bool | None:
@@ -120,16 +140,21 @@ def _object(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _row(name: str, comparison: Comparison, show: NumberFormat) -> tuple[str, ...]:
+def _row(key: Key, comparison: Comparison, show: NumberFormat) -> tuple[str, ...]:
     """The element of an input that agrees least."""
     worst = comparison.worst
     numbers = (comparison.analytic, comparison.numerical, comparison.difference)
     texts = [show(array[worst]) for array in numbers]
     said = {True: "", False: "  DISAGREES", None: "  CANNOT TELL"}[_verdict(comparison)]
-    return (report.element_label(name, worst), *texts, comparison.method + said)
+    return (_label(key, worst), *texts, comparison.method + said)
 
 
-def _fault(name: str, comparison: Comparison) -> str:
+def _label(key: Key, index: tuple[int, ...]) -> str:
+    """The derivative of a result for an element of an input."""
+    return report.element_label(key[1], index, key[0])
+
+
+def _fault(key: Key, comparison: Comparison) -> str:
     """Why an input's gradient is not confirmed."""
     worst = comparison.worst
     count = comparison.agrees.size - int(comparison.agrees.sum())
@@ -137,4 +162,4 @@ def _fault(name: str, comparison: Comparison) -> str:
     what = f"cannot be checked: {comparison.reason[worst]}"
     if comparison.disagrees[worst]:
         what = "disagrees with the numerical derivative"
-    return f"{report.element_label(name, worst)} {what}{others}"
+    return f"{_label(key, worst)} {what}{others}"

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from dezero_cli import report
-from dezero_cli.arguments import ExpressionCommand, json_option, wrt_option
-from dezero_cli.faults import UsageError
+from dezero_cli.arguments import (
+    ExpressionCommand,
+    defs_option,
+    json_option,
+    max_operations_option,
+    wrt_option,
+)
+from dezero_cli.faults import FileText, UsageError
 from dezero_cli.language import explain, symbolic
 from dezero_cli.language.expression import Expression
-from dezero_cli.language.parser import parse
+from dezero_cli.language.results import names_of
 from dezero_cli.language.spelling import canonical_words
-from dezero_cli.language.words import expression_and_values
+from dezero_cli.language.statements import Given
+from dezero_cli.language.words import Formula, definitions_used, formula
 
 HELP = """Print each partial derivative of EXPR as a formula.
 
@@ -35,49 +44,85 @@ FORMS = ("latex", "c", "numpy", "sql", "js")
     "--to", "form", type=click.Choice(FORMS), help="Print the value and the derivatives as code."
 )
 @json_option
+@defs_option
+@max_operations_option
 def command(
-    words: tuple[str, ...], wrt: tuple[str, ...], order: int, form: str | None, as_json: bool
-) -> None:
-    """Differentiate, write the formulas, report."""
-    text, given = expression_and_values(words, "'a*b+c'")
-    if given:
-        raise UsageError(
-            f"unexpected {given[0]!r}: derive takes no values; use dezero eval for numbers"
-        )
-    if form and as_json:
-        raise UsageError("--to prints code: leave out --json")
-    expression, wrt = parse(text), canonical_words(wrt)
-    names = symbolic.wanted_names(expression, wrt)
-    _write(text, expression, names, wrt, order, form, as_json)
-    if note := explain.note_on_e(expression, names, "--wrt e makes it an input"):
-        report.warn(note)
-
-
-def _write(
-    text: str,
-    expression: Expression,
-    names: list[str],
+    words: tuple[str, ...],
     wrt: tuple[str, ...],
     order: int,
     form: str | None,
     as_json: bool,
+    defs: str | None,
+    max_operations: int,
 ) -> None:
-    """Write the derivatives by `names` as formulas or as code."""
-    wanted, program = symbolic.derivatives(
-        expression, symbolic.free_names(expression, wrt), names, order
-    )
+    """Differentiate, write the formulas, report."""
+    asked = formula(words, "'a*b+c'", defs)
+    said = asked.given()
+    _refuse_values(asked, said)
+    if form and as_json:
+        raise UsageError("--to prints code: leave out --json")
+    wrt = canonical_words(wrt)
+    expression = said.model(asked.text, max_operations).without(wrt)
+    names = symbolic.wanted_names(expression, wrt)
     if form:
-        report.write(symbolic.code(form, program, [(), *wanted], text))
-        return
-    formulas = symbolic.texts(program, text)[1:]
+        _write_code(expression, names, wrt, order, form)
+    else:
+        _write_formulas(expression, names, wrt, order, as_json, definitions_used(expression))
+    if note := explain.note_on_e(expression, names, "--wrt e makes it an input"):
+        report.warn(note)
+
+
+def _refuse_values(asked: Formula, said: Given) -> None:
+    """Refuse a value of the command line; those of a formula file are left aside."""
+    for name in said.values:
+        word = asked.said[name][1]
+        if not isinstance(word, FileText):
+            message = "derive takes no values; use dezero eval for numbers"
+            raise UsageError(f"unexpected {word!r}: {message}")
+
+
+def _write_code(
+    expression: Expression, names: list[str], wrt: tuple[str, ...], order: int, form: str
+) -> None:
+    """Write the value and the derivatives by `names` as code."""
+    if expression.is_list:
+        raise UsageError("--to takes one result: derive each element of the list by itself")
+    free = symbolic.free_names(expression, wrt)
+    wanted, program = symbolic.derivatives(expression, free, names, order)
+    report.write(symbolic.code(form, program, [(), *wanted], expression.text))
+
+
+def _write_formulas(
+    expression: Expression,
+    names: list[str],
+    wrt: tuple[str, ...],
+    order: int,
+    as_json: bool,
+    defs: dict[str, str],
+) -> None:
+    """Write the derivatives by `names` as formulas."""
+    free = symbolic.free_names(expression, wrt)
+    rows: list[dict[tuple[str, ...], str]] = []
+    for each in expression.results:
+        wanted, program = symbolic.derivatives(each, free, names, order)
+        formulas = symbolic.texts(program, expression.text)[1:]
+        rows.append(dict(zip(wanted, formulas, strict=True)))
     if as_json:
-        keys = [",".join(each) for each in wanted]
-        report.write(
-            report.json_line({"expr": text, "grad": dict(zip(keys, formulas, strict=True))})
-        )
+        grad: dict[str, Any] = {
+            ",".join(key): [row[key] for row in rows] if expression.is_list else rows[0][key]
+            for key in rows[0]
+        }
+        several = {"names": names_of(expression)} if expression.is_list else {}
+        head = {"expr": str(expression.text)} | ({"defs": defs} if defs else {})
+        report.write(report.json_line(head | several | {"grad": grad}))
         return
-    if not wanted:
+    if not names:
         report.warn("note: the expression has no inputs to differentiate by")
         return
-    rows = [(report.derivative_label(each), f) for each, f in zip(wanted, formulas, strict=True)]
-    report.write(report.columns(rows))
+    of = names_of(expression) if expression.is_list else [""]
+    lines = [
+        (report.derivative_label(key, name), formula)
+        for name, row in zip(of, rows, strict=True)
+        for key, formula in row.items()
+    ]
+    report.write(report.columns(lines))

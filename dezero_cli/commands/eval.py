@@ -11,11 +11,13 @@ import numpy as np
 from dezero_cli import places, report
 from dezero_cli.arguments import (
     ExpressionCommand,
+    defs_option,
     format_option,
     get_option,
     hessian_option,
     jacobian_option,
     json_option,
+    max_operations_option,
     no_grad_option,
     precision_option,
     sigma_option,
@@ -23,12 +25,11 @@ from dezero_cli.arguments import (
     wrt_option,
 )
 from dezero_cli.faults import UsageError
-from dezero_cli.language import values
+from dezero_cli.language import propagation
 from dezero_cli.language.expression import Expression
-from dezero_cli.language.parser import parse
 from dezero_cli.language.results import Wanted, results, wanted_by
 from dezero_cli.language.spelling import canonical_words
-from dezero_cli.language.words import expression_and_values
+from dezero_cli.language.words import definitions_used, formula
 from dezero_cli.number_format import NumberFormat
 
 HELP = """Print the value of EXPR and its gradient for every input.
@@ -50,6 +51,7 @@ sum.
 @click.command("eval", cls=ExpressionCommand, help=HELP, no_args_is_help=True)
 @click.argument("words", nargs=-1, metavar="EXPR [NAME=VALUE]...")
 @vars_option
+@defs_option
 @wrt_option
 @no_grad_option
 @click.option(
@@ -63,9 +65,11 @@ sum.
 @get_option
 @precision_option
 @format_option
+@max_operations_option
 def command(
     words: tuple[str, ...],
     vars_file: str | None,
+    defs: str | None,
     wrt: tuple[str, ...],
     no_grad: bool,
     retain_grad: bool,
@@ -77,18 +81,21 @@ def command(
     get: tuple[str, ...],
     precision: int | None,
     form: str | None,
+    max_operations: int,
 ) -> int:
     """Read the arguments, evaluate, report."""
     if get and as_json:
         raise UsageError("--get prints numbers alone: leave out --json")
-    sigmas, get = values.uncertainties(sigma), canonical_words(get)
+    sigmas, get = propagation.uncertainties(sigma), canonical_words(get)
     wrt = canonical_words(wrt)
     options = Wanted(wrt or None, no_grad, jacobian, hessian, retain_grad, sigmas)
     wanted = wanted_by(get, options)
-    text, assignments = expression_and_values(words)
-    expression = parse(text)
-    given = values.all_given(vars_file, assignments)
-    result = {"expr": text} | results(expression, given, wanted)
+    asked = formula(words, defs=defs)
+    said = asked.given(vars_file)
+    expression, given = said.model(asked.text, max_operations), said.values
+    used = definitions_used(expression)
+    head = {"expr": str(asked.text)} | ({"defs": used} if used else {})
+    result = head | results(expression, given, wanted)
     show = NumberFormat(precision, form)
     if get:
         report.write("".join(places.text(places.found(result, w), show) + "\n" for w in get))
@@ -103,12 +110,16 @@ def _explain(
     expression: Expression, given: Mapping[str, np.ndarray], result: Mapping[str, Any], strict: bool
 ) -> int:
     """Say why a result is not finite; give the exit status."""
-    arrays = [result["value"], *result.get("grad", {}).values()]
-    if all(np.isfinite(array).all() for array in arrays):
+    if all(map(_finite, [result["value"], *result.get("grad", {}).values()])):
         return 0
     from dezero_cli.language.explain import explanation
 
-    note = explanation(expression, given)
-    if note:
+    notes = (explanation(each, given) for each in expression.results)
+    if note := next(filter(None, notes), None):
         report.warn(note)
     return 1 if strict else 0
+
+
+def _finite(item: Any) -> bool:
+    """Whether an array, or each of a list of results, is finite."""
+    return all(map(_finite, item)) if type(item) is list else bool(np.isfinite(item).all())

@@ -6,13 +6,11 @@ from pathlib import Path
 
 import click
 
-from dezero.functions import CONSTANTS
 from dezero_cli import report
-from dezero_cli.arguments import ExpressionCommand
+from dezero_cli.arguments import ExpressionCommand, defs_option
 from dezero_cli.faults import UsageError
-from dezero_cli.language import explain, values
-from dezero_cli.language.parser import parse
-from dezero_cli.language.words import expression_and_values
+from dezero_cli.language import explain, symbolic
+from dezero_cli.language.words import formula
 from dezero_cli.pictures import graph as drawing
 
 HELP = """Print the computational graph of EXPR as Graphviz DOT.
@@ -36,14 +34,17 @@ If all inputs have values, every node shows its value and its gradient.
     metavar="FILE",
     help="Draw into a .svg, .png or .pdf file (with Graphviz).",
 )
-def command(words: tuple[str, ...], form: str | None, output: Path | None) -> None:
+@defs_option
+def command(
+    words: tuple[str, ...], form: str | None, output: Path | None, defs: str | None
+) -> None:
     """Build the graph, then print or draw it."""
     if form and output:
         raise UsageError("--to prints text and -o draws a file: choose one")
-    text, assignments = expression_and_values(words)
-    expression = parse(text)
-    given = values.assignments(assignments)
-    missing = [n for n in expression.names if n not in given and n not in CONSTANTS]
+    asked = formula(words, defs=defs)
+    said = asked.given()
+    expression, given = said.model(asked.text), said.values
+    missing = [name for name in symbolic.free_names(expression) if name not in given]
     if given and missing:
         raise UsageError(f"give values for all inputs or for none: {missing[0]} has no value")
     graph = drawing.nodes(expression, given)

@@ -11,17 +11,22 @@ import click
 from dezero_cli import report
 from dezero_cli.arguments import (
     ExpressionCommand,
+    defs_option,
     file_names,
+    hessian_option,
+    max_operations_option,
     no_grad_option,
     sigma_option,
     wrt_option,
 )
 from dezero_cli.extras import require
-from dezero_cli.faults import UsageError, ValuesError
-from dezero_cli.language import values
+from dezero_cli.faults import UsageError
+from dezero_cli.language import propagation, values
 from dezero_cli.language.results import Wanted
 from dezero_cli.language.spelling import canonical_words
-from dezero_cli.language.words import expression_text
+from dezero_cli.language.statements import behind, is_statement
+from dezero_cli.language.values import one_number
+from dezero_cli.language.words import Formula, formula
 from dezero_cli.progress import Progress
 from dezero_cli.tables import files
 from dezero_cli.tables.files import ENDINGS, Tables
@@ -66,6 +71,8 @@ Everything else is written as it was read. A table can be larger than memory.
 @click.option("--to", "form", type=click.Choice(list(ENDINGS)), help="The format of the output.")
 @wrt_option
 @no_grad_option
+@hessian_option
+@click.option("--as", "name", metavar="NAME", help="Call the result NAME, not value.")
 @click.option("--only", is_flag=True, help="Leave out the table's own columns.")
 @click.option("--prefix", default="", metavar="P", help="Put P before the names of new columns.")
 @sigma_option
@@ -75,6 +82,8 @@ Everything else is written as it was read. A table can be larger than memory.
     help="Run on this Dask cluster, or on 'local' workers; -o then names a folder of parts.",
 )
 @click.option("--resume", is_flag=True, help="With --scheduler: keep the parts that are complete.")
+@defs_option
+@max_operations_option
 def command(
     words: tuple[str, ...],
     output: str | None,
@@ -82,22 +91,33 @@ def command(
     form: str | None,
     wrt: tuple[str, ...],
     no_grad: bool,
+    hessian: bool,
+    name: str | None,
     only: bool,
     prefix: str,
     sigma: tuple[str, ...],
     scheduler: str | None,
     resume: bool,
+    defs: str | None,
+    max_operations: int,
 ) -> None:
     """Read the arguments, find the tables, compute every row."""
-    wanted = Wanted(canonical_words(wrt) or None, no_grad, sigmas=values.sigma_words(sigma))
+    wanted = Wanted(
+        canonical_words(wrt) or None,
+        no_grad,
+        hessian=hessian,
+        sigmas=propagation.sigma_words(sigma),
+    )
     if resume and not scheduler:
         raise UsageError("--resume needs --scheduler")
-    text, names, constants = _sorted(words)
+    asked, names = _sorted(words, defs)
     found = files.found(names, source)
     require("polars")
     from dezero_cli.tables.step import Plan
 
-    plan = Plan(text, constants, wanted, only, prefix)
+    constants, statements = _given(asked)
+    result = name or asked.name
+    plan = Plan(asked.text, constants, wanted, only, prefix, statements, result, max_operations)
     if scheduler:
         _spread(found, plan, form, output, scheduler, resume)
     else:
@@ -132,17 +152,27 @@ def _spread(
     cluster.map_on_cluster(found, plan, target_format, folder, scheduler, resume)
 
 
-def _sorted(words: tuple[str, ...]) -> tuple[str, list[str], dict[str, float]]:
-    """The expression, the names of tables, and the values of constants."""
-    given = values.assignments(word for word in words if values.is_assignment(word))
-    for name, value in given.items():
-        if value.ndim:
-            raise ValuesError(
-                f"{name} must be one number: values that change from row to row belong in a column"
-            )
-    rest = [word for word in words if not values.is_assignment(word)]
+def _sorted(words: tuple[str, ...], defs: str | None) -> tuple[Formula, list[str]]:
+    """What is to be computed, and the names of tables."""
+    said = list(filter(is_statement, words))
+    rest = [word for word in words if not is_statement(word)]
     if not rest or (os.path.isfile(rest[0]) and not rest[1:]):
         raise UsageError("missing the expression EXPR; for example: 'x**2 + y' table.csv")
     if os.path.splitext(rest[0])[1][1:] in ENDINGS and os.path.isfile(rest[0]):
         raise UsageError(f"the expression comes first, then the tables: {rest[-1]!r} {rest[0]}")
-    return expression_text(rest[0]), rest[1:], {name: float(value) for name, value in given.items()}
+    return formula([rest[0], *said], defs=defs), rest[1:]
+
+
+def _given(asked: Formula) -> tuple[dict[str, float], tuple[str, ...]]:
+    """The constants, and the statements whose meaning depends on the columns of the table."""
+    constants: dict[str, float] = {}
+    others = []
+    for begun, word in asked.said.values():
+        array = None
+        if begun.parameters is None:
+            array = values.literal(begun.name, behind(word, begun))
+        if array is None:
+            others.append(word)
+        else:
+            constants[begun.name] = one_number(begun.name, array)
+    return constants, tuple(others)

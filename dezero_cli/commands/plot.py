@@ -11,14 +11,13 @@ import click
 import numpy as np
 
 from dezero_cli import report
-from dezero_cli.arguments import ExpressionCommand
+from dezero_cli.arguments import ExpressionCommand, defs_option
 from dezero_cli.faults import UsageError, did_you_mean
-from dezero_cli.language import explain, symbolic, values
+from dezero_cli.language import explain, ranges, statements, symbolic
 from dezero_cli.language.diagnosis import missing_value
 from dezero_cli.language.expression import Expression
-from dezero_cli.language.parser import parse
-from dezero_cli.language.ranges import Range, is_range, span
-from dezero_cli.language.words import expression_and_values
+from dezero_cli.language.ranges import Range
+from dezero_cli.language.words import Formula, formula
 from dezero_cli.output import open_output
 from dezero_cli.pictures import plot as plotting
 
@@ -64,30 +63,48 @@ LARGEST = 4_000_000
     type=click.Choice(plotting.FORMS),
     help="Output format, whatever the name of FILE.",
 )
+@defs_option
 def command(
-    words: tuple[str, ...], order: int | None, output: str | None, form: str | None
+    words: tuple[str, ...],
+    order: int | None,
+    output: str | None,
+    form: str | None,
+    defs: str | None,
 ) -> None:
     """Read the ranges, draw, write."""
     if output is None and sys.stdout.isatty():
         raise UsageError(f"a picture cannot be shown on a terminal: add -o FILE ({ENDINGS})")
     form = form or _form(output)
-    text, assignments = expression_and_values(words, "'x**2' x=-3:3")
-    expression = parse(text)
-    ranges = [span(word) for word in assignments if is_range(word)]
-    fixed = values.assignments(word for word in assignments if not is_range(word))
-    _check(expression, ranges, fixed)
-    if order is not None and len(ranges) == 2:
+    asked = formula(words, "'x**2' x=-3:3", defs)
+    shown = _ranges(asked)
+    said = asked.given(columns=[each.name for each in shown])
+    expression, fixed = said.model(asked.text), said.values
+    if expression.is_list:
+        raise UsageError("a plot shows one result: draw each element of the list by itself")
+    _check(expression, shown, fixed)
+    if order is not None and len(shown) == 2:
         raise UsageError("--order works with one range only: two ranges show the gradient")
     numbers = {name: float(array) for name, array in fixed.items() if name in expression.names}
-    subject = plotting.Subject(expression, ranges, numbers, 1 if order is None else order)
+    subject = plotting.Subject(expression, shown, numbers, 1 if order is None else order)
     picture = plotting.picture(subject, form)
     if missing := plotting.missing_letters(subject):
         report.warn(f"note: the font lacks these letters, so the picture shows boxes: {missing}")
     with open_output(output) as target:
         target.write(picture)
-    given = {*fixed, *(each.name for each in ranges)}
+    given = {*fixed, *(each.name for each in shown)}
     if note := explain.note_on_e(expression, given, explain.GIVE_E):
         report.warn(note)
+
+
+def _ranges(asked: Formula) -> list[Range]:
+    """The ranges among the statements, which they leave."""
+    found = []
+    for key, (begun, word) in list(asked.said.items()):
+        text = statements.behind(word, begun)
+        if begun.parameters is None and ranges.parts(text) is not None:
+            found.append(ranges.span(begun.name, text))
+            del asked.said[key]
+    return found
 
 
 def _form(output: str | None) -> str:
@@ -100,28 +117,24 @@ def _form(output: str | None) -> str:
     return ending
 
 
-def _check(
-    expression: Expression, ranges: Sequence[Range], fixed: Mapping[str, np.ndarray]
-) -> None:
+def _check(expression: Expression, shown: Sequence[Range], fixed: Mapping[str, np.ndarray]) -> None:
     """Refuse what cannot be drawn: no range, or too many; a name without a value, or unknown."""
-    names = symbolic.free_names(expression, [*fixed, *(each.name for each in ranges)])
+    given = {each.name for each in shown}
+    names = symbolic.free_names(expression, [*fixed, *given])
     example = next((name for name in names if name not in fixed), "x")
-    if not 1 <= len(ranges) <= 2:
-        count = "no range" if not ranges else f"{len(ranges)} ranges"
+    if not 1 <= len(shown) <= 2:
+        count = "no range" if not shown else f"{len(shown)} ranges"
         raise UsageError(f"{count}: give one or two, such as {example}=-3:3")
-    given = {each.name for each in ranges}
-    if len(given) < len(ranges) or given & set(fixed):
-        twice = ranges[-1].name if len(given) < len(ranges) else min(given & set(fixed))
-        raise UsageError(f"{twice} is given twice")
     for name in names:
         if name not in given and name not in fixed:
             known = dict.fromkeys([*given, *fixed])
-            raise missing_value(expression.text, name, expression.places[name], known)
-    for each in ranges:
+            text, place = expression.source(name)
+            raise missing_value(text, name, place, known)
+    for each in shown:
         if each.name not in expression.names:
             hint = did_you_mean(each.name, names) or f"it uses {', '.join(names) or 'no names'}"
             raise UsageError(f"no {each.name} in the expression: {hint}")
-    if math.prod(each.count or plotting.FIELD_SAMPLES for each in ranges) > LARGEST:
+    if math.prod(each.count or plotting.FIELD_SAMPLES for each in shown) > LARGEST:
         raise UsageError(f"a grid may have at most {LARGEST:,} samples: give smaller counts")
     for name, array in fixed.items():
         if array.ndim:

@@ -9,14 +9,14 @@ import numpy as np
 
 from dezero import Variable, constant, using_config
 from dezero_cli.faults import ExpressionError
-from dezero_cli.language.expression import Apply, Expression
+from dezero_cli.language.expression import Expression, Operation
 
 if TYPE_CHECKING:
     from dezero import calculus
 
 Values = Mapping[str, np.ndarray]
 """An array for each name."""
-Kept = list[tuple[Apply, Variable]]
+Kept = list[Operation]
 """Every operation that was applied, with its result."""
 
 

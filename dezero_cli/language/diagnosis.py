@@ -72,9 +72,9 @@ def unexpected(text: str, tokens: list[Token], index: int, value_expected: bool)
     """Explain why the token at `index` cannot stand where it does."""
     kind, token, place = tokens[index]
     before = tokens[index - 1] if index else None
-    if kind == "?" and token == "|" and value_expected:
+    if kind == "FOREIGN" and token == "|" and value_expected:
         return ExpressionError("unexpected '|'", text, place, hint="write abs(x)")
-    if kind == "?":
+    if kind == "FOREIGN":
         return _foreign(text, token, place)
     if before is None and kind == "$END":
         return ExpressionError("the expression is empty", text, 0)

@@ -10,14 +10,15 @@ import numpy as np
 
 from dezero import Variable
 from dezero.functions import CONSTANTS
-from dezero_cli.language.expression import Apply, Expression
-from dezero_cli.language.parser import parse, tokens
+from dezero_cli.language.expression import Expression, Operation
+from dezero_cli.language.parser import tokens
+from dezero_cli.language.spelling import canonical
 from dezero_cli.number_format import number_text
 
 
 def explanation(expression: Expression, values: Mapping[str, np.ndarray]) -> str | None:
     """The note on a value or a gradient that is not finite; None if all are finite."""
-    kept: list[tuple[Apply, Variable]] = []
+    kept: list[Operation] = []
     inputs = {name: Variable(np.array(array)) for name, array in values.items()}
     y = expression.evaluate(inputs, keep=kept)
     for name in expression.names:
@@ -26,18 +27,19 @@ def explanation(expression: Expression, values: Mapping[str, np.ndarray]) -> str
     for kind, number, place in tokens(expression.text):
         if kind == "NUMBER" and math.isinf(float(number)):
             return f"note: {number} is too large for a float64 (column {place + 1})"
-    for operation, result in kept:
+    for operation in kept:
+        result = operation.result
         if not np.isfinite(result.data).all() and _operands_finite(result):
-            subject = expression.text[operation.start : operation.end]
-            return _note(subject, result.data, expression, operation, values)
+            return _note(operation.source, result.data, operation, values)
     y.backward(retain_grad=True)
-    for operation, result in reversed(kept):
+    for operation in reversed(kept):
+        result = operation.result
         if result.grad is None or not np.isfinite(result.grad).all() or result.creator is None:
             continue
         for operand in result.creator.inputs:
             if operand.grad is not None and not np.isfinite(operand.grad).all():
-                subject = f"the derivative of {expression.text[operation.start : operation.end]}"
-                return _note(subject, operand.grad, expression, operation, values)
+                subject = f"the derivative of {operation.source}"
+                return _note(subject, operand.grad, operation, values)
     return None
 
 
@@ -74,16 +76,12 @@ def _first(array: np.ndarray) -> str:
 
 
 def _note(
-    subject: str,
-    array: np.ndarray,
-    expression: Expression,
-    operation: Apply,
-    values: Mapping[str, np.ndarray],
+    subject: str, array: np.ndarray, operation: Operation, values: Mapping[str, np.ndarray]
 ) -> str:
     """``note: SUBJECT is -inf at x = 0.0 (column 5)``."""
     index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0]) if np.ndim(array) else ()
     where = []
-    for name in parse(expression.text[operation.start : operation.end]).names:
+    for name in dict.fromkeys(_names(operation.source)):
         if name in values:
             value = values[name]
             at = value[index] if value.shape == np.shape(array) else value
@@ -91,4 +89,9 @@ def _note(
             if np.ndim(at) == 0:
                 where.append(f"{name}{shown} = {number_text(float(at))}")
     place = f" at {', '.join(where)}" if where else ""
-    return f"note: {subject} is {_first(array)}{place} (column {operation.start + 1})"
+    return f"note: {subject} is {_first(array)}{place} (column {operation.step.start + 1})"
+
+
+def _names(text: str) -> list[str]:
+    """The names in a part of an expression."""
+    return [canonical(token) for kind, token, _ in tokens(text) if kind in {"NAME", "QUOTED"}]

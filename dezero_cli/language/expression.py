@@ -2,37 +2,83 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-import numpy
+import numpy as np
 
 from dezero import Variable, constant
-from dezero.functions import CONSTANTS, FUNCTIONS
+from dezero.arrays import stack
+from dezero.functions import CONSTANTS, FUNCTIONS, logical_and, logical_not, logical_or, where
 from dezero_cli.language import diagnosis
 from dezero_cli.language.spelling import NAME
 
 OPERATORS: Final[Mapping[str, Callable[..., Any]]] = {
-    "less": operator.lt,
-    "less_equal": operator.le,
-    "greater": operator.gt,
-    "greater_equal": operator.ge,
-    "equal": operator.eq,
-    "not_equal": operator.ne,
+    "or": logical_or,
+    "and": logical_and,
     "add": operator.add,
     "subtract": operator.sub,
     "multiply": operator.mul,
     "divide": operator.truediv,
+    "floor_divide": operator.floordiv,
+    "remainder": operator.mod,
     "matrix_multiply": operator.matmul,
     "power": operator.pow,
 }
 """The function for each rule of the grammar that stands for an operator of two operands."""
 
+RELATIONS: Final[Mapping[str, Callable[..., Any]]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+"""The function for each comparison."""
+
+
+class Chain:
+    """Comparisons that follow one another, as in ``a < b <= c``: 1 where all hold."""
+
+    __slots__ = ("relations",)
+
+    def __init__(self, relations: Sequence[Callable[..., Any]]) -> None:
+        self.relations = tuple(relations)
+
+    def __call__(self, *operands: Any) -> Any:
+        """Compare each operand with the next one."""
+        pairs = zip(self.relations, operands, operands[1:], strict=False)
+        return functools.reduce(logical_and, (relation(a, b) for relation, a, b in pairs))
+
+
+def choice(x0: Any, condition: Any, x1: Any) -> Any:
+    """``x0 if condition else x1``."""
+    return where(condition, x0, x1)
+
+
+def listed(*values: Any) -> Any:
+    """``[a, b]``: an array along a new first axis."""
+    return stack(values)
+
+
+def named(x: Any) -> Any:
+    """What a definition does to its value: nothing."""
+    return x
+
+
 _ELEMENTWISE: Final = {known.function for known in FUNCTIONS.values() if known.elementwise} | (
-    {operator.neg, *OPERATORS.values()} - {operator.matmul}
+    {operator.neg, logical_not, choice, *OPERATORS.values(), *RELATIONS.values()}
+    - {operator.matmul}
 )
+
+def is_elementwise(function: Callable[..., Any]) -> bool:
+    """Whether a step's function works element by element."""
+    return function in _ELEMENTWISE or type(function) is Chain
+
 
 _POWERS: Final = {operator.pow, FUNCTIONS["pow"].function}
 """The operator and the function that take a base, then an exponent."""
@@ -66,7 +112,41 @@ class Apply(NamedTuple):
     """Where the operator or the function's name is."""
 
 
-Steps = tuple[Load | Literal | Apply, ...]
+class Call(NamedTuple):
+    """A step: apply a function that the user defines."""
+
+    name: str
+    arity: int
+    start: int
+    end: int
+    place: int
+
+
+class Operation(NamedTuple):
+    """An operation that was applied, and its result."""
+
+    text: str
+    """The text that it stands in."""
+    step: Apply
+    result: Variable
+
+    @property
+    def source(self) -> str:
+        """The operation with its operands, as they are written."""
+        return self.text[self.step.start : self.step.end]
+
+
+Steps = tuple[Load | Literal | Apply | Call, ...]
+Scope = Mapping[str, Variable]
+"""A Variable for each name."""
+
+
+class DefinedFunction(NamedTuple):
+    """A function that the user defines: ``NAME(PARAMETERS) = BODY``."""
+
+    name: str
+    parameters: tuple[str, ...]
+    body: Expression
 
 
 class Expression:
@@ -74,26 +154,57 @@ class Expression:
 
     `text` is what was parsed; `places` maps each free name, in its canonical spelling and in order
     of appearance, constants included, to where it first appears; `steps` is the expression in
-    postfix order.
+    postfix order.  `calls` maps the functions that the user defines to where they are first
+    called; `quoted` are the names in backquotes, which are never constants.
     """
 
-    __slots__ = ("places", "steps", "text")
+    __slots__ = ("calls", "definitions", "functions", "places", "quoted", "steps", "text")
 
-    def __init__(self, text: str, places: Mapping[str, int], steps: Steps) -> None:
+    def __init__(
+        self,
+        text: str,
+        places: Mapping[str, int],
+        steps: Steps,
+        calls: Mapping[str, int] | None = None,
+        quoted: Collection[str] = (),
+    ) -> None:
         self.text = text
         self.places = places
         self.steps = steps
+        self.calls: Mapping[str, int] = calls or {}
+        self.quoted = quoted
+        self.definitions: Mapping[str, Expression] = {}  # a model has some, and functions
+        self.functions: Mapping[str, DefinedFunction] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
         """Every free name, in order of first appearance."""
         return tuple(self.places)
 
+    def source(self, name: str) -> tuple[str, int]:
+        """The text that a name first appears in, and where."""
+        return self.text, self.places[name]
+
     def written(self, name: str) -> str:
-        """A name as it is spelt where it first appears in the text."""
-        spelling = re.compile(NAME).match(self.text, self.places[name])
+        """A name as it is spelt where it first appears, without backquotes."""
+        text, place = self.source(name)
+        if text[place] == "`":
+            return text[place + 1 : text.index("`", place + 1)]
+        spelling = re.compile(NAME).match(text, place)
         assert spelling is not None
         return spelling[0]
+
+    def definition(self, name: str) -> Expression:
+        """What a name of a model is defined as, with what that needs."""
+        return self.definitions[name]
+
+    def without(self, names: Sequence[str]) -> Expression:
+        """The same with the definitions of these names as inputs."""
+        return self
+
+    def is_constant(self, name: str) -> bool:
+        """Whether a name has a value of its own, unless the user gives it another."""
+        return name in CONSTANTS and name not in self.quoted
 
     @property
     def e_alone(self) -> bool:
@@ -101,19 +212,7 @@ class Expression:
 
         Then it may well be meant as an input, such as a charge or an eccentricity.
         """
-        if "e" not in self.places:
-            return False
-        stack: list[bool] = []  # for each operand, whether it is e itself
-        for step in self.steps:
-            if type(step) is not Apply:
-                stack.append(type(step) is Load and step.name == "e")
-                continue
-            operands = stack[len(stack) - step.arity :]
-            del stack[len(stack) - step.arity :]
-            if any(operands[step.function in _POWERS :]):
-                return True
-            stack.append(False)
-        return stack[0]
+        return "e" in self.places and has_e_alone(self.steps)
 
     @property
     def elementwise(self) -> bool:
@@ -121,33 +220,110 @@ class Expression:
         return self.reduction is None
 
     @property
-    def reduction(self) -> Apply | None:
-        """The first step that mixes the elements of an array; None if there is none."""
+    def reduction(self) -> tuple[str, Apply] | None:
+        """The first step that mixes the elements of an array, with its text; None without one."""
         for step in self.steps:
-            if type(step) is Apply and step.function not in _ELEMENTWISE:
-                return step
+            if type(step) is Apply and not is_elementwise(step.function):
+                return self.text, step
         return None
 
-    def evaluate(
-        self,
-        values: Mapping[str, Variable],
-        keep: list[tuple[Apply, Variable]] | None = None,
-    ) -> Variable:
+    @property
+    def is_list(self) -> bool:
+        """Whether the expression is a list at its top: several results."""
+        last = self.steps[-1]
+        return type(last) is Apply and last.function is listed
+
+    @property
+    def results(self) -> list[Expression]:
+        """The elements of a list, each an expression of its own; any other expression itself."""
+        if not self.is_list:
+            return [self]
+        begins: list[int] = []  # for each operand on the stack, the step that it begins with
+        for i, step in enumerate(self.steps[:-1]):
+            begin = i
+            if isinstance(step, Apply | Call):
+                begin = begins[len(begins) - step.arity]
+                del begins[len(begins) - step.arity :]
+            begins.append(begin)
+        ends = [*begins[1:], len(self.steps) - 1]
+        return [self._part(self.steps[i:j]) for i, j in zip(begins, ends, strict=True)]
+
+    def _part(self, steps: Steps) -> Expression:
+        """The expression of some of the steps."""
+        used = {step.name for step in steps if isinstance(step, Load)}
+        called = {step.name for step in steps if isinstance(step, Call)}
+        places = {name: place for name, place in self.places.items() if name in used}
+        calls = {name: place for name, place in self.calls.items() if name in called}
+        return Expression(self.text, places, steps, calls, self.quoted)
+
+    def evaluate(self, values: Scope, keep: list[Operation] | None = None) -> Variable:
         """Apply the steps to `values`, a Variable for each name.
 
         A name without a value is one of `CONSTANTS`.  `keep` receives every operation with its
         result; literals and constants then take gradients, so that every result has one.  Raises
         ExpressionError for a name without a value, and for an operation that NumPy refuses.
         """
-        inputs = {name: self._value(name, values) for name in self.places}
-        if keep is not None:
-            inputs |= {name: Variable(x.data) for name, x in inputs.items() if name not in values}
-        stack: list[Any] = []
-        step: Any = None
-        try:
-            with numpy.errstate(all="ignore"):
-                for step in self.steps:
-                    if type(step) is Apply:
+        return run(self, self.scope(values, values, keep), keep=keep)
+
+    def scope(self, known: Scope, values: Scope, keep: list[Operation] | None = None) -> Scope:
+        """A Variable for each name of the expression: what is known of it, or a constant.
+
+        `values` are those that the user gives, for the message about a name without one.
+        """
+        scope = {}
+        for name in self.places:
+            if name in known:
+                scope[name] = known[name]
+            elif self.is_constant(name):
+                value = CONSTANTS[name]
+                scope[name] = constant(value, name) if keep is None else Variable(np.array(value))
+            else:
+                text, place = self.source(name)
+                raise diagnosis.missing_value(text, name, place, values)
+        return scope
+
+
+def has_e_alone(steps: Steps) -> bool:
+    """Whether `e` stands somewhere in the steps where it is not the base of a power."""
+    stack: list[bool] = []  # for each operand, whether it is e itself
+    for step in steps:
+        if isinstance(step, Load | Literal):
+            stack.append(type(step) is Load and step.name == "e")
+            continue
+        operands = stack[len(stack) - step.arity :]
+        del stack[len(stack) - step.arity :]
+        if any(operands[type(step) is Apply and step.function in _POWERS :]):
+            return True
+        stack.append(False)
+    return stack[0]
+
+
+Enter = Callable[[Call, "list[Any]"], tuple[Expression, Scope]]
+"""What a call of a defined function runs: the body, and the values of its names."""
+
+
+def run(
+    expression: Expression,
+    scope: Scope,
+    enter: Enter | None = None,
+    keep: list[Operation] | None = None,
+) -> Variable:
+    """Apply an expression's steps to the Variables of its names; its value.
+
+    A call of a function that the user defines runs that function's steps before those that follow,
+    without recursion; `enter` says what they are.  Raises ExpressionError for an operation that
+    NumPy refuses.
+    """
+    stack: list[Any] = []
+    waiting: list[tuple[Expression, Scope, Iterator[Any]]] = []
+    steps: Iterator[Any] = iter(expression.steps)
+    step: Any = None
+    try:
+        with np.errstate(all="ignore"):
+            while True:
+                for step in steps:
+                    kind = type(step)
+                    if kind is Apply:
                         arity = step.arity
                         if arity == 2:  # nearly all operations; quicker than slices
                             second = stack.pop()
@@ -157,20 +333,25 @@ class Expression:
                             del stack[-arity:]
                             stack.append(step.function(*operands))
                         if keep is not None:
-                            keep.append((step, stack[-1]))
-                    elif type(step) is Load:
-                        stack.append(inputs[step.name])
-                    elif keep is not None and type(step.operand) is Variable:
-                        stack.append(Variable(step.operand.data.copy()))
+                            keep.append(Operation(expression.text, step, stack[-1]))
+                    elif kind is Load:
+                        stack.append(scope[step.name])
+                    elif kind is Literal:
+                        operand = step.operand
+                        if keep is not None and type(operand) is Variable:
+                            operand = Variable(operand.data.copy())
+                        stack.append(operand)
                     else:
-                        stack.append(step.operand)
-        except (ArithmeticError, IndexError, TypeError, ValueError) as error:
-            raise diagnosis.refused_operation(self.text, step, error) from error
-        return stack[0]  # type: ignore[no-any-return]
-
-    def _value(self, name: str, values: Mapping[str, Variable]) -> Variable:
-        if name in values:
-            return values[name]
-        if name in CONSTANTS:
-            return constant(CONSTANTS[name], name)
-        raise diagnosis.missing_value(self.text, name, self.places[name], values)
+                        assert enter is not None
+                        waiting.append((expression, scope, steps))
+                        operands = stack[len(stack) - step.arity :]
+                        del stack[len(stack) - step.arity :]
+                        expression, scope = enter(step, operands)
+                        steps = iter(expression.steps)
+                        break
+                else:
+                    if not waiting:
+                        return stack[0]  # type: ignore[no-any-return]
+                    expression, scope, steps = waiting.pop()
+    except (ArithmeticError, IndexError, TypeError, ValueError) as error:
+        raise diagnosis.refused_operation(expression.text, step, error) from error

@@ -31,7 +31,8 @@ def build_tables(grammar: str) -> dict[str, Any]:
 
     `rules` holds [origin, size, alias] for each rule, `states` what each state does with the next
     symbol (the state to go to, or ~n for rule n), `pattern` a token as a regular expression with a
-    group for each kind: the blanks before it, then an operator, a number, a name or anything else.
+    group for each kind: the blanks before it, then an operator, a number, a name (in backquotes or
+    not) or anything else; `words` are the names that stand for an operator.
     """
     import lark
     from lark.parsers.lalr_analysis import Shift
@@ -62,7 +63,8 @@ def build_tables(grammar: str) -> dict[str, Any]:
     return {
         "grammar": grammar,
         "start": order[start],
-        "pattern": _pattern(parser, list(literals.values())),
+        "pattern": _pattern(parser, [each for each in literals.values() if not each.isalpha()]),
+        "words": sorted(each for each in literals.values() if each.isalpha()),
         "rules": list(rules),
         "states": states,
     }
@@ -84,7 +86,8 @@ def _pattern(parser: Any, operators: list[str]) -> str:
     """One regular expression for all tokens, with a group for each kind."""
     patterns = {terminal.name: terminal.pattern.value for terminal in parser.terminals}
     longest_first = "|".join(map(re.escape, sorted(operators, key=lambda text: (-len(text), text))))
-    kinds = f"({longest_first})|({patterns['NUMBER']})|({patterns['NAME']})|([^ \\t])"
+    name = f"{patterns['QUOTED']}|{patterns['NAME']}"
+    kinds = f"({longest_first})|({patterns['NUMBER']})|({name})|([^ \\t])"
     return f"([ \\t]*)(?:{kinds})"
 
 

@@ -14,25 +14,39 @@ import dataclasses
 import functools
 import operator
 import re
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from dezero import constant
-from dezero.functions import NAMES
+from dezero.arrays import getitem
+from dezero.functions import NAMES, logical_not, where
 from dezero_cli.faults import ExpressionError
 from dezero_cli.language import diagnosis, grammar
 from dezero_cli.language.diagnosis import Token
-from dezero_cli.language.expression import OPERATORS, Apply, Expression, Literal, Load
+from dezero_cli.language.expression import (
+    OPERATORS,
+    RELATIONS,
+    Apply,
+    Call,
+    Chain,
+    Expression,
+    Literal,
+    Load,
+    choice,
+    listed,
+)
 from dezero_cli.language.spelling import canonical
 
 
 @functools.lru_cache(maxsize=256)
-def parse(text: str) -> Expression:
+def parse(text: str, defined: frozenset[str] = frozenset()) -> Expression:
     """Parse an expression; a text that was parsed before is looked up.
 
-    Raises ExpressionError, with the place of the fault, if the text is not an expression.
+    `defined` are the functions that the user defines.  Raises ExpressionError, with the place of
+    the fault, if the text is not an expression.
     """
-    return _Parse(text).run()
+    return _Parse(text, defined).run()
 
 
 def tokens(text: str) -> list[Token]:
@@ -82,13 +96,15 @@ class _Tables:
             for row in data["states"]
         ]
         self.start: int = data["start"]
+        self.words = {word: word for word in data["words"]}
         self.scan = re.compile(data["pattern"], re.DOTALL).findall
         self.landings: dict[tuple[int, str, str], int] = {}
 
     def tokens(self, text: str) -> list[Token]:
-        """The tokens of a text, its end included; anything else has the kind "?"."""
+        """The tokens of a text, its end included; anything else has the kind "FOREIGN"."""
         tokens: list[Token] = []
         add = tokens.append
+        words = self.words
         place = 0
         for blanks, symbol, number, word, other in self.scan(text):
             place += len(blanks)
@@ -99,10 +115,13 @@ class _Tables:
                 add(("NUMBER", number, place))
                 place += len(number)
             elif word:
-                add(("NAME" if word.isidentifier() else "?", word, place))
+                if word.isidentifier():
+                    add((words.get(word, "NAME"), word, place))
+                else:
+                    add(("QUOTED" if word[0] == "`" else "FOREIGN", word, place))
                 place += len(word)
             else:
-                add(("?", other, place))
+                add(("FOREIGN", other, place))
                 place += len(other)
         add(("$END", "", len(text)))
         return tokens
@@ -139,15 +158,22 @@ class _Parse:
     taken: together they show where a symbol begins and ends.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, defined: frozenset[str]) -> None:
         self.text = text
+        self.defined = defined
         self.places: dict[str, int] = {}
+        self.called: dict[str, int] = {}  # the defined functions, each with its first place
+        self.quoted: set[str] = set()
         self.loads: dict[str, Load] = {}
         self.steps: list[Any] = []
         self.firsts: list[Token] = []
         self.last: Token = ("", "", 0)
         self.calls: list[_Call] = []  # the calls whose arguments are being read
         self.keyword_value: tuple[str, int] | None = None  # the last argument, if named
+        self.lists: list[int] = []  # how many items of each list have been read
+        self.chains: list[list[Token]] = []  # the signs of the comparisons that are being read
+        self.bounds: list[int | None] = []  # of a place in a subscript
+        self.axes: list[Any] = []  # the places of a subscript
 
     @property
     def end(self) -> int:
@@ -179,8 +205,10 @@ class _Parse:
                     method(self)
                 if size == 1:
                     states.pop()
-                else:
+                elif size:
                     del states[-size:], firsts[1 - size :]
+                else:
+                    firsts.append(token)
                 below = states[-1]
                 state = landings.get((below, origin, kind))
                 if state is None:
@@ -192,7 +220,7 @@ class _Parse:
             firsts.append(token)
             self.last = token
             end = place + len(text)
-        return Expression(self.text, self.places, tuple(self.steps))
+        return Expression(self.text, self.places, tuple(steps), self.called, self.quoted)
 
     def number(self) -> None:
         """Load a literal."""
@@ -211,18 +239,115 @@ class _Parse:
         load = self.loads.setdefault(name, Load(name))
         self.loads[token] = load
         self.places.setdefault(name, place)
+        if token[0] == "`":
+            self.quoted.add(name)
         return load
+
+    def unary(self, function: Callable[..., Any]) -> None:
+        """Apply an operator that stands before its operand."""
+        start = self.firsts[-2][2]
+        self.steps.append(Apply(function, 1, start, self.end, start))
+
+    def negation(self) -> None:
+        """Not: 1 where the operand is 0."""
+        self.unary(logical_not)
+
+    def choose(self, function: Callable[..., Any], size: int) -> None:
+        """Apply a choice, whose rule has `size` symbols; its sign or first word is the second."""
+        start, sign = self.firsts[-size][2], self.firsts[1 - size][2]
+        self.steps.append(Apply(function, 3, start, self.end, sign))
+
+    def choice(self) -> None:
+        """``a if c else b``."""
+        self.choose(choice, 5)
+
+    def conditional(self) -> None:
+        """``c ? a : b``."""
+        self.choose(where, 5)
+
+    def first_compared(self) -> None:
+        """Begin a chain of comparisons."""
+        self.chains.append([self.firsts[-2]])
+
+    def next_compared(self) -> None:
+        """Add to a chain of comparisons."""
+        self.chains[-1].append(self.firsts[-2])
+
+    def compare(self) -> None:
+        """Apply a chain of comparisons, or one alone."""
+        signs = self.chains.pop()
+        relations = [RELATIONS[sign] for _, sign, _ in signs]
+        function = relations[0] if len(relations) == 1 else Chain(relations)
+        start, place = self.firsts[-1][2], signs[0][2]
+        self.steps.append(Apply(function, len(signs) + 1, start, self.end, place))
+
+    def first_item(self) -> None:
+        """Begin a list."""
+        self.lists.append(1)
+
+    def next_item(self) -> None:
+        """Add to a list."""
+        self.lists[-1] += 1
+
+    def listed(self, size: int = 3) -> None:
+        """Make an array of the values read."""
+        bracket = self.firsts[-size][2]
+        self.steps.append(Apply(listed, self.lists.pop(), bracket, self.end, bracket))
+
+    def listed_with_comma(self) -> None:
+        """The same where a comma stands behind the last one."""
+        self.listed(4)
+
+    def whole(self, sign: float = 1.0) -> None:
+        """Read a whole number of a subscript."""
+        _, text, place = self.last
+        value = sign * float(text)
+        if not value.is_integer() or abs(value) > sys.maxsize:
+            message = "a place in an array is a whole number"
+            raise ExpressionError(message, self.text, place, self.end)
+        self.bounds.append(int(value))
+
+    def negative_whole(self) -> None:
+        """Read a negative whole number of a subscript, which counts from the end."""
+        self.whole(-1.0)
+
+    def open_bound(self) -> None:
+        """A slice that begins or ends with the array."""
+        self.bounds.append(None)
+
+    def at(self) -> None:
+        """One place of an axis."""
+        self.axes.append(self.bounds.pop())
+
+    def sliced(self) -> None:
+        """The places of an axis from the first bound to before the second."""
+        stop, start = self.bounds.pop(), self.bounds.pop()
+        self.axes.append(slice(start, stop))
+
+    def sliced_by(self) -> None:
+        """The same in steps."""
+        step, stop, start = self.bounds.pop(), self.bounds.pop(), self.bounds.pop()
+        if step == 0:
+            raise ExpressionError("the step of a slice cannot be 0", self.text, self.last[2])
+        self.axes.append(slice(start, stop, step))
+
+    def subscript(self) -> None:
+        """Take places of an array."""
+        function = functools.partial(getitem, index=tuple(self.axes))
+        self.axes.clear()
+        start, bracket = self.firsts[-4][2], self.firsts[-3][2]
+        self.steps.append(Apply(function, 1, start, self.end, bracket))
 
     def negative(self) -> None:
         """Change the sign: of a literal now, of anything else when evaluated."""
-        steps, start = self.steps, self.firsts[-2][2]
+        steps = self.steps
         if type(steps[-1]) is Literal:
             operand = steps[-1].operand
             name = operand.name
             opposite = name[1:] if name.startswith("-") else f"-{name}"
             steps[-1] = Literal(constant(-operand.data, opposite))
         else:
-            steps.append(Apply(operator.neg, 1, start, self.end, start))
+            self.unary(operator.neg)
 
     def first_value(self) -> None:
         """Begin the arguments of a call."""
@@ -273,6 +398,9 @@ class _Parse:
         """Apply the function whose name is the symbol `first` on the stack."""
         _, name, start = self.firsts[first]
         parenthesis = self.firsts[first + 1][2]
+        if canonical(name) in self.defined:
+            self.call_defined(canonical(name), call, start)
+            return
         known = NAMES.get(name)
         if known is None:
             raise diagnosis.unknown_function(self.text, name, start, parenthesis, self.end)
@@ -285,16 +413,41 @@ class _Parse:
             function = functools.partial(function, **call.keywords)
         self.steps.append(Apply(function, call.arity, start, self.end, start))
 
+    def call_defined(self, name: str, call: _Call, start: int) -> None:
+        """Call a function that the user defines."""
+        if call.keywords:
+            fault = f"{name} takes its values in order, not by name"
+            raise ExpressionError(fault, self.text, start, self.end)
+        self.called.setdefault(name, start)
+        self.steps.append(Call(name, call.arity, start, self.end, start))
+
 
 _METHODS: Final[Mapping[str, Callable[[_Parse], None]]] = {
+    "choice": _Parse.choice,
+    "conditional": _Parse.conditional,
+    "not": _Parse.negation,
+    "first_compared": _Parse.first_compared,
+    "next_compared": _Parse.next_compared,
+    "compare": _Parse.compare,
+    "negative": _Parse.negative,
     "number": _Parse.number,
     "name": _Parse.name,
-    "negative": _Parse.negative,
+    "call": _Parse.call,
+    "call_values": _Parse.call_values,
     "first_value": _Parse.first_value,
     "next_value": _Parse.next_value,
     "keyword": _Parse.keyword,
     "negative_keyword": _Parse.negative_keyword,
-    "call": _Parse.call,
-    "call_values": _Parse.call_values,
+    "list": _Parse.listed,
+    "list_with_comma": _Parse.listed_with_comma,
+    "first_item": _Parse.first_item,
+    "next_item": _Parse.next_item,
+    "subscript": _Parse.subscript,
+    "at": _Parse.at,
+    "slice": _Parse.sliced,
+    "slice_by": _Parse.sliced_by,
+    "open_bound": _Parse.open_bound,
+    "whole": _Parse.whole,
+    "negative_whole": _Parse.negative_whole,
 }
 """The method for each of the other rules of the grammar."""

@@ -6,15 +6,47 @@ which are taken as independent (JCGM 100:2008, equation 10).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
+from dezero.functions import CONSTANTS
 from dezero_cli.faults import ValuesError, did_you_mean
+from dezero_cli.language.spelling import canonical
+from dezero_cli.language.statements import behind, head
+from dezero_cli.language.values import value
 
 Sigmas = Mapping[str, np.ndarray | str]
 """For each name its standard uncertainty, or the name of the value that holds it."""
+
+
+def uncertainties(words: Iterable[str]) -> dict[str, np.ndarray | str]:
+    """The NAME=S words of ``--sigma``: an array, or the name of another value, for each name."""
+    return {name: uncertainty(name, text) for name, text in sigma_words(words).items()}
+
+
+def sigma_words(words: Iterable[str]) -> dict[str, str]:
+    """The text S of each NAME=S."""
+    found: dict[str, str] = {}
+    for word in words:
+        begun = head(word)
+        if begun is None or begun.parameters is not None:
+            raise ValuesError(f"--sigma: expected NAME=S, got {word!r}")
+        if begun.name in found:
+            raise ValuesError(f"--sigma {begun.name} is given twice")
+        found[begun.name] = behind(word, begun)
+    return found
+
+
+def uncertainty(name: str, text: str) -> np.ndarray | str:
+    """The standard uncertainty S of a name: an array, or the name of the value that holds it."""
+    if (text.isidentifier() and text not in CONSTANTS) or text[:1] == "`":
+        return canonical(text)
+    array = value(name, text)
+    if not (array >= 0).all():
+        raise ValuesError(f"--sigma {name}: an uncertainty cannot be negative")
+    return array
 
 
 def checked(sigmas: Sigmas, given: Mapping[str, np.ndarray], stacked: bool) -> dict[str, Any]:

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from dezero_cli.faults import ValuesError
-from dezero_cli.language.values import split, value
+from dezero_cli.language.parser import tokens
+from dezero_cli.language.values import value
+
+MOST_SAMPLES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -24,24 +27,61 @@ class Range:
         return np.linspace(self.start, self.stop, self.count or count)
 
 
-def is_range(word: str) -> bool:
-    """Whether NAME=VALUE is NAME=START:STOP, not a list or a file."""
-    text = word[word.index("=") + 1 :].lstrip()
-    return ":" in text and not text.startswith(("@", "[", "{", '"'))
+def parts(text: str) -> list[str] | None:
+    """START, STOP and perhaps COUNT of a text; None if it is not a range.
+
+    A colon in brackets, or one that belongs to a ``?``, is another matter.
+    """
+    if ":" not in text:
+        return None
+    depth = choices = begin = 0
+    found = []
+    for kind, token, place in tokens(text):
+        depth += (token in _OPENING) - (token in _CLOSING)
+        choices += kind == "?"
+        if kind != ":" or depth:
+            continue
+        if choices:
+            choices -= 1
+            continue
+        found.append(text[begin:place].strip())
+        begin = place + 1
+    return [*found, text[begin:].strip()] if found else None
 
 
-def span(word: str) -> Range:
+_OPENING, _CLOSING = {"(", "["}, {")", "]"}
+
+
+def samples(name: str, text: str) -> np.ndarray:
+    """The numbers of START:STOP:COUNT, evenly spaced, ends included."""
+    found = parts(text) or []
+    if len(found) != 3 or not all(found):
+        raise ValuesError(f"{name}={text}: a range needs START:STOP:COUNT here, as in 0:1:11")
+    start, stop, count = (value(name, part, files=False) for part in found)
+    if start.ndim or stop.ndim or not np.isfinite([start, stop]).all():
+        raise ValuesError(f"{name}={text}: the ends of a range must be finite numbers")
+    return np.linspace(float(start), float(stop), _count(name, text, count))
+
+
+def _count(name: str, text: str, count: np.ndarray) -> int:
+    if count.ndim or not (float(count).is_integer() and 2 <= count <= MOST_SAMPLES):
+        raise ValuesError(
+            f"{name}={text}: COUNT must be a whole number of samples, from 2 to {MOST_SAMPLES:,}"
+        )
+    return int(count)
+
+
+def span(name: str, text: str) -> Range:
     """The range that NAME=START:STOP or NAME=START:STOP:COUNT means.
 
     Raises ValuesError for a range that is empty, not finite or finer than a float64.
     """
-    name, text = split(word)
-    parts = [part.strip() for part in text.split(":")]
-    if not 2 <= len(parts) <= 3 or not all(parts):
+    found = parts(text) or []
+    if not 2 <= len(found) <= 3 or not all(found):
         raise ValuesError(
             f"{name}={text}: a range must be START:STOP or START:STOP:COUNT, as in -3:3"
         )
-    numbers = [value(name, part, files=False) for part in parts]
+    numbers = [value(name, part, files=False) for part in found]
     if any(number.ndim for number in numbers):
         raise ValuesError(f"{name}={text}: the ends of a range must be numbers")
     start, stop, *counts = (float(number) for number in numbers)
@@ -51,12 +91,9 @@ def span(word: str) -> Range:
             f"{name}={text}: the ends of a range must be finite, at most 1e100 in size"
         )
     if width <= 0:
-        hint = f": write {name}={parts[1]}:{parts[0]}" if width < 0 else ""
+        hint = f": write {name}={found[1]}:{found[0]}" if width < 0 else ""
         raise ValuesError(f"{name}={text}: the range is empty{hint}")
     if width < max(1e-9 * size, 1e-100):
         raise ValuesError(f"{name}={text}: the range is too narrow to draw")
-    if counts and not (counts[0].is_integer() and 2 <= counts[0] <= 1_000_000):
-        raise ValuesError(
-            f"{name}={text}: COUNT must be a whole number of samples, from 2 to 1,000,000"
-        )
-    return Range(name, start, stop, int(counts[0]) if counts else None)
+    count = _count(name, text, np.array(counts[0])) if counts else None
+    return Range(name, start, stop, count)

@@ -12,7 +12,7 @@ from dezero_cli import places
 from dezero_cli.faults import UsageError, ValuesError, did_you_mean
 from dezero_cli.language import derivatives, propagation
 from dezero_cli.language.derivatives import Kept, Values
-from dezero_cli.language.expression import Expression
+from dezero_cli.language.expression import Expression, Load
 from dezero_cli.language.propagation import Sigmas
 
 
@@ -91,7 +91,10 @@ def results(
     every result is a column: a row's results depend only on its own numbers.  Raises ValuesError
     for a name without a value and ExpressionError for an operation that NumPy refuses.
     """
+    expression, given = held(expression, given, wanted.wrt or ())
     names = [] if wanted.no_grad else inputs(expression, given, wanted.wrt, own)
+    if expression.is_list:
+        return _several(expression, given, replace(wanted, wrt=tuple(names)))
     sigmas = propagation.checked(wanted.sigmas, given, stacked)
     kept: Kept | None = [] if wanted.retain_grad else None
     needed = list(dict.fromkeys([*names, *sigmas]))
@@ -111,8 +114,46 @@ def results(
         if wanted.shares:
             found["share"] = propagation.shares(parts, found["sigma"])
     if kept is not None:
-        found["intermediates"] = _intermediates(expression, kept)
+        found["intermediates"] = _intermediates(kept)
     return found
+
+
+def held(expression: Expression, given: Values, names: Iterable[str]) -> tuple[Expression, Values]:
+    """The expression in which definitions among `names` are inputs, and those inputs' values."""
+    defined = [name for name in names if name in expression.definitions]
+    if not defined:
+        return expression, given
+    found = {n: derivatives.value(expression.definition(n), given) for n in defined}
+    return expression.without(defined), {**given, **found}
+
+
+def _several(expression: Expression, given: Values, wanted: Wanted) -> dict[str, Any]:
+    """The results of a list: under each key a list over the elements, the gradient's by name."""
+    elements = expression.results
+    if wanted.no_grad:
+        wanted = replace(wanted, wrt=None)
+    each = [results(element, given, wanted) for element in elements]
+    found: dict[str, Any] = {"names": names_of(expression)}
+    for key in each[0]:
+        found[key] = _side_by_side([result[key] for result in each])
+    return found
+
+
+def _side_by_side(items: Sequence[Any]) -> Any:
+    """The items of several results: a list for each key, or one list."""
+    if isinstance(items[0], Mapping):
+        return {key: _side_by_side([item[key] for item in items]) for key in items[0]}
+    return list(items)
+
+
+def names_of(expression: Expression) -> list[str]:
+    """What the results are called: ``value``; in a list by their names, or ``value_1`` and on."""
+    if not expression.is_list:
+        return ["value"]
+    firsts = [each.steps[0] if len(each.steps) == 1 else None for each in expression.results]
+    return [
+        first.name if isinstance(first, Load) else f"value_{i}" for i, first in enumerate(firsts, 1)
+    ]
 
 
 def inputs(
@@ -137,13 +178,13 @@ def inputs(
     return list(dict.fromkeys(wrt))
 
 
-def _intermediates(expression: Expression, kept: Kept) -> list[dict[str, Any]]:
+def _intermediates(kept: Kept) -> list[dict[str, Any]]:
     """Every operation by its source text, with its value and gradient."""
     return [
         {
-            "expr": expression.text[step.start : step.end],
-            "value": variable.data,
-            "grad": np.zeros(variable.shape) if variable.grad is None else variable.grad,
+            "expr": operation.source,
+            "value": (y := operation.result).data,
+            "grad": np.zeros(y.shape) if y.grad is None else y.grad,
         }
-        for step, variable in kept
+        for operation in kept
     ]

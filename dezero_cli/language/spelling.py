@@ -9,8 +9,22 @@ NAME: Final = r"[^\x00-@\[-^`{-\x7f][^\x00-/:-@\[-^`{-\x7f]*"
 """A name as in the grammar: what is not ASCII is then judged by str.isidentifier."""
 
 
+def quoted(name: str) -> str:
+    """A name as it is written in an expression: in backquotes where it is not an identifier."""
+    return name if name.isidentifier() and name not in WORDS else f"`{name}`"
+
+
+WORDS: Final = frozenset({"and", "else", "if", "not", "or"})
+"""The identifiers that are no names, since they stand for operators."""
+
+
 def canonical(name: str) -> str:
-    """A name as it is compared: with letters that carry their accents, where Unicode has them."""
+    """A name as it is compared: without backquotes, and with letters that carry their accents.
+
+    Where Unicode has such letters: a name that is composed and one that is not are the same.
+    """
+    if name[:1] == "`":
+        name = name.strip("`")
     if name.isascii():
         return name
     import unicodedata

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dezero import Variable
-from dezero.functions import CONSTANTS
 from dezero.programs.formula import FormulaError, formulas
 from dezero.programs.trace import Program, TraceError, differentiate, merge, trace
 from dezero_cli.faults import ExpressionError, did_you_mean
@@ -14,7 +13,7 @@ from dezero_cli.language.expression import Expression
 
 def free_names(expression: Expression, wrt: Sequence[str] = ()) -> list[str]:
     """The free names of an expression; a constant's name is one only if it is in `wrt`."""
-    return [name for name in expression.names if name not in CONSTANTS or name in wrt]
+    return [name for name in expression.names if not expression.is_constant(name) or name in wrt]
 
 
 def program(expression: Expression, names: Sequence[str], wrt: Sequence[str]) -> Program:
@@ -24,10 +23,11 @@ def program(expression: Expression, names: Sequence[str], wrt: Sequence[str]) ->
     """
     reduction = expression.reduction
     if reduction is not None:
-        called = expression.text[reduction.start : reduction.end].partition("(")[0]
-        subject = called if called.isidentifier() else "@"
+        text, step = reduction
+        called = text[step.start : step.end].partition("(")[0]
+        subject = called if called.isidentifier() else text[step.place]
         fault = f"{subject} works on whole arrays, but here every input is one number"
-        raise ExpressionError(fault, expression.text, reduction.place, reduction.place + 1)
+        raise ExpressionError(fault, text, step.place, step.place + 1)
 
     def function(*variables: Variable) -> Variable:
         return expression.evaluate(dict(zip(names, variables, strict=True)))

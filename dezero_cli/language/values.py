@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dezero.functions import CONSTANTS
 from dezero_cli import reading
 from dezero_cli.faults import ExpressionError, FileError, ValuesError
 from dezero_cli.language.parser import parse
-from dezero_cli.language.spelling import NAME, canonical
-
-_ASSIGNMENT = re.compile(rf"\s*({NAME})\s*=(?!=)")
-"""How NAME=VALUE begins; ``a==b`` is an expression."""
+from dezero_cli.language.spelling import NAME, quoted
 
 _SEPARATOR = re.compile(rf"([^,;\[\]()]*)[,;]\s*({NAME})\s*=(?!=)")
 """A value that is followed by another one without a space between them."""
@@ -24,94 +20,72 @@ _SEPARATOR = re.compile(rf"([^,;\[\]()]*)[,;]\s*({NAME})\s*=(?!=)")
 NO_FILES = "a line of a batch cannot name a file: give {name}=@FILE on the command line"
 """The message for a line of a batch that names a file: lines may come from anyone."""
 
+NO_FILES_IN_FILE = "a formula file cannot name another file: give NAME=@FILE on the command line"
+"""The message for a formula file that names a file."""
+
+_JSON_ONLY = re.compile(r'["{}]')
+"""What a list of numbers in JSON may have, and a list of expressions may not."""
+
 _WORDS = {"nan": np.nan, "inf": np.inf, "-inf": -np.inf}
 
 
-def is_assignment(text: str) -> bool:
-    """Whether a word of the command line is NAME=VALUE."""
-    return _assigned(text) is not None
-
-
-def _assigned(word: str) -> re.Match[str] | None:
-    match = _ASSIGNMENT.match(word)
-    return match if match is not None and match[1].isidentifier() else None
-
-
-def assignments(words: Iterable[str], files: bool = True) -> dict[str, np.ndarray]:
-    """The arrays that words of the form NAME=VALUE give.
-
-    With `files` a VALUE may be ``@FILE``.  Raises ValuesError, or ExpressionError for a VALUE that
-    is an expression of constants with a fault.
-    """
-    values: dict[str, np.ndarray] = {}
-    for word in words:
-        name, text = split(word)
-        if name in values:
-            raise ValuesError(f"{name} is given twice")
-        values[name] = value(name, text, files)
-    return values
-
-
-def split(word: str) -> tuple[str, str]:
-    """The name and the text of the value in NAME=VALUE."""
-    match = _assigned(word)
-    if match is None:
-        raise ValuesError(f"expected NAME=VALUE, got {word!r}")
-    return canonical(match[1]), word[match.end() :].strip()
-
-
-def uncertainties(words: Iterable[str]) -> dict[str, np.ndarray | str]:
-    """The NAME=S words of ``--sigma``: an array, or the name of another value, for each name."""
-    return {name: uncertainty(name, text) for name, text in sigma_words(words).items()}
-
-
-def sigma_words(words: Iterable[str]) -> dict[str, str]:
-    """The text S of each NAME=S."""
-    found: dict[str, str] = {}
-    for word in words:
-        name, text = split(word)
-        if name in found:
-            raise ValuesError(f"--sigma {name} is given twice")
-        found[name] = text
-    return found
-
-
-def uncertainty(name: str, text: str) -> np.ndarray | str:
-    """The standard uncertainty S of a name: an array, or the name of the value that holds it."""
-    if text.isidentifier() and text not in CONSTANTS:
-        return canonical(text)
-    array = value(name, text)
-    if not (array >= 0).all():
-        raise ValuesError(f"--sigma {name}: an uncertainty cannot be negative")
-    return array
-
-
 def value(name: str, text: str, files: bool = True) -> np.ndarray:
-    """The array that the text of one VALUE stands for."""
+    """The array that the text of one VALUE stands for, which has no names but constants."""
+    array = literal(name, text, files)
+    return _constant(name, text) if array is None else array
+
+
+def literal(name: str, text: str, files: bool = True) -> np.ndarray | None:
+    """The array that a VALUE stands for if it is a number, JSON or ``@FILE``; else None."""
     try:
         return np.array(float(text))
     except ValueError:
         pass
+    text = text.strip()
     if not text:
-        raise ValuesError(f"{name}= has no value")
+        raise ValuesError(f"{quoted(name)}= has no value")
     if text.startswith("@"):
         if not files:
-            raise ValuesError(NO_FILES.format(name=name))
+            raise ValuesError(NO_FILES.format(name=quoted(name)))
         if text == "@":
-            raise ValuesError(f"{name}=@ needs a file name")
+            raise ValuesError(f"{quoted(name)}=@ needs a file name")
         return from_file(name, Path(text[1:]))
-    if text.startswith(("[", "{", '"')):
-        return from_json(name, _json(f"{name}={text}", text))
+    if text.startswith(("{", '"')):
+        return from_json(name, _json(f"{quoted(name)}={text}", text))
+    if text.startswith("["):
+        return _list(name, text)
     if joined := _SEPARATOR.match(text):
         shown = f"{name}={joined[1].strip()} {joined[2]}=..."
         raise ValuesError(f"values are separated by spaces: write {shown}")
-    return _constant(name, text)
+    return None
+
+
+def one_number(name: str, array: np.ndarray) -> float:
+    """The value of a name that is the same in every row of a table."""
+    if array.ndim:
+        raise ValuesError(
+            f"{name} must be one number: values that change from row to row belong in a column"
+        )
+    return float(array)
+
+
+def _list(name: str, text: str) -> np.ndarray | None:
+    """The array of a JSON list; None for a list of expressions."""
+    from dezero_cli.language import json_input
+
+    try:
+        data = json_input.loads(text)
+    except ValueError as error:
+        if _JSON_ONLY.search(text):
+            raise ValuesError(f"{quoted(name)}={text} is not JSON: {error}") from None
+        return None
+    return from_json(name, data)
 
 
 def _constant(name: str, text: str) -> np.ndarray:
     expression = parse(text)
     for free, place in expression.places.items():
-        if free not in CONSTANTS:
+        if not expression.is_constant(free):
             raise ExpressionError(
                 f"the value of {name} may only use constants, not {free}",
                 text,
@@ -197,9 +171,6 @@ def from_object(what: str, text: bytes) -> dict[str, np.ndarray]:
     data = _json(what, text)
     if not isinstance(data, dict):
         raise ValuesError(f"{what} must be an object of values by name, not {_kind(data)}")
-    for name in data:
-        if not name.isidentifier():
-            raise ValuesError(f"{what}: {name!r} is not a name")
     twice = json_input.first_repeated(text) if json_input.repeated(text, len(data)) else None
     if twice is not None:
         raise ValuesError(f"{what}: {twice} is given twice")
@@ -254,9 +225,3 @@ def _lines(path: Path) -> np.ndarray:
         except ValueError:
             raise ValuesError(f"{path}:{number}: {line.strip()[:40]!r} is not a number") from None
     return np.array(numbers, dtype=np.float64)
-
-
-def all_given(vars_file: str | None, words: Iterable[str]) -> dict[str, np.ndarray]:
-    """The arrays of ``--vars FILE`` and of NAME=VALUE words; the words take precedence."""
-    named = variables_file(vars_file) if vars_file else {}
-    return named | assignments(words)

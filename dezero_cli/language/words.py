@@ -1,26 +1,88 @@
-"""Words of the command line: which is the expression, and which give values."""
+"""Words of the command line: which is the expression, and which say what names mean."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from dezero_cli import reading
-from dezero_cli.faults import FileError, UsageError
-from dezero_cli.language.values import is_assignment
+from dezero_cli.faults import FileError, FileText, UsageError
+from dezero_cli.language import statements, values
+from dezero_cli.language.statements import Given, Head
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from dezero_cli.language.expression import Expression
 
 
-def expression_and_values(
-    words: Sequence[str], example: str = "'a*b+c' a=3 b=2 c=1"
-) -> tuple[str, list[str]]:
-    """The expression and the NAME=VALUE words, in whatever order they were typed.
+class Formula:
+    """What the words of a command say: an expression, and what is given for its names.
 
-    An expression ``-`` is read from standard input.  Raises UsageError unless there is exactly one
-    expression; `example` shows what to type.
+    `text` is the expression's; `name` what a formula file calls its result, if it does; `said`
+    the statements by name, of which `given` sorts out the values and the definitions.
     """
-    expressions = [word for word in words if not is_assignment(word)]
-    assignments = [word for word in words if is_assignment(word)]
-    if not expressions and assignments:  # only 'x = 1': the parser says what is wrong
-        expressions, assignments = assignments[:1], assignments[1:]
+
+    def __init__(self, text: str, name: str | None, said: dict[str, tuple[Head, str]]) -> None:
+        self.text = text
+        self.name = name
+        self.said = said
+
+    def given(self, vars_file: str | None = None, columns: Collection[str] = ()) -> Given:
+        """What is given for names, with the values of a JSON file, which give way to the words'."""
+        named: dict[str, np.ndarray] = values.variables_file(vars_file) if vars_file else {}
+        found = statements.sorted_out(self.said, columns=[*columns, *named])
+        found.values = {n: x for n, x in named.items() if n not in found.definitions} | found.values
+        return found
+
+
+def formula(
+    words: Sequence[str],
+    example: str = "'a*b+c' a=3 b=2 c=1",
+    defs: str | None = None,
+) -> Formula:
+    """The expression and the statements of words, in whatever order they were typed.
+
+    An expression ``-`` is read from standard input, ``@FILE`` from a formula file; `defs` is a
+    file of statements alone.  The command line's statements win over those of files.  Raises
+    UsageError unless there is exactly one expression; `example` shows what to type.
+    """
+    word, said = expression_and_statements(words, example)
+    shared = library(defs)
+    if not word.startswith("@"):
+        return Formula(expression_text(word), None, shared | statements.statements(said))
+    *others, last = file_statements(word[1:])
+    begun = statements.head(last)
+    if begun is not None and begun.parameters is not None:
+        message = "the last line is the result: an expression, or NAME = EXPRESSION"
+        raise FileError(last.place(0), message)
+    text, name = (last, None) if begun is None else (last.after(begun.end), begun.name)
+    of_file = statements.statements(others)
+    return Formula(text, name, shared | of_file | statements.statements(said))
+
+
+def library(defs: str | None) -> dict[str, tuple[Head, str]]:
+    """The statements of the file that ``--defs`` names."""
+    return statements.statements(file_statements(defs)) if defs else {}
+
+
+def file_statements(name: str) -> list[FileText]:
+    """The statements of a formula file."""
+    from dezero_cli.language import formula_file
+
+    if not name:
+        raise UsageError("@ needs the name of a formula file, as in @model.dz")
+    return formula_file.statements(name)
+
+
+def expression_and_statements(words: Iterable[str], example: str) -> tuple[str, list[str]]:
+    """The one word that is an expression, and the others."""
+    expressions: list[str] = []
+    said: list[str] = []
+    for word in words:
+        (said if statements.is_statement(word) else expressions).append(word)
+    if not expressions and said:  # only 'x = 1': the parser says what is wrong
+        expressions, said = said[:1], said[1:]
     if not expressions:
         raise UsageError(f"missing the expression EXPR; for example: {example}")
     if len(expressions) > 1:
@@ -30,7 +92,7 @@ def expression_and_values(
             else "quote the whole expression, and give values as NAME=VALUE"
         )
         raise UsageError(f"unexpected {expressions[1]!r} after the expression: {hint}")
-    return expression_text(expressions[0]), assignments
+    return expressions[0], said
 
 
 def expression_text(word: str) -> str:
@@ -41,3 +103,14 @@ def expression_text(word: str) -> str:
         return reading.whole("-").removeprefix(reading.BOM).decode().strip()
     except UnicodeDecodeError as error:
         raise FileError("standard input", f"not UTF-8 at byte {error.start}") from None
+
+
+def definitions_used(model: Expression) -> dict[str, str]:
+    """The definitions and functions that a model uses, as they are written, by their heads."""
+    from dezero_cli.language.model import Model
+
+    if not isinstance(model, Model):
+        return {}
+    heads = {f"{f.name}({', '.join(f.parameters)})": f.body for f in model.functions.values()}
+    every = heads | dict(model.definitions)
+    return {head: " ".join(each.text.split()) for head, each in every.items()}

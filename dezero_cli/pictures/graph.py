@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Mapping
+from typing import Any
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from dezero import Variable
 from dezero_cli.faults import MissingError, PictureError, UsageError
-from dezero_cli.language.expression import Apply, Expression, Load
+from dezero_cli.language.expression import Apply, Expression, Literal, Load, Operation, named
 from dezero_cli.number_format import NumberFormat
 from dezero_cli.output import open_output
 from dezero_cli.report import array_text, cells
@@ -33,34 +34,80 @@ class Node:
 
 def nodes(expression: Expression, values: Mapping[str, np.ndarray]) -> list[Node]:
     """The graph in the order of evaluation; with values, labels show results and gradients."""
-    kept: list[tuple[Apply, Variable]] = []
+    kept: list[Operation] = []
     variables = {name: Variable(np.array(array)) for name, array in values.items()}
     if values:
         expression.evaluate(variables, kept).backward(retain_grad=True)
-    graph: list[Node] = []
-    inputs: dict[str, int] = {}
-    stack: list[int] = []
-    results = iter(kept)
-    for step in expression.steps:
-        if isinstance(step, Apply):
-            node = Node("operation", [clip(expression.text[step.start : step.end])])
-            node.operands = stack[-step.arity :]
-            del stack[-step.arity :]
-            node.lines += figures(next(results)[1]) if kept else []
-        elif isinstance(step, Load):
-            name = step.name
-            if name in inputs:
-                stack.append(inputs[name])
-                continue
-            inputs[name] = len(graph)
-            node = Node("input", [name, *(figures(variables[name]) if name in variables else [])])
-        else:
-            number = step.operand
-            number = float(number.data if isinstance(number, Variable) else number)
-            node = Node("literal", [f"{number:.17g}"])
-        stack.append(len(graph))
-        graph.append(node)
-    return graph
+    return _Drawing(expression, variables, kept).nodes
+
+
+class _Drawing:
+    """The nodes of an expression, of what it defines, and of the functions that it calls."""
+
+    def __init__(
+        self, expression: Expression, variables: Mapping[str, Variable], kept: list[Operation]
+    ) -> None:
+        self.nodes: list[Node] = []
+        self.known: dict[str, int] = {}  # the node of each name
+        self.variables = variables
+        self.results = iter([each.result for each in kept if each.step.function is not named])
+        self.functions = expression.functions
+        for name, definition in expression.definitions.items():
+            self.known[name] = number = self.draw(definition)
+            self.nodes[number].lines[0] = clip(f"{name} = {self.nodes[number].lines[0]}")
+        self.draw(expression)
+
+    def draw(self, part: Expression) -> int:
+        """Add the nodes of an expression; the number of the last one."""
+        stack: list[int] = []
+        waiting: list[tuple[str, dict[str, int], Iterator[Any]]] = []
+        text, own, steps = part.text, dict[str, int](), iter(part.steps)
+        while True:
+            for step in steps:
+                if isinstance(step, Load):
+                    stack.append(own[step.name] if step.name in own else self.input(step.name))
+                    continue
+                if isinstance(step, Literal):
+                    stack.append(self.literal(step))
+                    continue
+                operands = stack[len(stack) - step.arity :]
+                del stack[len(stack) - step.arity :]
+                if isinstance(step, Apply):
+                    stack.append(self.operation(text, step, operands))
+                    continue
+                waiting.append((text, own, steps))
+                function = self.functions[step.name]
+                own = dict(zip(function.parameters, operands, strict=True))
+                text, steps = function.body.text, iter(function.body.steps)
+                break
+            else:
+                if not waiting:
+                    return stack[0]
+                text, own, steps = waiting.pop()
+
+    def add(self, node: Node) -> int:
+        """Add a node; its number."""
+        self.nodes.append(node)
+        return len(self.nodes) - 1
+
+    def input(self, name: str) -> int:
+        """The node of a name."""
+        if name not in self.known:
+            shown = figures(self.variables[name]) if name in self.variables else []
+            self.known[name] = self.add(Node("input", [name, *shown]))
+        return self.known[name]
+
+    def literal(self, step: Literal) -> int:
+        """The node of a number."""
+        number = step.operand
+        number = float(number.data if isinstance(number, Variable) else number)
+        return self.add(Node("literal", [f"{number:.17g}"]))
+
+    def operation(self, text: str, step: Apply, operands: list[int]) -> int:
+        """The node of an operation."""
+        result = next(self.results, None)
+        shown = [] if result is None else figures(result)
+        return self.add(Node("operation", [clip(text[step.start : step.end]), *shown], operands))
 
 
 def figures(variable: Variable) -> list[str]:

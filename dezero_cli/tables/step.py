@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -9,11 +10,11 @@ import numpy as np
 
 from dezero.functions import CONSTANTS
 from dezero.programs import native
+from dezero.programs.trace import Program, merge
 from dezero_cli.faults import ExpressionError, ValuesError, did_you_mean
-from dezero_cli.language import explain, symbolic, values
+from dezero_cli.language import explain, statements, symbolic, values
 from dezero_cli.language.expression import Expression
-from dezero_cli.language.parser import parse
-from dezero_cli.language.results import Wanted, results
+from dezero_cli.language.results import Wanted, names_of, results
 from dezero_cli.language.spelling import canonical, meant
 
 
@@ -21,8 +22,10 @@ from dezero_cli.language.spelling import canonical, meant
 class Plan:
     """What to do with every row: plain data, which can be sent to another process.
 
-    `constants` are the values on the command line.  The uncertainties in `wanted` are still text, a
-    number or a column for each name, because only the table tells the names of its columns.
+    `constants` are the values on the command line, `defs` the statements whose meaning depends on
+    the table's columns; `name` is what the result is called.  The uncertainties in `wanted` are
+    still text, a number or a column for each name, because only the table tells the names of its
+    columns.
     """
 
     expr: str
@@ -30,6 +33,19 @@ class Plan:
     wanted: Wanted = field(default_factory=Wanted)
     only: bool = False
     prefix: str = ""
+    defs: tuple[str, ...] = ()
+    name: str | None = None
+    most: int | None = None
+
+    def model(self, table: Sequence[str]) -> tuple[Expression, dict[str, float]]:
+        """The expression with its definitions, and the constants, for a table with these columns.
+
+        Whether ``k=2*e`` is a definition is known only now, if there may be a column e.
+        """
+        columns = [canonical(name) for name in table]
+        given = statements.sorted_out(statements.statements(self.defs), False, columns)
+        more = {name: values.one_number(name, array) for name, array in given.values.items()}
+        return given.model(self.expr, self.most), {**self.constants, **more}
 
 
 class Step:
@@ -42,48 +58,70 @@ class Step:
     """
 
     def __init__(self, plan: Plan, table: Sequence[str]) -> None:
-        self._expression = parse(plan.expr)
-        self._column = known = _columns(self._expression, plan, table)
-        _check_names(self._expression, plan, known, table)
-        note = explain.note_on_e(self._expression, [*known, *plan.constants], explain.GIVE_E)
+        expression, constants = plan.model(table)
+        plan = replace(plan, constants=constants)
+        held = [name for name in plan.wanted.wrt or () if name in expression.definitions]
+        whole, expression = expression, expression.without(held)
+        self._column = known = _columns(whole, plan, table)
+        _check_names(whole, plan, known, table)
+        note = explain.note_on_e(whole, [*known, *plan.constants], explain.GIVE_E)
         self.notes = [note] if note else []
-        used = [name for name in self._expression.names if name in known]
         self._constants = {n: np.array(value) for n, value in plan.constants.items()}
         self._sigmas = _uncertainties(plan, known, table)
-        written = _differentiated(plan, used, known, table)
-        self._wanted = replace(plan.wanted, wrt=tuple(written), sigmas={}, shares=False)
+        written = _differentiated(plan, expression, known, table, held)
+        self._wanted = replace(
+            plan.wanted, wrt=tuple(written), sigmas={}, shares=False, hessian=False
+        )
         self._derived = list(dict.fromkeys([*written, *self._sigmas]))
-        fixed = [name for name in self._expression.names if name in self._constants]
-        inputs = list(dict.fromkeys([*used, *fixed, *self._derived]))
-        program = symbolic.program(self._expression, inputs, self._derived)
-        self._kernel = native.compiled(program)
+        inputs = [n for n in whole.names if n in known or n in self._constants]
+        inputs = list(dict.fromkeys([*inputs, *self._derived]))
+        given = [name for name in inputs if name not in held]
+        self._held = {
+            name: native.compiled(symbolic.program(whole.definition(name), given, ()))
+            for name in held
+        }
+        self._elements = expression.results
+        self._pairs = _pairs(written) if plan.wanted.hessian else []
+        self._kernel = native.compiled(self._program(inputs, written))
         spread = [given for given in self._sigmas.values() if isinstance(given, str)]
         self._read = [name for name in inputs if name in known]
         self.columns = tuple(dict.fromkeys([*map(known.__getitem__, self._read), *spread]))
-        derivatives = [f"d_{known.get(name, name)}" for name in written]
-        names = ["value", *derivatives, *["sigma"][: len(self._sigmas)]]
-        self.results = tuple(plan.prefix + name for name in names)
+        shown = [known.get(name, name) for name in written]
+        self.results = _result_names(expression, plan, shown, bool(self._sigmas))
         if not plan.only:
             _refuse_taken(self.results, table)
+
+    def _program(self, inputs: Sequence[str], written: Sequence[str]) -> Program:
+        """The value of each result, its gradient, and its second derivatives if they are wanted."""
+        parts: list[tuple[Program, int]] = []
+        for each in self._elements:
+            first = symbolic.program(each, inputs, self._derived)
+            parts += [(first, i) for i in range(1 + len(self._derived))]
+            if self._pairs:
+                _, second = symbolic.derivatives(each, inputs, written, 2)
+                parts += [(second, 1 + i) for i in range(len(self._pairs))]
+        return merge(parts) if len(parts) > 1 + len(self._derived) else first
 
     def run(self, arrays: Mapping[str, np.ndarray], rows: int) -> list[np.ndarray]:
         """The result columns for `rows` rows, given a float64 array for each of `columns`.
 
         It runs in one thread: the reader and writer of the table already use all cores.
         """
-
-        def compiled(
-            _: Expression, given: Mapping[str, np.ndarray], *__: object
-        ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-            outputs = self._kernel.run(given, threads=1)
-            value, *gradients = (np.broadcast_to(output, (rows,)) for output in outputs)
-            return value, dict(zip(self._derived, gradients, strict=True))
-
         wanted = replace(self._wanted, sigmas=self._standard_uncertainties(arrays))
         given = self._constants | {name: arrays[self._column[name]] for name in self._read}
-        found = results(self._expression, given, wanted, True, compiled)
-        columns = [found["value"], *found.get("grad", {}).values()]
-        return [*columns, np.broadcast_to(found["sigma"], (rows,))] if self._sigmas else columns
+        given |= {n: kernel.run(given, threads=1)[0] for n, kernel in self._held.items()}
+        outputs = (np.broadcast_to(x, (rows,)) for x in self._kernel.run(given, threads=1))
+        found_columns: list[list[np.ndarray]] = [[], [], [], []]
+        values, gradients, seconds, sigmas = found_columns
+        for each in self._elements:
+            value = next(outputs)
+            every = dict(zip(self._derived, outputs, strict=False))
+            seconds += itertools.islice(outputs, len(self._pairs))
+            found = results(each, given, wanted, True, lambda *_, y=value, gys=every: (y, gys))
+            values.append(found["value"])
+            gradients += found.get("grad", {}).values()
+            sigmas += [np.broadcast_to(found["sigma"], (rows,))] if self._sigmas else []
+        return [*values, *gradients, *seconds, *sigmas]
 
     def _standard_uncertainties(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The standard uncertainty of each name in each row; nan if it is negative."""
@@ -97,7 +135,10 @@ class Step:
 def _columns(expression: Expression, plan: Plan, table: Sequence[str]) -> dict[str, str]:
     """The column that each name of the expression and of the options means, if there is one."""
     found = {}
-    for name in dict.fromkeys([*expression.names, *(plan.wanted.wrt or ()), *plan.wanted.sigmas]):
+    asked = [*expression.names, *(plan.wanted.wrt or ()), *plan.wanted.sigmas]
+    for name in dict.fromkeys(asked):
+        if name in expression.definitions:
+            continue
         written = expression.written(name) if name in expression.places else name
         column = meant(name, written, table)
         if column is not None:
@@ -109,13 +150,20 @@ def _check_names(
     expression: Expression, plan: Plan, known: Mapping[str, str], table: Sequence[str]
 ) -> None:
     """Refuse a name that is both a column and a value, and a name that is neither."""
+    for name in expression.definitions:
+        if meant(name, name, table) is not None:
+            raise ValuesError(
+                f"{name} is both a column of the table and a definition: give the definition "
+                "another name"
+            )
     for name in expression.names:
         if name in known and name in plan.constants:
             raise ValuesError(
                 f"{name} is both a column of the table and a value on the command line: "
                 "leave out the value, or give it another name"
             )
-        if name not in known and name not in plan.constants and name not in CONSTANTS:
+        constant = name in plan.constants or expression.is_constant(name)
+        if name not in known and not constant:
             raise _missing(expression, name, table, plan.constants)
 
 
@@ -123,25 +171,58 @@ def _missing(
     expression: Expression, name: str, table: Sequence[str], constants: Mapping[str, float]
 ) -> ExpressionError:
     """A name that is neither a column nor a value."""
-    place = expression.places[name]
+    text, place = expression.source(name)
     hint = did_you_mean(name, [*table, *constants, *CONSTANTS])
     if len(table) == 1 and ";" in table[0]:
         hint = f"the only column is {table[0]}; cells must be separated by ',', not ';'"
     elif hint is None:
         shown = ", ".join(table[:8]) + ", ..." * (len(table) > 8)
         hint = f"the columns are {shown}; or add {name}=VALUE" if table else f"add {name}=VALUE"
-    return ExpressionError(f"no column {name}", expression.text, place, place + len(name), hint)
+    return ExpressionError(f"no column {name}", text, place, place + len(name), hint)
 
 
 def _differentiated(
-    plan: Plan, used: list[str], known: Mapping[str, str], table: Sequence[str]
+    plan: Plan,
+    expression: Expression,
+    known: Mapping[str, str],
+    table: Sequence[str],
+    held: Sequence[str],
 ) -> list[str]:
     """The names to write a derivative for."""
     if plan.wanted.no_grad:
         return []
     for name in plan.wanted.wrt or ():
-        _refuse_unknown("--wrt", name, known, table, plan.constants)
+        if name not in held:
+            _refuse_unknown("--wrt", name, known, table, plan.constants)
+    used = [name for name in expression.names if name in known]
     return list(dict.fromkeys(plan.wanted.wrt or ())) or used
+
+
+def _pairs(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Each pair of names once."""
+    return list(itertools.combinations_with_replacement(names, 2))
+
+
+def _result_names(
+    expression: Expression, plan: Plan, names: Sequence[str], sigma: bool
+) -> tuple[str, ...]:
+    """What the new columns are called: results, derivatives, second ones, uncertainties."""
+    if plan.name and expression.is_list:
+        raise ValuesError("--as names one result: give the elements of a list names of their own")
+    alone = plan.name is None and not expression.is_list
+    elements = [plan.name] if plan.name else names_of(expression)
+    of = [""] if alone else [f"{element}_" for element in elements]
+    pairs = _pairs(names) if plan.wanted.hessian else []
+    found = [
+        *elements,
+        *(f"d_{each}{name}" for each in of for name in names),
+        *(f"d2_{each}{first}_{second}" for each in of for first, second in pairs),
+        *(f"sigma_{each}".rstrip("_") for each in of if sigma),
+    ]
+    for name in found:
+        if found.count(name) > 1:
+            raise ValuesError(f"two new columns would be called {name}: give the elements names")
+    return tuple(plan.prefix + name for name in found)
 
 
 def _refuse_unknown(
