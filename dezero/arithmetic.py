@@ -122,6 +122,28 @@ class Power(Rule):
     )
 
 
+class Mod(Rule):
+    """x0 % x1 as in Python: the remainder has the sign of x1; nan where x1 is 0."""
+
+    forward = staticmethod(operator.mod)
+    partials = (
+        lambda self, gy, y, x0, x1: gy + _nothing(y),
+        lambda self, gy, y, x0, x1: -gy * (x0 // x1 + _nothing(y)),
+    )
+
+
+class FloorDiv(Rule):
+    """x0 // x1, the whole number of times that x1 goes into x0; flat."""
+
+    forward = staticmethod(operator.floordiv)
+    partials = (flat, flat)
+
+
+def _nothing(y: Operand) -> Operand:
+    """0, or nan where y is."""
+    return 0.0 * np.square(np.sign(y))
+
+
 def _power(x: Operand, c: float) -> Operand:
     return x if c == 1 else x * x if c == 2 else np.power(x, c)
 
@@ -166,6 +188,26 @@ def rdiv(x0: Any, x1: Any) -> Variable:
     return Div()(x1, x0)
 
 
+def mod(x0: Any, x1: Any) -> Variable:
+    """x - y*floor(x/y), which has the sign of y, as Python's x % y; exact."""
+    return Mod()(x0, x1)
+
+
+def rmod(x0: Any, x1: Any) -> Variable:
+    """x1 % x0."""
+    return Mod()(x1, x0)
+
+
+def floordiv(x0: Any, x1: Any) -> Variable:
+    """x0 // x1."""
+    return FloorDiv()(x0, x1)
+
+
+def rfloordiv(x0: Any, x1: Any) -> Variable:
+    """x1 // x0."""
+    return FloorDiv()(x1, x0)
+
+
 def pow(x: Any, c: Any) -> Variable:
     """The power that ** gives.
 
@@ -189,6 +231,8 @@ UFUNCS |= {
     np.subtract: sub,
     np.multiply: mul,
     np.divide: div,
+    np.remainder: mod,
+    np.floor_divide: floordiv,
     np.power: pow,
     np.negative: neg,
     np.positive: pos,
@@ -205,5 +249,9 @@ Variable.__sub__ = sub
 Variable.__rsub__ = rsub
 Variable.__truediv__ = div
 Variable.__rtruediv__ = rdiv
+Variable.__mod__ = mod
+Variable.__rmod__ = rmod
+Variable.__floordiv__ = floordiv
+Variable.__rfloordiv__ = rfloordiv
 Variable.__pow__ = pow
 Variable.__rpow__ = rpow

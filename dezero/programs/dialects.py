@@ -28,6 +28,11 @@ class C(Code):
         "minimum": "(isnan({a}) || {a} < {b} ? {a} : {b})",
         "maximum": "(isnan({a}) || {a} > {b} ? {a} : {b})",
         "sign": "(isnan({a}) ? {a} : ({a} > 0.0) - ({a} < 0.0))",
+        # fmod has the sign of a; where that is not the sign of b, b is added
+        "remainder": "(fmod({a}, {b}) != 0.0 && (fmod({a}, {b}) < 0.0) != ({b} < 0.0) "
+        "? fmod({a}, {b}) + ({b}) : fmod({a}, {b}))",
+        "floor_divide": "({b} == 0.0 ? ({a})/({b}) : rint((({a}) - fmod({a}, {b}))/({b})) - "
+        "(fmod({a}, {b}) != 0.0 && (fmod({a}, {b}) < 0.0) != ({b} < 0.0)))",
     }
     infinity, nan = "INFINITY", "NAN"
     reserved = frozenset(
@@ -66,6 +71,11 @@ class JavaScript(Code):
         "minimum": "Math.min",
         "maximum": "Math.max",
         "sign": "Math.sign",
+        # JavaScript's remainder has the sign of a; where that is not the sign of b, b is added
+        "remainder": "(({a}) % ({b}) !== 0 && (({a}) % ({b}) < 0) !== ({b} < 0) "
+        "? ({a}) % ({b}) + ({b}) : ({a}) % ({b}))",
+        "floor_divide": "({b} === 0 ? ({a})/({b}) : Math.round((({a}) - ({a}) % ({b}))/({b})) - "
+        "(({a}) % ({b}) !== 0 && (({a}) % ({b}) < 0) !== ({b} < 0) ? 1 : 0))",
     }
     power_call = "Math.pow"
     infinity, nan = "Infinity", "NaN"
@@ -89,7 +99,10 @@ class JavaScript(Code):
 class NumPy(Code):
     """A Python function on NumPy arrays that returns the outputs as a tuple."""
 
-    calls = {name: f"np.{name}" for name in [*_C_CALLS, "minimum", "maximum", "sign"]}
+    calls = {
+        name: f"np.{name}"
+        for name in (*_C_CALLS, "minimum", "maximum", "sign", "remainder", "floor_divide")
+    }
     power_call = "np.power"
     infinity, nan = "np.inf", "np.nan"
     reserved = frozenset({*keyword.kwlist, "np", "f"})
@@ -128,6 +141,12 @@ class SQL(Code):
         "expm1": "(CASE WHEN abs({a}) < 1e-5 THEN ({a}) + ({a})*({a})/2.0 + "
         "({a})*({a})*({a})/6.0 WHEN abs({a}) < 1.0 THEN 2.0*sinh(({a})/2.0)*exp(({a})/2.0) "
         "ELSE exp({a}) - 1.0 END)",
+        # mod has the sign of a; where that is not the sign of b, b is added
+        "remainder": "(CASE WHEN mod({a}, {b}) <> 0.0 AND (mod({a}, {b}) < 0.0) <> ({b} < 0.0) "
+        "THEN mod({a}, {b}) + ({b}) ELSE mod({a}, {b}) END)",
+        "floor_divide": "(CASE WHEN {b} = 0.0 THEN ({a})/({b}) WHEN mod({a}, {b}) <> 0.0 AND "
+        "(mod({a}, {b}) < 0.0) <> ({b} < 0.0) THEN round((({a}) - mod({a}, {b}))/({b})) - 1.0 "
+        "ELSE round((({a}) - mod({a}, {b}))/({b})) END)",
         "minimum": "(CASE WHEN {a} < {b} THEN {a} WHEN {a} >= {b} THEN {b} END)",  # or NULL
         "maximum": "(CASE WHEN {a} > {b} THEN {a} WHEN {a} <= {b} THEN {b} END)",
     }

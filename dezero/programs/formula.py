@@ -48,8 +48,11 @@ def join(rope: Rope) -> str:
     return "".join(pieces)
 
 
-# Precedence, from what binds least to what binds most.
-COMPARISON, SUM, PRODUCT, SIGN, POWER, ATOM = range(6)
+# Precedence, from what binds least to what binds most.  Remainders and whole quotients bind as
+# products do, but x % y*z is easily misread, and a minus sign before x % y is not that of x.
+COMPARISON, SUM, REMAINDER, PRODUCT, SIGN, POWER, ATOM = range(7)
+REMAINDERS = {"remainder": "%", "floor_divide": "//"}
+"""The functions that are operators, and how they are written."""
 
 
 class FormulaError(ValueError):
@@ -198,7 +201,11 @@ class Printer:
         return ("where(", self.arguments(term), ")"), ATOM
 
     def call(self, term: CallTerm) -> tuple[Rope, int]:
-        """f(a, b)."""
+        """f(a, b), or a % b."""
+        if term.function in REMAINDERS:
+            left, right = term.arguments
+            operator = f" {REMAINDERS[term.function]} "
+            return (self.part(left, REMAINDER), operator, self.part(right, SIGN)), REMAINDER
         name = "abs" if term.function == "absolute" else term.function.strip("_")
         return (name, "(", self.arguments(term.arguments), ")"), ATOM
 

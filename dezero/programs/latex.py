@@ -8,7 +8,16 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from dezero.names import RELATIONS
-from dezero.programs.formula import ATOM, POWER, PRODUCT, SIGN, Printer, Rope, interleave
+from dezero.programs.formula import (
+    ATOM,
+    COMPARISON,
+    POWER,
+    PRODUCT,
+    SIGN,
+    Printer,
+    Rope,
+    interleave,
+)
 from dezero.programs.terms import (
     CallTerm,
     ChoiceTerm,
@@ -188,6 +197,12 @@ class LaTeX(Printer):
         if term.function in _ENCLOSING:
             before, after = _ENCLOSING[term.function]
             return (before, self.written[term.arguments[0]][0], after), ATOM
+        if term.function == "remainder":
+            left, right = (self.part(part, POWER) for part in term.arguments)
+            return (left, " \\bmod ", right), COMPARISON
+        if term.function == "floor_divide":
+            above, below = (self.written[part][0] for part in term.arguments)
+            return ("\\left\\lfloor \\frac{", above, "}{", below, "}\\right\\rfloor"), ATOM
         name = _CALLS.get(term.function, f"\\operatorname{{{term.function}}}")
         return (name, "\\left(", self.arguments(term.arguments), "\\right)"), ATOM
 

@@ -320,10 +320,12 @@ exit:
     def _divide(self, x0: str, x1: str) -> str:
         return self._emit(f"fdiv {self.vector} {x0}, {x1}")
 
-    def _intrinsic(self, operation: str, x: str) -> str:
+    def _intrinsic(self, operation: str, *xs: str) -> str:
         name = f"llvm.{operation}.v{self.machine.lanes}f64"
-        self.declarations[name] = f"declare {self.vector} @{name}({self.vector})"
-        return self._emit(f"call {self.vector} @{name}({self.vector} {x})")
+        kinds = ", ".join([self.vector] * len(xs))
+        self.declarations[name] = f"declare {self.vector} @{name}({kinds})"
+        arguments = ", ".join(f"{self.vector} {x}" for x in xs)
+        return self._emit(f"call {self.vector} @{name}({arguments})")
 
     def _negative(self, x: str) -> str:
         return self._emit(f"fneg {self.vector} {x}")
@@ -345,6 +347,41 @@ exit:
         flat = self._select(self._compare("oeq", x, zero), zero, x)
         below = self._select(self._compare("olt", x, zero), minus, flat)
         return self._select(self._compare("ogt", x, zero), one, below)
+
+    def _remainder(self, x0: str, x1: str) -> str:
+        """NumPy's: C's remainder, and x1 more where that has not the sign of x1; 0 has it too."""
+        rest, wrong = self._rest(x0, x1)
+        moved = self._select(wrong, self._emit(f"fadd {self.vector} {rest}, {x1}"), rest)
+        zero = self._constant(0.0)
+        signed = self._intrinsic("copysign", zero, x1)
+        return self._select(self._compare("oeq", rest, zero), signed, moved)
+
+    def _floor_divide(self, x0: str, x1: str) -> str:
+        """NumPy's: of what is left without the remainder, so that it fits the remainder."""
+        rest, wrong = self._rest(x0, x1)
+        zero, one = self._constant(0.0), self._constant(1.0)
+        divided = self._divide(self._emit(f"fsub {self.vector} {x0}, {rest}"), x1)
+        less = self._emit(f"fsub {self.vector} {divided}, {one}")
+        divided = self._select(wrong, less, divided)
+        floor = self._intrinsic("floor", divided)
+        above = self._emit(f"fsub {self.vector} {divided}, {floor}")
+        rounded = self._compare("ogt", above, self._constant(0.5))
+        floor = self._select(rounded, self._emit(f"fadd {self.vector} {floor}, {one}"), floor)
+        quotient = self._divide(x0, x1)
+        signed = self._intrinsic("copysign", zero, quotient)
+        floor = self._select(self._compare("oeq", divided, zero), signed, floor)
+        return self._select(self._compare("oeq", x1, zero), quotient, floor)
+
+    def _rest(self, x0: str, x1: str) -> tuple[str, str]:
+        """C's remainder, and where it is not 0 and has not the sign of x1."""
+        zero = self._constant(0.0)
+        rest = self._emit(f"frem {self.vector} {x0}, {x1}")
+        differ = self._emit(
+            f"xor <{self.machine.lanes} x i1> {self._compare('olt', rest, zero)}, "
+            f"{self._compare('olt', x1, zero)}"
+        )
+        not_zero = self._compare("une", rest, zero)
+        return rest, self._emit(f"and <{self.machine.lanes} x i1> {not_zero}, {differ}")
 
     def _power(self, x: str, exponent: str, literal: float | None) -> str:
         """x**exponent; NumPy takes the square root where an exponent is 0.5, for -inf too."""
@@ -407,4 +444,6 @@ _SPECIAL: dict[Callable[..., Any], Callable[..., str]] = {
     np.minimum: _Segment._minimum,
     np.maximum: _Segment._maximum,
     np.sign: _Segment._sign,
+    np.remainder: _Segment._remainder,
+    np.floor_divide: _Segment._floor_divide,
 }

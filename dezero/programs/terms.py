@@ -109,6 +109,7 @@ class Terms:
     def __init__(self, program: Program) -> None:
         self.terms: list[Term] = []
         self.numbers: dict[tuple[type, Term], int] = {}
+        self.truths: set[int] = set()  # terms that are 1 or 0
         values = [self.intern(NameTerm(name)) for name in program.inputs]
         values += [self.number(constant) for constant in program.constants]
         for function, operands in program.operations:
@@ -122,6 +123,8 @@ class Terms:
         if known is None:
             known = self.numbers[key] = len(self.terms)
             self.terms.append(term)
+            if self.is_truth(term):
+                self.truths.add(known)
         return known
 
     def number(self, value: float | Fraction) -> int:
@@ -365,9 +368,14 @@ class Terms:
         return self.fold(np.power, [base, Fraction(exponent)])
 
     # -------------------------------------------------------------------------------- conditions
-    def is_comparison(self, number: int) -> bool:
-        """Whether a term is a comparison."""
-        return isinstance(self.terms[number], ComparisonTerm)
+    def is_truth(self, term: Term) -> bool:
+        """Whether a term is 1 or 0: a comparison, or made of such."""
+        match term:
+            case ProductTerm(Fraction(numerator=1, denominator=1), factors):
+                return all(exponent == 1 and base in self.truths for base, exponent in factors)
+            case CallTerm("maximum" | "minimum", arguments):
+                return self.truths.issuperset(arguments)
+        return isinstance(term, ComparisonTerm)
 
     def is_contained(
         self, chain: list[tuple[int, Exponent]], base: int, exponent: Exponent
@@ -396,11 +404,7 @@ class Terms:
         term = self.terms[number]
         if not isinstance(term, ComparisonTerm) or term.symbol != "==":
             return None
-        if self.terms[term.right] != NumberTerm(0):
-            return None
-        coefficient, factors = self.factors(term.left)
-        compared = all(exponent == 1 and self.is_comparison(base) for base, exponent in factors)
-        return term.left if coefficient == 1 and compared else None
+        return term.left if term.left in self.truths and self.value(term.right) == 0 else None
 
     def where(self, condition: int, x0: int, x1: int) -> int:
         """x0 where the condition holds, else x1."""

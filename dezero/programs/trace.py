@@ -7,6 +7,7 @@ operations on columns.  Nothing here knows a derivative.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from dezero.arithmetic import SHORTCUTS, raised
 from dezero.graph import Variable
+from dezero.names import RELATIONS
 
 Instruction = tuple[Callable[..., Any], tuple[int, ...]]
 """An operation and the numbers of the values that it is applied to.
@@ -163,6 +165,7 @@ class Recorder:
         self.inputs = tuple(inputs)
         self.values: list[Any] = list(inputs)  # a name, a float, or an Instruction
         self.numbers: dict[Any, int] = {}
+        self.truths: set[int] = set()  # values that are 1.0 or 0.0 in every row
 
     def constant(self, number: float) -> int:
         """The number of a constant's value."""
@@ -173,7 +176,19 @@ class Recorder:
         if known is None:
             known = self.numbers[key] = len(self.values)
             self.values.append(value)
+            if self._is_truth(value):
+                self.truths.add(known)
         return known
+
+    def _is_truth(self, value: Any) -> bool:
+        """Whether a value is 1.0 or 0.0 whatever the inputs are: a comparison, or made of such."""
+        if not isinstance(value, tuple):
+            return value in {0.0, 1.0} and math.copysign(1.0, value) > 0
+        function, operands = value
+        if function in _COMPARISONS:
+            return True
+        parts = operands[1:] if function is np.where else operands
+        return function in _OF_TRUTHS and self.truths.issuperset(parts)
 
     def apply(self, function: Callable[..., Any], *operands: int) -> int:
         """The number of `function` applied to values, after every exact rewrite."""
@@ -191,6 +206,17 @@ class Recorder:
             if swapped is not None:
                 return swapped
         return self._number((function, operands), (function, operands))
+
+    def truth(self, number: int) -> int:
+        """The number of 1.0 where a value is not 0, of 0.0 where it is."""
+        return self.apply(np.not_equal, number, self.constant(0.0))
+
+    def negated(self, number: int) -> int | None:
+        """What "not", a truth that is compared with 0, is said of; None for other values."""
+        compared = self.operation(number, np.equal)
+        if compared is None or compared[0] not in self.truths:
+            return None
+        return compared[0] if self.values[compared[1]] == 0.0 else None
 
     def is_constant(self, number: int, value: float) -> bool:
         """Whether a value is this constant (0.0 is not -0.0)."""
@@ -261,6 +287,9 @@ def _negative(recorder: Recorder, x: int) -> int | None:
 
 
 def _where(recorder: Recorder, condition: int, x0: int, x1: int) -> int | None:
+    negated = recorder.negated(condition)
+    if negated is not None:
+        return recorder.apply(np.where, negated, x1, x0)
     decided = recorder.values[condition]
     if isinstance(decided, float):
         return x1 if decided == 0 else x0
@@ -288,6 +317,32 @@ def _settle(recorder: Recorder, number: int, condition: int, branch: int, depth:
     return number if settled == operands else recorder.apply(function, *settled)
 
 
+def _not_equal(recorder: Recorder, x0: int, x1: int) -> int | None:
+    zero = recorder.values[x1] == 0.0
+    return x0 if zero and x0 in recorder.truths else None
+
+
+def _and(recorder: Recorder, x0: int, x1: int) -> int:
+    return recorder.apply(np.multiply, *(recorder.truth(x) for x in (x0, x1)))
+
+
+def _or(recorder: Recorder, x0: int, x1: int) -> int:
+    return recorder.apply(np.maximum, *(recorder.truth(x) for x in (x0, x1)))
+
+
+def _equal(recorder: Recorder, x0: int, x1: int) -> int | None:
+    zero = recorder.values[x1] == 0.0
+    return recorder.negated(x0) if zero else None
+
+
+def _not(recorder: Recorder, x: int) -> int:
+    return recorder.apply(np.equal, x, recorder.constant(0.0))
+
+
+_COMPARISONS = {relation.ufunc for relation in RELATIONS}
+_OF_TRUTHS = {np.multiply, np.maximum, np.minimum, np.where}
+"""What gives 1.0 or 0.0 where all that it may give, or multiplies, is 1.0 or 0.0."""
+
 _REWRITES: dict[Callable[..., Any], Callable[..., int | None]] = {
     np.multiply: _multiply,
     np.divide: _divide,
@@ -298,6 +353,11 @@ _REWRITES: dict[Callable[..., Any], Callable[..., int | None]] = {
     np.square: lambda recorder, x: recorder.apply(np.multiply, x, x),
     np.reciprocal: lambda recorder, x: recorder.apply(np.divide, recorder.constant(1.0), x),
     np.where: _where,
+    np.equal: _equal,
+    np.not_equal: _not_equal,
+    np.logical_and: _and,
+    np.logical_or: _or,
+    np.logical_not: _not,
 }
 
 
