@@ -12,7 +12,8 @@ import numpy as np
 
 from dezero import Variable, constant
 from dezero.arrays import stack
-from dezero.functions import CONSTANTS, FUNCTIONS, logical_and, logical_not, logical_or, where
+from dezero.functions import CONSTANTS, FUNCTIONS, where
+from dezero.logic import logical_and, logical_not, logical_or
 from dezero_cli.language import diagnosis
 from dezero_cli.language.spelling import NAME
 
@@ -74,6 +75,7 @@ _ELEMENTWISE: Final = {known.function for known in FUNCTIONS.values() if known.e
     {operator.neg, logical_not, choice, *OPERATORS.values(), *RELATIONS.values()}
     - {operator.matmul}
 )
+
 
 def is_elementwise(function: Callable[..., Any]) -> bool:
     """Whether a step's function works element by element."""

@@ -20,7 +20,8 @@ from typing import Any, Final, NamedTuple
 
 from dezero import constant
 from dezero.arrays import getitem
-from dezero.functions import NAMES, logical_not, where
+from dezero.functions import NAMES, where
+from dezero.logic import logical_not
 from dezero_cli.faults import ExpressionError
 from dezero_cli.language import diagnosis, grammar
 from dezero_cli.language.diagnosis import Token

@@ -26,6 +26,9 @@ NO_FILES_IN_FILE = "a formula file cannot name another file: give NAME=@FILE on 
 _JSON_ONLY = re.compile(r'["{}]')
 """What a list of numbers in JSON may have, and a list of expressions may not."""
 
+_NAMED = re.compile(rf"{NAME}|[*/+(`]")
+"""What a list of expressions has, and a list of numbers in JSON has not."""
+
 _WORDS = {"nan": np.nan, "inf": np.inf, "-inf": -np.inf}
 
 
@@ -76,7 +79,7 @@ def _list(name: str, text: str) -> np.ndarray | None:
     try:
         data = json_input.loads(text)
     except ValueError as error:
-        if _JSON_ONLY.search(text):
+        if _JSON_ONLY.search(text) or not _NAMED.search(text):
             raise ValuesError(f"{quoted(name)}={text} is not JSON: {error}") from None
         return None
     return from_json(name, data)

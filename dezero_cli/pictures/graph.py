@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from typing import Any
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 

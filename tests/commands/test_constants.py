@@ -23,7 +23,7 @@ def test_tau_is_an_input_where_names_are_free(dezero, tmp_path):
     table.write_text("t\n1\n")
     assert "no column tau" in dezero("map", "exp(-t/tau)", str(table)).err
     assert "no value for tau" in dezero("plot", "exp(-t/tau)", "t=0:1", "-o", "-").err
-    assert "may only use constants, not tau" in dezero("eval", "t", "t=tau/2").err
+    assert "no value for tau: add tau=VALUE" in dezero("eval", "t", "t=tau/2").err
 
 
 @pytest.mark.parametrize(

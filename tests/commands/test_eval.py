@@ -156,7 +156,7 @@ def test_values_from_standard_input():
     ("words", "message"),
     [
         (["x"], "no value for x: add x=VALUE"),
-        (["x", "x=foo"], "the value of x may only use constants, not foo"),
+        (["x", "x=foo"], "no value for foo: add foo=VALUE"),
         (["x", "x="], "x= has no value"),
         (["x", "x=@"], "x=@ needs a file name"),
         (["x+y", "x=1,y=2"], "values are separated by spaces: write x=1 y=..."),

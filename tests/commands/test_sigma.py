@@ -152,7 +152,7 @@ def test_a_number_or_a_column_and_constants(dezero, tmp_path):
         ("x=-1", "--sigma x=-1: expected a column or a number that is not negative"),
         ("x=[1,2]", "--sigma x=[1,2]: expected a column or a number that is not negative"),
         ("x=@f.csv", "--sigma x=@f.csv: expected a column or a number that is not negative"),
-        ("x", "expected NAME=VALUE, got 'x'"),
+        ("x", "--sigma: expected NAME=S, got 'x'"),
     ],
 )
 def test_what_is_typed_wrong(dezero, tmp_path, option, message):

@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from dezero_cli.faults import PictureError
-from dezero_cli.language import values
 from dezero_cli.language.parser import parse
-from dezero_cli.language.ranges import Range, is_range, span
+from dezero_cli.language.ranges import Range, parts, span
 from dezero_cli.pictures import plot as plotting
 from dezero_cli.pictures import sampling
 
@@ -19,9 +18,8 @@ ROSENBROCK = "(1 - x)**2 + 100*(y - x**2)**2"
 
 def figure(text, *words, order=1):
     """The axes that a command line draws, and the axes of the colour bar if there is one."""
-    ranges = [span(word) for word in words if is_range(word)]
-    fixed = values.assignments(word for word in words if not is_range(word))
-    numbers = {name: float(array) for name, array in fixed.items()}
+    ranges = [span(*word.split("=")) for word in words if ":" in word]
+    numbers = {n: float(x) for n, x in (w.split("=") for w in words if ":" not in w)}
     subject = plotting.Subject(parse(text), ranges, numbers, order)
     with plotting.style():
         draw = plotting.curves if len(ranges) == 1 else plotting.contours
@@ -214,7 +212,7 @@ def test_a_point_is_no_curve(text):
 
 # ---------------------------------------------------------------------------------------- fields
 def field(text, *words):
-    ranges = [span(word) for word in words]
+    ranges = [span(*word.split("=")) for word in words]
     subject = plotting.Subject(parse(text), ranges, {})
     program = subject.program()
     places = [each.places(plotting.FIELD_SAMPLES) for each in ranges]
