@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy import float64
 
 from dezero.distance import distance
 from dezero.graph import ARRAY_FUNCTIONS, UFUNCS, Operand, Variable, as_operand, constant
@@ -178,9 +179,9 @@ def prod(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
     while count > 1:
         half = count // 2
         if count % 2:
-            odd.append(level[..., -1])
-        level, count = level[..., :half] * level[..., half : 2 * half], half
-    y = level[..., 0]
+            odd.append(_slice(level, -1))
+        level, count = _slice(level, slice(half)) * _slice(level, slice(half, 2 * half)), half
+    y = _slice(level, 0)
     for last in odd:
         y = y * last
     return reshape(y, _kept(full, axis)) if keepdims else y
@@ -202,9 +203,14 @@ def norm(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
     if isinstance(operand, PLAIN):
         return Norm(axis, keepdims)(x)
     level = _gathered(x, axis)  # of a trace, which knows numbers alone
-    elements = [level[..., i] for i in range(level.shape[-1])]
+    elements = [_slice(level, i) for i in range(level.shape[-1])]
     y = distance(*elements, *[0.0] * (2 - len(elements)))
     return reshape(y, _kept(operand.shape, axis)) if keepdims else y
+
+
+def _slice(x: Variable, index: int | slice) -> Variable:
+    """x[..., index], where all of x is taken by one slice or another."""
+    return Slice((..., index))(x)
 
 
 def _array(x: Any, function: Any) -> Operand:
@@ -300,9 +306,10 @@ class SumTo(Movement):
 
 
 class GetItem(Movement):
-    """x[index], by NumPy's basic or advanced indexing."""
+    """x[index], by NumPy's basic or advanced indexing; nothing goes to what is not taken."""
 
     __slots__ = ("index",)
+    selects = True
 
     def __init__(self, index: Any) -> None:
         self.index = index
@@ -316,6 +323,23 @@ class GetItem(Movement):
         return scatter(gy) if isinstance(gy, Variable) else scatter.forward(gy)
 
     partials = (gradient,)
+
+    def taken(self, i: int, shape: Shape, outer: Operand) -> Operand:
+        """The elements that the index takes, where the mask of the output has them."""
+        if self.inputs[0].creator is None:
+            return None
+        scatter = Scatter(self.index, self.operands[0].shape)
+        if outer is not None:
+            return scatter.forward(np.broadcast_to(1.0 * (outer != 0.0), shape))
+        taken = scatter.forward(float64(1.0))
+        return None if taken.all() else taken
+
+
+class Slice(GetItem):
+    """x[index], one of several that together take all of x."""
+
+    __slots__ = ()
+    selects = False
 
 
 class Scatter(Movement):
