@@ -16,7 +16,7 @@ class Stack(Movement):
     """The operands, broadcast against each other, one after another along a new first axis."""
 
     def forward(self, *xs: Operand) -> Operand:
-        if all(type(x) is float64 for x in xs):
+        if xs and all(type(x) is float64 for x in xs):
             return np.array(xs)
         shape = np.broadcast_shapes(*(x.shape for x in xs))
         return np.stack([np.broadcast_to(x, shape) for x in xs])

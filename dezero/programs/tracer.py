@@ -169,9 +169,9 @@ def _reduction(function: Operation, ufunc: np.ufunc) -> Operation:
         axes = [i % x.ndim for i in given]
         kept = [i for i in range(x.ndim) if i not in axes]
         shape = tuple(x.shape[i] for i in kept)
-        rows = np.transpose(x.numbers, (*kept, *axes)).reshape(int(np.prod(shape)), -1)
-        if not rows.shape[1]:
+        if not x.size:
             return function(np.ones(x.shape), axis=axis, keepdims=keepdims)
+        rows = np.transpose(x.numbers, (*kept, *axes)).reshape(int(np.prod(shape)), -1)
         made = np.array([_folded(recorder, ufunc, row) for row in rows.tolist()], dtype=np.intp)
         whole = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
         return _around(recorder, made.reshape(whole if keepdims else shape))
