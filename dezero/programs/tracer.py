@@ -128,10 +128,11 @@ def _around(recorder: Recorder, numbers: Any) -> Any:
 
 def numbers_of(recorder: Recorder, x: Any) -> Any:
     """The number of a value, or an array of them; plain numbers become constants."""
-    if isinstance(x, Tracer | TracedArray):
+    kind = type(x)
+    if kind is Tracer or kind is TracedArray:
         if x.recorder is not recorder:
             raise TraceError("two traces cannot share a column")
-        return x.number if isinstance(x, Tracer) else x.numbers
+        return x.number if kind is Tracer else x.numbers
     if np.ndim(x) == 0:
         return recorder.constant(float(x))
     array = np.asarray(x)
@@ -142,7 +143,7 @@ def numbers_of(recorder: Recorder, x: Any) -> Any:
 def recorded(recorder: Recorder, function: Operation, inputs: Sequence[Any]) -> Any:
     """An operation that works element by element, on operands that are broadcast."""
     numbers = [numbers_of(recorder, x) for x in inputs]
-    if all(type(number) is int for number in numbers):
+    if np.ndarray not in map(type, numbers):
         return Tracer(recorder, recorder.apply(function, *numbers))
     arrays = np.broadcast_arrays(*numbers)
     rows = zip(*(array.ravel().tolist() for array in arrays), strict=True)
