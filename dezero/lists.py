@@ -18,7 +18,13 @@ class Stack(Movement):
     def forward(self, *xs: Operand) -> Operand:
         if xs and all(type(x) is float64 for x in xs):
             return np.array(xs)
-        shape = np.broadcast_shapes(*(x.shape for x in xs))
+        shapes = [x.shape for x in xs]
+        try:
+            shape = np.broadcast_shapes(*shapes)
+        except ValueError:
+            different = " ".join(map(str, dict.fromkeys(shapes)))
+            fault = f"operands could not be broadcast together with shapes {different}"
+            raise ValueError(fault) from None
         return np.stack([np.broadcast_to(x, shape) for x in xs])
 
     def backward(self, *gys: Any) -> tuple[Any, ...]:

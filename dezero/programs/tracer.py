@@ -145,7 +145,12 @@ def recorded(recorder: Recorder, function: Operation, inputs: Sequence[Any]) -> 
     numbers = [numbers_of(recorder, x) for x in inputs]
     if np.ndarray not in map(type, numbers):
         return Tracer(recorder, recorder.apply(function, *numbers))
-    arrays = np.broadcast_arrays(*numbers)
+    try:
+        arrays = np.broadcast_arrays(*numbers)
+    except ValueError:
+        shapes = " ".join(str(np.shape(number)) for number in numbers)
+        fault = f"operands could not be broadcast together with shapes {shapes}"
+        raise ValueError(fault) from None  # as NumPy says it of arrays
     rows = zip(*(array.ravel().tolist() for array in arrays), strict=True)
     made = [recorder.apply(function, *row) for row in rows]
     return _around(recorder, np.array(made, dtype=np.intp).reshape(arrays[0].shape))
