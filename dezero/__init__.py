@@ -1,6 +1,6 @@
 """Differentiate expressions: a define-by-run engine for reverse-mode automatic differentiation."""
 
-from dezero import functions, logic
+from dezero import functions, lists, logic
 from dezero.arithmetic import add, div, mul, neg, pow, rdiv, rsub, square, sub
 from dezero.graph import (
     Config,
@@ -23,6 +23,7 @@ __all__ = [
     "constant",
     "div",
     "functions",
+    "lists",
     "logic",
     "mul",
     "neg",

@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy import float64
 
+from dezero.distance import distance
 from dezero.graph import ARRAY_FUNCTIONS, UFUNCS, Operand, Variable, as_operand, constant
-from dezero.rule import Rule, flat
+from dezero.rule import PLAIN, Rule, flat
 from dezero.sweep import fit
 
 Axis = int | tuple[int, ...] | None
@@ -83,9 +85,9 @@ class Extremum(Reduction):
         x = self.operands[0]
         kept = _kept(x.shape, self.axis)
         y = np.reshape(self.forward(x), kept)
-        taken = (x == y) | (y != y)
+        taken = np.maximum(x == y, y != y)
         if outer is None:
-            return None if taken.all() else taken
+            return None if isinstance(taken, np.ndarray | np.generic) and taken.all() else taken
         return np.where(np.reshape(outer, kept) if outer.shape else outer, taken, 0.0)
 
 
@@ -158,7 +160,7 @@ def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
 
 def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
     """The mean of the elements along `axis` (default: all)."""
-    shape = as_operand(x).shape
+    shape = _array(x, np.mean).shape
     count = float(np.prod([shape[i] for i in _axes(len(shape), axis)]))
     return sum(x, axis, keepdims) / count
 
@@ -168,21 +170,18 @@ def prod(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
 
     The elements are multiplied in pairs, then the products in pairs, so no gradient divides.
     """
-    full = as_operand(x).shape
-    axes = _axes(len(full), axis)
-    rest = tuple(i for i in range(len(full)) if i not in axes)
-    count = int(np.prod([full[i] for i in axes]))
-    shape = tuple(full[i] for i in rest)
-    level = reshape(transpose(x, (*rest, *axes)), (*shape, count))
+    full = _array(x, np.prod).shape
+    level = _gathered(x, axis)
+    *shape, count = level.shape
     if count == 0:
         level, count = constant(np.ones((*shape, 1))), 1
     odd = []
     while count > 1:
         half = count // 2
         if count % 2:
-            odd.append(level[..., -1])
-        level, count = level[..., :half] * level[..., half : 2 * half], half
-    y = level[..., 0]
+            odd.append(_slice(level, -1))
+        level, count = _slice(level, slice(half)) * _slice(level, slice(half, 2 * half)), half
+    y = _slice(level, 0)
     for last in odd:
         y = y * last
     return reshape(y, _kept(full, axis)) if keepdims else y
@@ -200,7 +199,35 @@ def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
 
 def norm(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
     """The Euclidean norm along `axis` (default: of all elements); its gradient at 0 is 0."""
-    return Norm(axis, keepdims)(x)
+    operand = _array(x, np.linalg.norm)
+    if isinstance(operand, PLAIN):
+        return Norm(axis, keepdims)(x)
+    level = _gathered(x, axis)  # of a trace, which knows numbers alone
+    elements = [_slice(level, i) for i in range(level.shape[-1])]
+    y = distance(*elements, *[0.0] * (2 - len(elements)))
+    return reshape(y, _kept(operand.shape, axis)) if keepdims else y
+
+
+def _slice(x: Variable, index: int | slice) -> Variable:
+    """x[..., index], where all of x is taken by one slice or another."""
+    return Slice((..., index))(x)
+
+
+def _array(x: Any, function: Any) -> Operand:
+    """The operand of x for a function of whole arrays; a tracer of one number refuses it."""
+    operand = as_operand(x)
+    if not isinstance(operand, PLAIN) and operand.ndim == 0:
+        function(operand)
+    return operand
+
+
+def _gathered(x: Any, axis: Axis) -> Variable:
+    """x with the axes that are reduced as one, the last."""
+    shape = as_operand(x).shape
+    axes = _axes(len(shape), axis)
+    rest = tuple(i for i in range(len(shape)) if i not in axes)
+    count = int(np.prod([shape[i] for i in axes]))
+    return reshape(transpose(x, (*rest, *axes)), (*(shape[i] for i in rest), count))
 
 
 # ----------------------------------------------------------------------------------------- shapes
@@ -279,9 +306,10 @@ class SumTo(Movement):
 
 
 class GetItem(Movement):
-    """x[index], by NumPy's basic or advanced indexing."""
+    """x[index], by NumPy's basic or advanced indexing; nothing goes to what is not taken."""
 
     __slots__ = ("index",)
+    selects = True
 
     def __init__(self, index: Any) -> None:
         self.index = index
@@ -296,6 +324,23 @@ class GetItem(Movement):
 
     partials = (gradient,)
 
+    def taken(self, i: int, shape: Shape, outer: Operand) -> Operand:
+        """The elements that the index takes, where the mask of the output has them."""
+        if self.inputs[0].creator is None:
+            return None
+        scatter = Scatter(self.index, self.operands[0].shape)
+        if outer is not None:
+            return scatter.forward(np.broadcast_to(1.0 * (outer != 0.0), shape))
+        taken = scatter.forward(float64(1.0))
+        return None if taken.all() else taken
+
+
+class Slice(GetItem):
+    """x[index], one of several that together take all of x."""
+
+    __slots__ = ()
+    selects = False
+
 
 class Scatter(Movement):
     """Zeros of `shape`, with x added at `index`: the reverse of `GetItem`."""
@@ -307,15 +352,22 @@ class Scatter(Movement):
         self.shape = shape
 
     def forward(self, x: Operand) -> Operand:
-        y = np.zeros(self.shape)
-        index = self.index if isinstance(self.index, tuple) else (self.index,)
-        if any(isinstance(part, list | np.ndarray) for part in index):
-            np.add.at(y, self.index, x)  # an element may have been taken more than once
-        else:
-            y[self.index] = x
-        return y
+        if isinstance(x, PLAIN):
+            return scattered(x, self.index, self.shape)
+        return x.__array_function__(scattered, {type(x)}, (x, self.index, self.shape), {})
 
     partials = (lambda self, gy, y, x: gy[self.index],)
+
+
+def scattered(x: Operand, index: Any, shape: Shape) -> Operand:
+    """Zeros of `shape`, with the array x added at `index`."""
+    y = np.zeros(shape)
+    parts = index if isinstance(index, tuple) else (index,)
+    if any(isinstance(part, list | np.ndarray) for part in parts):
+        np.add.at(y, index, x)  # an element may have been taken more than once
+    else:
+        y[index] = x
+    return y
 
 
 def reshape(x: Any, shape: int | Shape) -> Variable:

@@ -433,6 +433,10 @@ class Function:
         """Whether input `i` never gets a gradient, since nothing changes with it."""
         return False
 
+    def moved(self, i: int, mask: Operand) -> Operand:
+        """What goes to input `i` of an operation that `moves` where `mask` comes to its output."""
+        raise NotImplementedError
+
     def taken(self, i: int, shape: tuple[int, ...], outer: Operand) -> Operand:
         """The elements of input `i` of an operation that `selects` which the output takes.
 

@@ -98,6 +98,10 @@ class Rule(Function):
         """Whether input `i` never gets a gradient, since nothing changes with it."""
         return self.partials[i] is flat
 
+    def moved(self, i: int, mask: Operand) -> Operand:
+        """What goes to input `i` where `mask` comes to the output; its value does not matter."""
+        return self.partials[i](self, mask, None, *self.operands)
+
     def taken(self, i: int, shape: tuple[int, ...], outer: Operand) -> Operand:
         """The elements of input `i` that the output takes."""
         choice = self.choices[i]
@@ -121,7 +125,7 @@ def composed(forward: Callable[..., Operand]) -> Callable[..., Operand]:
     def whole(*operands: Any) -> Operand:
         for x in operands:
             kind = type(x)
-            if kind is not float64 and not isinstance(x, _PLAIN):
+            if kind is not float64 and not isinstance(x, PLAIN):
                 return kind.__array_function__(x, whole, {*map(type, operands)}, operands, {})
         return forward(*operands)
 
@@ -129,4 +133,5 @@ def composed(forward: Callable[..., Operand]) -> Callable[..., Operand]:
     return whole
 
 
-_PLAIN = (ndarray, generic, float, int)
+PLAIN = (ndarray, generic, float, int)
+"""What NumPy computes with itself, where Variables and tracers have ways of their own."""

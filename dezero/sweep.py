@@ -55,7 +55,7 @@ def _seed(y: Variable, create_graph: bool) -> Operand:
     if grad is None:
         data = as_operand(y)
         is_number = isinstance(data, np.ndarray | np.generic)
-        grad = np.ones_like(data)[()] if is_number else float64(1.0)
+        grad = np.ones_like(data)[()] if is_number else np.ones(data.shape)[()]
     if create_graph:
         return grad if isinstance(grad, Variable) else constant(grad)
     return as_operand(grad)
@@ -240,7 +240,7 @@ def _reached(function: Function, i: int, mask: Any) -> Any:
         return mask
     shape = function.inputs[i].shape
     if function.moves:
-        mask = function.gradients([1.0 * (mask != 0.0)], recording=False)[i]
+        mask = function.moved(i, 1.0 * (mask != 0.0))
     elif not function.elementwise or np.broadcast_shapes(mask.shape, shape) != mask.shape:
         return None
     return mask if mask.shape == shape else fit(mask != 0.0, shape)

@@ -375,6 +375,7 @@ exit:
     def _rest(self, x0: str, x1: str) -> tuple[str, str]:
         """C's remainder, and where it is not 0 and has not the sign of x1."""
         zero = self._constant(0.0)
+        self.declarations["fmod"] = "declare double @fmod(double, double)"  # which frem calls
         rest = self._emit(f"frem {self.vector} {x0}, {x1}")
         differ = self._emit(
             f"xor <{self.machine.lanes} x i1> {self._compare('olt', rest, zero)}, "

@@ -1,4 +1,4 @@
-"""A run of the engine written down: Tracer records what the operators do, Program is the record.
+"""A run of the engine written down: tracers record what the operators do, Program is the record.
 
 Variables that hold Tracers run through the same rules as Variables that hold arrays, so the trace
 of a function and its `backward` is the value and every gradient as one straight line of NumPy
@@ -7,32 +7,21 @@ operations on columns.  Nothing here knows a derivative.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from dezero.arithmetic import SHORTCUTS, raised
+from dezero.arithmetic import raised
 from dezero.graph import Variable
-from dezero.names import RELATIONS
-
-Instruction = tuple[Callable[..., Any], tuple[int, ...]]
-"""An operation and the numbers of the values that it is applied to.
-
-The operation is a NumPy ufunc, ``numpy.where``, or the forward of a rule that is made of several
-of those (see `dezero.rule.composed`), which `Program.lowered` writes out.
-"""
+from dezero.programs.recorder import Instruction, Recorder
+from dezero.programs.recorder import TraceError as TraceError
+from dezero.programs.tracer import TracedArray, Tracer
 
 BLOCK = 8192
 """Rows that `Program.run` works on at a time: a dozen buffers of them fit a core's cache."""
-
-
-class TraceError(TypeError):
-    """An operation that a program of columns cannot hold; the message names it."""
 
 
 @dataclass(frozen=True, slots=False)
@@ -75,7 +64,7 @@ class Program:
         recorder = Recorder(self.inputs)
         tracers = [Tracer(recorder, number) for number in range(len(self.inputs))]
         values = replay(self, tracers, lambda f: f if is_left(f) else f.in_ufuncs)
-        program = recorder.program(output_number(recorder, value) for value in values)
+        program = recorded_program(recorder, [output_number(recorder, value) for value in values])
         return program.written_out(kept)  # what was written out may be made of others
 
     def run(self, columns: Mapping[str, Any]) -> list[np.ndarray]:
@@ -158,281 +147,6 @@ def _apply(function: Callable[..., Any], operands: list[Any], out: np.ndarray) -
         function(*operands, out=out)
 
 
-class Recorder:
-    """The values of a trace: the same operation on the same operands is one value."""
-
-    def __init__(self, inputs: Sequence[str]) -> None:
-        self.inputs = tuple(inputs)
-        self.values: list[Any] = list(inputs)  # a name, a float, or an Instruction
-        self.numbers: dict[Any, int] = {}
-        self.truths: set[int] = set()  # values that are 1.0 or 0.0 in every row
-
-    def constant(self, number: float) -> int:
-        """The number of a constant's value."""
-        return self._number(float(number).hex(), float(number))
-
-    def _number(self, key: Any, value: Any) -> int:
-        known = self.numbers.get(key)
-        if known is None:
-            known = self.numbers[key] = len(self.values)
-            self.values.append(value)
-            if self._is_truth(value):
-                self.truths.add(known)
-        return known
-
-    def _is_truth(self, value: Any) -> bool:
-        """Whether a value is 1.0 or 0.0 whatever the inputs are: a comparison, or made of such."""
-        if not isinstance(value, tuple):
-            return value in {0.0, 1.0} and math.copysign(1.0, value) > 0
-        function, operands = value
-        if function in _COMPARISONS:
-            return True
-        parts = operands[1:] if function is np.where else operands
-        return function in _OF_TRUTHS and self.truths.issuperset(parts)
-
-    def apply(self, function: Callable[..., Any], *operands: int) -> int:
-        """The number of `function` applied to values, after every exact rewrite."""
-        values = [self.values[i] for i in operands]
-        if all(isinstance(value, float) for value in values):
-            with np.errstate(all="ignore"):
-                return self.constant(float(function(*map(np.float64, values))))
-        rewrite = _REWRITES.get(function)
-        if rewrite is not None:
-            known = rewrite(self, *operands)
-            if known is not None:
-                return known
-        if function in (np.add, np.multiply):  # commutative to the bit
-            swapped = self.numbers.get((function, operands[::-1]))
-            if swapped is not None:
-                return swapped
-        return self._number((function, operands), (function, operands))
-
-    def truth(self, number: int) -> int:
-        """The number of 1.0 where a value is not 0, of 0.0 where it is."""
-        return self.apply(np.not_equal, number, self.constant(0.0))
-
-    def negated(self, number: int) -> int | None:
-        """What "not", a truth that is compared with 0, is said of; None for other values."""
-        compared = self.operation(number, np.equal)
-        if compared is None or compared[0] not in self.truths:
-            return None
-        return compared[0] if self.values[compared[1]] == 0.0 else None
-
-    def is_constant(self, number: int, value: float) -> bool:
-        """Whether a value is this constant (0.0 is not -0.0)."""
-        return self.numbers.get(float(value).hex()) == number
-
-    def operation(self, number: int, function: Callable[..., Any]) -> tuple[int, ...] | None:
-        """The operands of a value that `function` made, else None."""
-        value = self.values[number]
-        return value[1] if isinstance(value, tuple) and value[0] is function else None
-
-    def program(self, outputs: Iterable[int]) -> Program:
-        """The program of `outputs`; what none of them needs is dropped."""
-        outputs = list(outputs)
-        needed = self._needed(outputs)
-        constants = [i for i in needed if isinstance(self.values[i], float)]
-        operations = [i for i in needed if isinstance(self.values[i], tuple)]
-        order = [*range(len(self.inputs)), *constants, *operations]
-        renumbered = {old: new for new, old in enumerate(order)}
-        return Program(
-            self.inputs,
-            tuple(self.values[i] for i in constants),
-            tuple(
-                (function, tuple(renumbered[i] for i in operands))
-                for function, operands in (self.values[i] for i in operations)
-            ),
-            tuple(renumbered[i] for i in outputs),
-        )
-
-    def _needed(self, outputs: list[int]) -> list[int]:
-        needed = set(outputs)
-        for number in range(len(self.values) - 1, -1, -1):
-            if number in needed and isinstance(self.values[number], tuple):
-                needed.update(self.values[number][1])
-        return sorted(needed)
-
-
-# ----------------------------------------------------------------- rewrites, exact to the last bit
-def _multiply(recorder: Recorder, x0: int, x1: int) -> int | None:
-    for one, other in ((x0, x1), (x1, x0)):
-        if recorder.is_constant(one, 1.0):
-            return other
-        if recorder.is_constant(one, -1.0):
-            return recorder.apply(np.negative, other)
-    return None
-
-
-def _divide(recorder: Recorder, x0: int, x1: int) -> int | None:
-    if recorder.is_constant(x1, 1.0):
-        return x0
-    return recorder.apply(np.negative, x0) if recorder.is_constant(x1, -1.0) else None
-
-
-def _add(recorder: Recorder, x0: int, x1: int) -> int | None:
-    negated = recorder.operation(x1, np.negative)
-    return None if negated is None else recorder.apply(np.subtract, x0, negated[0])
-
-
-def _subtract(recorder: Recorder, x0: int, x1: int) -> int | None:
-    if recorder.is_constant(x1, 0.0):  # x + 0 is another matter: -0.0 + 0 is 0
-        return x0
-    negated = recorder.operation(x1, np.negative)
-    return None if negated is None else recorder.apply(np.add, x0, negated[0])
-
-
-def _negative(recorder: Recorder, x: int) -> int | None:
-    negated = recorder.operation(x, np.negative)
-    return None if negated is None else negated[0]
-
-
-def _where(recorder: Recorder, condition: int, x0: int, x1: int) -> int | None:
-    negated = recorder.negated(condition)
-    if negated is not None:
-        return recorder.apply(np.where, negated, x1, x0)
-    decided = recorder.values[condition]
-    if isinstance(decided, float):
-        return x1 if decided == 0 else x0
-    settled0 = _settle(recorder, x0, condition, 1)
-    settled1 = _settle(recorder, x1, condition, 2)
-    if settled0 == settled1:
-        return settled0
-    if (settled0, settled1) == (x0, x1):
-        return None
-    return recorder.apply(np.where, condition, settled0, settled1)
-
-
-def _settle(recorder: Recorder, number: int, condition: int, branch: int, depth: int = 3) -> int:
-    """A value inside a branch of `where`: there, the same condition is already decided.
-
-    The engine masks gradients after every rule, so a few operations down are enough.
-    """
-    value = recorder.values[number]
-    if not isinstance(value, tuple) or depth == 0:
-        return number
-    function, operands = value
-    if function is np.where and operands[0] == condition:
-        return int(operands[branch])
-    settled = tuple(_settle(recorder, i, condition, branch, depth - 1) for i in operands)
-    return number if settled == operands else recorder.apply(function, *settled)
-
-
-def _not_equal(recorder: Recorder, x0: int, x1: int) -> int | None:
-    zero = recorder.values[x1] == 0.0
-    return x0 if zero and x0 in recorder.truths else None
-
-
-def _and(recorder: Recorder, x0: int, x1: int) -> int:
-    return recorder.apply(np.multiply, *(recorder.truth(x) for x in (x0, x1)))
-
-
-def _or(recorder: Recorder, x0: int, x1: int) -> int:
-    return recorder.apply(np.maximum, *(recorder.truth(x) for x in (x0, x1)))
-
-
-def _equal(recorder: Recorder, x0: int, x1: int) -> int | None:
-    zero = recorder.values[x1] == 0.0
-    return recorder.negated(x0) if zero else None
-
-
-def _not(recorder: Recorder, x: int) -> int:
-    return recorder.apply(np.equal, x, recorder.constant(0.0))
-
-
-_COMPARISONS = {relation.ufunc for relation in RELATIONS}
-_OF_TRUTHS = {np.multiply, np.maximum, np.minimum, np.where}
-"""What gives 1.0 or 0.0 where all that it may give, or multiplies, is 1.0 or 0.0."""
-
-_REWRITES: dict[Callable[..., Any], Callable[..., int | None]] = {
-    np.multiply: _multiply,
-    np.divide: _divide,
-    np.add: _add,
-    np.subtract: _subtract,
-    np.negative: _negative,
-    np.positive: lambda recorder, x: x,
-    np.square: lambda recorder, x: recorder.apply(np.multiply, x, x),
-    np.reciprocal: lambda recorder, x: recorder.apply(np.divide, recorder.constant(1.0), x),
-    np.where: _where,
-    np.equal: _equal,
-    np.not_equal: _not_equal,
-    np.logical_and: _and,
-    np.logical_or: _or,
-    np.logical_not: _not,
-}
-
-
-# ----------------------------------------------------------------------------------------- tracer
-class Tracer(NDArrayOperatorsMixin):
-    """A column that is not there yet: operators and ufuncs on it are recorded."""
-
-    __slots__ = ("number", "recorder")
-    shape = ()
-    ndim = 0
-    size = 1
-    dtype = np.dtype(np.float64)
-
-    def __init__(self, recorder: Recorder, number: int) -> None:
-        self.recorder = recorder
-        self.number = number
-
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
-        if any(isinstance(x, Variable) for x in inputs):
-            return NotImplemented
-        if method != "__call__" or options or ufunc.nout != 1 or ufunc.signature is not None:
-            raise TraceError(f"numpy.{ufunc.__name__} has no place in a program of columns")
-        return self._record(ufunc, inputs)
-
-    def __array_function__(self, function: Any, types: Any, inputs: Any, options: Any) -> Any:
-        if any(issubclass(kind, Variable) for kind in types):
-            return NotImplemented
-        if options or not (function is np.where or hasattr(function, "in_ufuncs")):
-            raise TraceError(
-                f"numpy.{function.__name__} has no place in a program of columns, "
-                "which works row by row"
-            )
-        return self._record(function, inputs)
-
-    def _record(self, function: Callable[..., Any], inputs: Sequence[Any]) -> Tracer:
-        numbers = [self._operand(x) for x in inputs]
-        return Tracer(self.recorder, self.recorder.apply(function, *numbers))
-
-    def _operand(self, x: Any) -> int:
-        if isinstance(x, Tracer):
-            if x.recorder is not self.recorder:
-                raise TraceError("two traces cannot share a column")
-            return x.number
-        if np.ndim(x) != 0:
-            raise TraceError("an array inside a function of columns; pass it as an input")
-        return self.recorder.constant(float(x))
-
-    def __pow__(self, exponent: Any) -> Any:
-        """x**c as ndarray does it: some plain numbers have operations of their own."""
-        if isinstance(exponent, int | float) and exponent in SHORTCUTS:
-            ufunc = SHORTCUTS[exponent]
-            return np.float64(1.0) if ufunc is None else self._record(ufunc, (self,))
-        return np.power(self, exponent)
-
-    def __bool__(self) -> bool:
-        raise TraceError("a branch on a value cannot be traced; use where(condition, a, b)")
-
-    def __float__(self) -> float:
-        raise TraceError("a column has no value while it is traced")
-
-    __int__ = __index__ = __float__
-
-    def __array__(self, *_: Any, **__: Any) -> Any:
-        raise TraceError("a column has no value while it is traced")
-
-    def __len__(self) -> int:
-        raise TraceError("a column has no length while it is traced")
-
-    def __getitem__(self, index: Any) -> Any:
-        raise TraceError("an index has no place in a program of columns, which works row by row")
-
-    def __repr__(self) -> str:
-        return f"Tracer({self.recorder.values[self.number]})"
-
-
 def trace(
     function: Callable[..., Any], inputs: Sequence[str], wrt: Sequence[str] | None = None
 ) -> Program:
@@ -446,10 +160,30 @@ def trace(
     variables = column_variables(recorder)
     wrt = recorder.inputs if wrt is None else wrt
     y = function(*variables.values())
+    value = output_number(recorder, y)
     if wrt and isinstance(y, Variable):
         y.backward()
-    gradients = [variables[name].grad for name in wrt]
-    return recorder.program(output_number(recorder, value) for value in [y, *gradients])
+    gradients = [output_number(recorder, variables[name].grad) for name in wrt]
+    return recorded_program(recorder, [value, *gradients])
+
+
+def recorded_program(recorder: Recorder, outputs: Iterable[int]) -> Program:
+    """The program of `outputs`; what none of them needs is dropped."""
+    outputs = list(outputs)
+    needed = recorder.needed(outputs)
+    constants = [i for i in needed if isinstance(recorder.values[i], float)]
+    operations = [i for i in needed if isinstance(recorder.values[i], tuple)]
+    order = [*range(len(recorder.inputs)), *constants, *operations]
+    renumbered = {old: new for new, old in enumerate(order)}
+    return Program(
+        recorder.inputs,
+        tuple(recorder.values[i] for i in constants),
+        tuple(
+            (function, tuple(renumbered[i] for i in operands))
+            for function, operands in (recorder.values[i] for i in operations)
+        ),
+        tuple(renumbered[i] for i in outputs),
+    )
 
 
 def column_variables(recorder: Recorder) -> dict[str, Variable]:
@@ -468,7 +202,7 @@ def output_number(recorder: Recorder, value: Any) -> int:
         return recorder.constant(0.0)
     if isinstance(value, Tracer):
         return value.number
-    if np.ndim(value) != 0:
+    if isinstance(value, TracedArray) or np.ndim(value) != 0:
         raise TraceError("the result is an array, where a program of columns has a number a row")
     return recorder.constant(float(value))
 
@@ -484,7 +218,9 @@ def differentiate(program: Program, output: int, wrt: Sequence[str]) -> Program:
     y = replay(program, list(variables.values()))[output]
     if isinstance(y, Variable):
         y.backward()
-    return recorder.program(output_number(recorder, variables[name].grad) for name in wrt)
+    return recorded_program(
+        recorder, [output_number(recorder, variables[name].grad) for name in wrt]
+    )
 
 
 def replay(
@@ -506,4 +242,4 @@ def merge(parts: Sequence[tuple[Program, int]]) -> Program:
     recorder = Recorder(parts[0][0].inputs)
     tracers = [Tracer(recorder, number) for number in range(len(recorder.inputs))]
     numbers = [output_number(recorder, replay(program, tracers)[i]) for program, i in parts]
-    return recorder.program(numbers)
+    return recorded_program(recorder, numbers)
