@@ -363,8 +363,9 @@ def _from_values(number: int, text: str, formula: Formula) -> Line:
     try:
         used = [word for word in words if _named(word) in formula.fields]
         given = statements.sorted_out(statements.statements(used), files=False)
-        for name in given.definitions:
-            raise ValuesError(f"the value of {name} may only use constants")
+        for name, definition in given.definitions.items():
+            free = next(n for n in definition.places if not definition.is_constant(n))
+            raise ValuesError(f"the value of {name} may only use constants, not {free}")
         return formula.line(number, given.values)
     except (ValuesError, ExpressionError) as error:
         return Line(number, formula.text, {}, fault=LineFault("values", str(error)))

@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from dezero import Variable, constant
-from dezero.arrays import stack
 from dezero.functions import CONSTANTS, FUNCTIONS, where
+from dezero.lists import stack
 from dezero.logic import logical_and, logical_not, logical_or
 from dezero_cli.language import diagnosis
 from dezero_cli.language.spelling import NAME
@@ -157,10 +157,20 @@ class Expression:
     `text` is what was parsed; `places` maps each free name, in its canonical spelling and in order
     of appearance, constants included, to where it first appears; `steps` is the expression in
     postfix order.  `calls` maps the functions that the user defines to where they are first
-    called; `quoted` are the names in backquotes, which are never constants.
+    called; `quoted` are the names in backquotes, which are never constants; an `element` of a list
+    is one result, even if it is a list itself.
     """
 
-    __slots__ = ("calls", "definitions", "functions", "places", "quoted", "steps", "text")
+    __slots__ = (
+        "calls",
+        "definitions",
+        "element",
+        "functions",
+        "places",
+        "quoted",
+        "steps",
+        "text",
+    )
 
     def __init__(
         self,
@@ -169,12 +179,14 @@ class Expression:
         steps: Steps,
         calls: Mapping[str, int] | None = None,
         quoted: Collection[str] = (),
+        element: bool = False,
     ) -> None:
         self.text = text
         self.places = places
         self.steps = steps
         self.calls: Mapping[str, int] = calls or {}
         self.quoted = quoted
+        self.element = element
         self.definitions: Mapping[str, Expression] = {}  # a model has some, and functions
         self.functions: Mapping[str, DefinedFunction] = {}
 
@@ -233,7 +245,7 @@ class Expression:
     def is_list(self) -> bool:
         """Whether the expression is a list at its top: several results."""
         last = self.steps[-1]
-        return type(last) is Apply and last.function is listed
+        return not self.element and type(last) is Apply and last.function is listed
 
     @property
     def results(self) -> list[Expression]:
@@ -256,7 +268,7 @@ class Expression:
         called = {step.name for step in steps if isinstance(step, Call)}
         places = {name: place for name, place in self.places.items() if name in used}
         calls = {name: place for name, place in self.calls.items() if name in called}
-        return Expression(self.text, places, steps, calls, self.quoted)
+        return Expression(self.text, places, steps, calls, self.quoted, element=True)
 
     def evaluate(self, values: Scope, keep: list[Operation] | None = None) -> Variable:
         """Apply the steps to `values`, a Variable for each name.

@@ -58,7 +58,14 @@ class Model(Expression):
         every = [expression, *walk.definitions.values()]
         every += [function.body for function in walk.functions.values()]
         quoted_names = {name for each in every for name in each.quoted}
-        super().__init__(expression.text, places, expression.steps, expression.calls, quoted_names)
+        super().__init__(
+            expression.text,
+            places,
+            expression.steps,
+            expression.calls,
+            quoted_names,
+            expression.element,
+        )
         self.definitions = walk.definitions
         self.functions = walk.functions
 

@@ -267,7 +267,7 @@ def test_reductions_in_the_language(dezero, text, value, gradient):
         ("transpose(x, axes=1)", "transpose takes no argument axes"),
         ("sum(x, axis=2)", "error: axis 2 is out of bounds for array of dimension 1"),
         ("sum(x, axis=0, axis=0)", "axis is given twice"),
-        ("x@[1,2]", "unexpected '['"),
+        ("x@[1,2,3]", "shapes (2,) and (3,) do not fit together in a matrix product"),
         ("x@x@x@2", "a matrix product needs arrays"),
         ("x@y", "shapes (2,) and (3,) do not fit together in a matrix product"),
     ],

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from dezero_cli.faults import PictureError
 from dezero_cli.language.parser import parse
-from dezero_cli.language.ranges import Range, parts, span
+from dezero_cli.language.ranges import Range, span
 from dezero_cli.pictures import plot as plotting
 from dezero_cli.pictures import sampling
 
