@@ -14,57 +14,53 @@ Token = tuple[str, str, int]
 """A token's kind, its text and where it begins."""
 
 COMPARISONS = {"<", "<=", ">", ">=", "==", "!="}
-OPERATORS = COMPARISONS | {"+", "-", "*", "/", "@", "**", "^"}
+WORD_OPERATORS = {"and", "or", "not", "if", "else"}
+OPERATORS = (
+    COMPARISONS
+    | WORD_OPERATORS
+    | {"+", "-", "*", "/", "//", "%", "@", "**", "^", "&&", "||", "!", "?", ":"}
+)
+CLOSING = {")": "(", "]": "["}
 
 ADVICE = {
-    "%": "there is no remainder or percent operator",
-    "&": "write a*b for 'and' of two comparisons",
-    "|": "write maximum(a, b) for 'or' of two comparisons",
-    "~": "write 1 - a for 'not'",
-    "!": "there is no factorial, and 'not equal' is !=",
-    "?": "write where(condition, a, b)",
-    ":": "write where(condition, a, b) for a choice",
+    "&": "write and",
+    "|": "write or",
+    "~": "write not",
     ";": "write one expression at a time",
     "=": "write == to compare; values come after the expression, as NAME=VALUE",
-    "[": "give an array by name: 'sum(x)' x=[1,2,3]",
-    "]": "give an array by name: 'sum(x)' x=[1,2,3]",
     "{": "write ( )",
     "}": "write ( )",
     '"': "there are no strings, only numbers",
     "'": "there are no strings, only numbers",
-    "`": "write the name without quotes",
+    "`": "a name in backquotes ends with another backquote",
     "#": "there are no comments in an expression",
     ".": "names have no attributes, and a number needs at least one digit",
     "$": "write only the name",
     "\n": "an expression must be one line",
     "\r": "an expression must be one line",
     "×": "write *",
-    "·": "write *",
     "⋅": "write *",
+    "∙": "write *",
     "÷": "write /",
     "−": "write -",
     "–": "write -",
     "—": "write -",
     "⁃": "write -",
-    "²": "write **2",
-    "³": "write **3",
     "√": "write sqrt(x)",
     "≤": "write <=",
     "≥": "write >=",
     "≠": "write !=",
     "∞": "write inf",
+    "∧": "write and",
+    "∨": "write or",
+    "¬": "write not",
 }
 """What to write instead of characters that the language does not have."""
 
-KEYWORDS = {
-    "and": "write a*b for 'and' of two comparisons",
-    "or": "write maximum(a, b) for 'or' of two comparisons",
-    "not": "write 1 - a for 'not'",
-    "if": "write where(condition, a, b)",
-    "else": "write where(condition, a, b)",
-}
 GREEK = {"π": "pi"}
 WORDS = {"lambda", "import", "return", "yield", "in", "is", "for", "var", "def", "let"}
+SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
+FRACTIONS = {"½": "1/2", "¼": "1/4", "¾": "3/4", "⅓": "1/3", "⅔": "2/3", "⅛": "1/8"}
 
 
 # ------------------------------------------------------------------------------- faults of syntax
@@ -73,40 +69,85 @@ def unexpected(text: str, tokens: list[Token], index: int, value_expected: bool)
     kind, token, place = tokens[index]
     before = tokens[index - 1] if index else None
     if kind == "FOREIGN" and token == "|" and value_expected:
-        return ExpressionError("unexpected '|'", text, place, hint="write abs(x)")
+        return ExpressionError("unexpected '|'", text, place, hint=_absolute(text, place))
+    for pair in zip(tokens[max(index - 1, 0) : index + 1], tokens[index:], strict=False):
+        if pair[0] is not pair[1] and (twice := _double_operator(text, *pair)):
+            return twice
     if kind == "FOREIGN":
-        return _foreign(text, token, place)
+        return _foreign(text, token, place, value_expected)
     if before is None and kind == "$END":
         return ExpressionError("the expression is empty", text, 0)
-    if before is not None and (twice := _double_operator(text, before, tokens[index])):
-        return twice
+    if value_expected and _in_subscript(tokens, index):
+        message = "a place in an array is a whole number or a slice, as in x[0] and x[1:3]"
+        return ExpressionError(message, text, place, place + max(len(token), 1))
     if value_expected:
         return _no_value(text, tokens, index)
     assert before is not None
+    opened = _open(tokens, index)
+    if kind == "!":
+        hint = f"write factorial({before[1]})" if before[0] in {"NAME", "NUMBER"} else None
+        return ExpressionError("unexpected '!'", text, place, hint=hint)
     if kind == "$END":
-        return ExpressionError("this '(' is never closed", text, _open(tokens, index))
-    if kind == ")":
-        return ExpressionError("unmatched ')'", text, place)
+        return _unfinished(text, tokens, opened)
+    if kind in CLOSING:
+        if opened is None:
+            return ExpressionError(f"unmatched '{kind}'", text, place)
+        other = ")" if opened[1] == "(" else "]"
+        return ExpressionError(
+            f"'{opened[1]}' is closed by '{kind}'", text, place, hint=f"write {other}"
+        )
     if kind == ",":
-        point = f"write {before[1]}.{tokens[index + 1][1]}" if _decimal(tokens, index) else None
-        message = "',' only separates the arguments of a function"
-        return ExpressionError(message, text, place, hint=point)
+        return _comma(text, tokens, index)
     if kind == "=":
         return ExpressionError("unexpected '='", text, place, hint=ADVICE["="])
-    if kind in COMPARISONS:
-        hint = "write (a < b)*(b < c)"
-        return ExpressionError("comparisons do not chain", text, place, place + len(token), hint)
+    if kind == ":":
+        hint = "a choice is written c ? a : b"
+        return ExpressionError("unexpected ':'", text, place, hint=hint)
+    if kind in {"else", "not"}:
+        return ExpressionError(f"unexpected '{kind}'", text, place, place + len(token))
     return _side_by_side(text, tokens, index)
 
 
+def _absolute(text: str, place: int) -> str:
+    """How |x| is written."""
+    end = text.find("|", place + 1)
+    inside = text[place + 1 : end].strip() if end > 0 else ""
+    return f"write abs({inside})" if 0 < len(inside) <= LONGEST_SHOWN else "write abs(x)"
+
+
+LONGEST_SHOWN = 24
+"""Characters of a part of the text that a hint repeats."""
+
+
+def _unfinished(text: str, tokens: list[Token], opened: Token | None) -> ExpressionError:
+    """The end where something is missing: a bracket, or the rest of a choice."""
+    if opened is not None:
+        return ExpressionError(f"this '{opened[1]}' is never closed", text, opened[2])
+    word, _, place = next(each for each in reversed(tokens) if each[0] in {"if", "?"})
+    wanted = "an else: a if c else b" if word == "if" else "a colon: c ? a : b"
+    return ExpressionError(f"this '{word}' needs {wanted}", text, place, place + len(word))
+
+
+def _comma(text: str, tokens: list[Token], index: int) -> ExpressionError:
+    """A comma where none can stand."""
+    place = tokens[index][2]
+    message = "',' only separates the arguments of a function and the elements of a list"
+    before, after = tokens[index - 1][1], tokens[index + 1][1]
+    hint = f"write [{text}] for several results" if len(text) <= LONGEST_SHOWN else None
+    if _decimal(tokens, index):
+        thousands = re.fullmatch(r"\d{3}(\.\d*)?", after) and before != "0"
+        hint = f"write {before}{after}" if thousands else f"write {before}.{after}"
+    return ExpressionError(message, text, place, hint=hint)
+
+
 def _decimal(tokens: list[Token], index: int) -> bool:
-    """Whether the comma at `index` is meant as a decimal point."""
+    """Whether the comma at `index` is meant as a decimal point or between thousands."""
     (kind0, token0, place0), (kind1, _, place1) = tokens[index - 1], tokens[index + 1]
     digits = kind0 == kind1 == "NUMBER" and token0.isdigit()
     return digits and place0 + len(token0) + 1 == place1
 
 
-def _foreign(text: str, token: str, place: int) -> ExpressionError:
+def _foreign(text: str, token: str, place: int, value_expected: bool) -> ExpressionError:
     """A character that cannot begin a token, or that a name must not contain."""
     import unicodedata
 
@@ -119,20 +160,46 @@ def _foreign(text: str, token: str, place: int) -> ExpressionError:
     else:
         name = unicodedata.name(character, "a control character").lower()
         shown = f"U+{ord(character):04X} ({name})"
+    hint = ADVICE.get(character) or _superscript(text, place + bad, token[:bad])
+    if hint is None and character in FRACTIONS and value_expected:
+        hint = f"write ({FRACTIONS[character]})"
     plain = unicodedata.normalize("NFKC", character)
-    hint = ADVICE.get(character)
-    if hint is None and plain != character:
+    if hint is None and plain != character and character not in FRACTIONS:
         hint = f"write {plain}" if plain.strip() else "write a plain space"
     return ExpressionError(f"unexpected {shown}", text, place + bad, hint=hint)
 
 
+def _superscript(text: str, place: int, name: str) -> str | None:
+    """How the power is written that superscripts stand for: ``**-1`` for ⁻¹.
+
+    Behind the name of a function the power is that of its value; sin⁻¹ is the arcsine.
+    """
+    end = place
+    while end < len(text) and ord(text[end]) in SUPERSCRIPTS:
+        end += 1
+    if end == place:
+        return None
+    exponent = text[place:end].translate(SUPERSCRIPTS)
+    if name not in NAMES:
+        return f"write **{exponent}"
+    argument = re.match(r"\s*(\([^()]*\))", text[end:])
+    shown = argument[1] if argument and len(argument[1]) <= LONGEST_SHOWN else "(x)"
+    if exponent == "-1" and f"arc{name}" in NAMES:
+        return f"write arc{name}{shown}"
+    return f"write {name}{shown}**{exponent}"
+
+
 _DOUBLE = {
-    "//": "there is no floor division: write floor(a/b)",
     "<<": "there are no bit operations",
     ">>": "there are no bit operations",
     "^^": "write ** for powers",
     "===": "write ==",
+    "!==": "write !=",
     "<>": "write !=",
+    "~=": "write !=",
+    "=<": "write <=",
+    "=>": "write >=",
+    ":=": "values come after the expression, as NAME=VALUE",
     "--": "there is no decrement",
     "++": "there is no increment",
     "+=": "values come after the expression, as NAME=VALUE",
@@ -156,30 +223,44 @@ def _double_operator(text: str, before: Token, after: Token) -> ExpressionError 
 
 
 def _no_value(text: str, tokens: list[Token], index: int) -> ExpressionError:
-    """An operator, a parenthesis or the end in the place of a value."""
+    """An operator, a bracket or the end in the place of a value."""
     kind, token, place = tokens[index]
     before = tokens[index - 1] if index else None
+    hint = None
+    if kind == "if" and tokens[index + 1][1] == "(":
+        hint = "write where(c, a, b), or a if c else b"
     if before is None:
-        message = "unmatched ')'" if kind == ")" else f"expected a value before '{token}'"
-    elif (before[1], kind) == ("(", ")"):
-        message = "expected a value between the parentheses"
-    elif kind in OPERATORS and before[1] in {"(", ","}:
+        message = f"unmatched '{kind}'" if kind in CLOSING else f"expected a value before '{token}'"
+    elif (before[1], kind) in {("(", ")"), ("[", "]")}:
+        between = "parentheses" if kind == ")" else "brackets"
+        message = f"expected a value between the {between}"
+    elif kind in OPERATORS and before[1] in {"(", ",", "["}:
         message = f"expected a value before '{token}'"
     else:
         message = f"expected a value after '{before[1]}'"
     if kind == "$END" and before is not None:
         place = before[2] + len(before[1])
-    return ExpressionError(message, text, place, place + max(len(token), 1))
+    return ExpressionError(message, text, place, place + max(len(token), 1), hint)
 
 
-def _open(tokens: list[Token], index: int) -> int:
-    """Where the innermost parenthesis that is still open before the token at `index` begins."""
-    depth = 0
-    for _, token, place in reversed(tokens[:index]):
-        depth += (token == ")") - (token == "(")
-        if depth < 0:
-            return place
-    return tokens[index][2]
+def _open(tokens: list[Token], index: int) -> Token | None:
+    """The innermost bracket that is still open before the token at `index`."""
+    opened: list[Token] = []
+    for token in tokens[:index]:
+        if token[1] in {"(", "["}:
+            opened.append(token)
+        elif token[1] in CLOSING and opened:
+            opened.pop()
+    return opened[-1] if opened else None
+
+
+def _in_subscript(tokens: list[Token], index: int) -> bool:
+    """Whether the innermost open bracket stands behind a value."""
+    opened = _open(tokens, index)
+    if opened is None or opened[1] != "[":
+        return False
+    at = tokens.index(opened)
+    return at > 0 and tokens[at - 1][0] in {"NAME", "QUOTED", ")", "]"}
 
 
 def _side_by_side(text: str, tokens: list[Token], index: int) -> ExpressionError:
@@ -190,24 +271,25 @@ def _side_by_side(text: str, tokens: list[Token], index: int) -> ExpressionError
     if kind0 == "NUMBER" and joined and (fault := _number_fault(token0, kind, token)):
         return ExpressionError(fault, text, place0, end)
     for word in (token0, token):
-        if word in KEYWORDS:
-            return ExpressionError(
-                f"'{word}' is not an operator",
-                text,
-                place if word == token else place0,
-                end,
-                KEYWORDS[word],
-            )
         if word in WORDS:
             return ExpressionError(f"unexpected '{word}'", text, place if word == token else place0)
+    if token in {"mod", "MOD", "xor", "div"} and kind == "NAME":
+        hint = {"mod": "write %", "div": "write //"}.get(token.lower())
+        return ExpressionError(f"'{token}' is not an operator", text, place, end, hint)
     operand = _operand(text, tokens, index)
+    powered = [each[1] for each in tokens[max(index - 3, 0) : index]]
+    if kind == "(" and len(powered) == 3 and powered[0] in NAMES and powered[1] in {"^", "**"}:
+        hint = f"write {powered[0]}{operand}**{powered[2]}" if operand != "(...)" else None
+        return ExpressionError(
+            f"expected '(' after {powered[0]}", text, tokens[index - 2][2], hint=hint
+        )
     if kind0 == "NAME" and token0 in NAMES:
-        hint = f"write {token0}({operand})"
+        hint = f"write {token0}({operand})" if "..." not in operand else None
         return ExpressionError(f"expected '(' after {token0}", text, place, end, hint)
     if kind0 == kind == "NUMBER":
         return ExpressionError("expected an operator between two numbers", text, place, end)
     left = token0 if kind0 in {"NUMBER", "NAME"} else "(...)"
-    hint = f"write {left}*{operand}"
+    hint = f"write {left}*{GREEK.get(operand, operand)}"
     return ExpressionError(f"expected an operator before '{token}'", text, place, end, hint)
 
 
@@ -280,6 +362,8 @@ def missing_value(text: str, name: str, place: int, values: Mapping[str, Any]) -
     """A name without a value."""
     if name in NAMES:
         hint: str | None = f"the function is called as {name}(...)"
+    elif "·" in name:  # which Unicode allows in names
+        hint = f"write {name.replace('·', '*')}"
     elif name in GREEK:
         hint = f"add {name}=VALUE, or write {GREEK[name]}"
     else:

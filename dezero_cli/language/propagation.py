@@ -6,6 +6,7 @@ which are taken as independent (JCGM 100:2008, equation 10).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -33,6 +34,10 @@ def sigma_words(words: Iterable[str]) -> dict[str, str]:
         begun = head(word)
         if begun is None or begun.parameters is not None:
             raise ValuesError(f"--sigma: expected NAME=S, got {word!r}")
+        if following := re.search(r",\s*(?=[^,=]+=)", word[begun.end :]):
+            one, other = word[: begun.end + following.start()], word[begun.end + following.end() :]
+            hint = f"write --sigma {one} --sigma {other}"
+            raise ValuesError(f"--sigma takes one NAME=S: {hint}")
         if begun.name in found:
             raise ValuesError(f"--sigma {begun.name} is given twice")
         found[begun.name] = behind(word, begun)

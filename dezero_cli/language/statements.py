@@ -19,6 +19,10 @@ _HEAD = re.compile(rf"\s*({ANY_NAME})\s*(\(\s*{ANY_NAME}\s*(?:,\s*{ANY_NAME}\s*)
 """How NAME=VALUE and NAME(PARAMETERS)=EXPR begin; no expression begins so."""
 
 
+_UNIT = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)? ?[^\W\d_]+|[-+]?\d[\d.]*\s*[°%].*")
+"""A number with a unit behind it."""
+
+
 class Head(NamedTuple):
     """What stands before the ``=`` of a statement, and where the text behind it begins."""
 
@@ -157,6 +161,8 @@ def _sort(result: Given, name: str, text: str, files: bool, known: Collection[st
     if array is None and ranges.parts(text) is not None:
         array = ranges.samples(name, text)
     if array is None:
+        if _UNIT.fullmatch(text):
+            raise ValuesError(f"{name}={text}: values are plain numbers, without units")
         expression = parsed(text, result.functions)
         if not _is_constant(expression, result.functions, known):
             result.definitions[name] = expression

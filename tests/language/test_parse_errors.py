@@ -69,10 +69,30 @@ def test_it_is_refused_with_one_message_and_a_caret(case, capfd):
         ("1+SIN(1)", 3, "unknown function SIN: did you mean sin?"),
         ("arctan2(1)", 1, "arctan2 takes 2 values, got 1"),
         ("sin(1,2)", 1, "sin takes 1 value, got 2"),
-        ("1,2*x", 2, "',' only separates the arguments of a function: write 1.2"),
-        ("1.5,2", 4, "',' only separates the arguments of a function"),
+        (
+            "1,2*x",
+            2,
+            "',' only separates the arguments of a function and the elements of a list: write 1.2",
+        ),
+        (
+            "1.5,2",
+            4,
+            "',' only separates the arguments of a function and the elements of a list: write [1.5,2] for several results",
+        ),
         ("2*|x|", 3, "unexpected '|': write abs(x)"),
-        ("x|y", 2, "unexpected '|': write maximum(a, b) for 'or' of two comparisons"),
+        ("x|y", 2, "unexpected '|': write or"),
+        ("x:y", 2, "unexpected ':': a choice is written c ? a : b"),
+        ("x ? y", 3, "this '?' needs a colon: c ? a : b"),
+        ("x if y", 3, "this 'if' needs an else: a if c else b"),
+        ("[x", 1, "this '[' is never closed"),
+        ("(x]", 3, "'(' is closed by ']': write )"),
+        ("[]", 2, "expected a value between the brackets"),
+        ("x[y]", 3, "a place in an array is a whole number or a slice, as in x[0] and x[1:3]"),
+        ("x[1.5]", 3, "a place in an array is a whole number"),
+        ("x[1:2:0]", 7, "the step of a slice cannot be 0"),
+        ("`x", 1, "unexpected '`': a name in backquotes ends with another backquote"),
+        ("x and", 6, "expected a value after 'and'"),
+        ("a := b", 3, "':=' is not an operator: values come after the expression, as NAME=VALUE"),
         (
             "x = 1",
             3,
@@ -103,3 +123,51 @@ def test_a_missing_value_names_the_nearest():
         parse("2*lenght").evaluate({"length": Variable(np.array(1.0))})
     with pytest.raises(ExpressionError, match=r"no value for π: add π=VALUE, or write pi$"):
         parse("2*π").evaluate({})
+
+
+# What was typed, what the message advises, the text after doing so, and what was meant at x=3, y=2.
+ADVISED = [
+    ("1,000*x", "1000", "1000*x", 3000.0),
+    ("1,5*x", "1.5", "1.5*x", 4.5),
+    ("x⁴", "**4", "x**4", 81.0),
+    ("x⁻¹", "**-1", "x**-1", 1 / 3),
+    ("sin²(x)", "sin(x)**2", "sin(x)**2", np.sin(3.0) ** 2),
+    ("sin^2(x)", "sin(x)**2", "sin(x)**2", np.sin(3.0) ** 2),
+    ("tan⁻¹(x)", "arctan(x)", "arctan(x)", np.arctan(3.0)),
+    ("x*½", "(1/2)", "x*(1/2)", 1.5),
+    ("2π", "2*pi", "2*pi", 2 * np.pi),
+    ("2x", "2*x", "2*x", 6.0),
+    ("x mod y", "%", "x % y", 1.0),
+    ("x div y", "//", "x // y", 1.0),
+    ("|y-x|", "abs(y-x)", "abs(y-x)", 1.0),
+    ("x =< y", "<=", "x <= y", 0.0),
+    ("x=>y", ">=", "x>=y", 1.0),
+    ("x ~= y", "!=", "x != y", 1.0),
+    ("x <> y", "!=", "x != y", 1.0),
+    ("x === y", "==", "x == y", 0.0),
+    ("x>1 & y>2", "and", "x>1 and y>2", 0.0),
+    ("x>1 | y>2", "or", "x>1 or y>2", 1.0),
+    ("~(x>1)", "not", "not(x>1)", 0.0),
+    ("x>1 ∧ y>2", "and", "x>1 and y>2", 0.0),
+    ("x × y", "*", "x * y", 6.0),
+    ("x − y", "-", "x - y", 1.0),
+    ("x ≥ y", ">=", "x >= y", 1.0),
+    ("sin x", "sin(x)", "sin(x)", np.sin(3.0)),
+    ("if(x>y, x, y)", "where(c, a, b), or a if c else b", "x if x>y else y", 3.0),
+]
+
+
+@pytest.mark.parametrize(("typed", "advised", "corrected", "meant"), ADVISED)
+def test_what_a_message_advises_is_accepted_and_means_what_was_meant(
+    typed, advised, corrected, meant
+):
+    with pytest.raises(ExpressionError) as fault:
+        parse(typed)
+    assert fault.value.hint == f"write {advised}"
+    values = {"x": Variable(np.array(3.0)), "y": Variable(np.array(2.0))}
+    assert parse(corrected).evaluate(values).data == meant
+
+
+def test_a_middle_dot_is_a_letter_but_not_meant_as_one():
+    with pytest.raises(ExpressionError, match=r"no value for x·y: write x\*y$"):
+        parse("x·y").evaluate({})
