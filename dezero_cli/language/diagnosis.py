@@ -131,7 +131,7 @@ def _unfinished(text: str, tokens: list[Token], opened: Token | None) -> Express
 def _comma(text: str, tokens: list[Token], index: int) -> ExpressionError:
     """A comma where none can stand."""
     place = tokens[index][2]
-    message = "',' only separates the arguments of a function and the elements of a list"
+    message = "',' separates arguments and the elements of a list"
     before, after = tokens[index - 1][1], tokens[index + 1][1]
     hint = f"write [{text}] for several results" if len(text) <= LONGEST_SHOWN else None
     if _decimal(tokens, index):

@@ -72,12 +72,12 @@ def test_it_is_refused_with_one_message_and_a_caret(case, capfd):
         (
             "1,2*x",
             2,
-            "',' only separates the arguments of a function and the elements of a list: write 1.2",
+            "',' separates arguments and the elements of a list: write 1.2",
         ),
         (
             "1.5,2",
             4,
-            "',' only separates the arguments of a function and the elements of a list: write [1.5,2] for several results",
+            "',' separates arguments and the elements of a list: write [1.5,2] for several results",
         ),
         ("2*|x|", 3, "unexpected '|': write abs(x)"),
         ("x|y", 2, "unexpected '|': write or"),
