@@ -13,11 +13,13 @@ from numpy import float64
 
 from dezero.distance import distance
 from dezero.graph import ARRAY_FUNCTIONS, UFUNCS, Operand, Variable, as_operand, constant
-from dezero.rule import PLAIN, Rule, flat
+from dezero.rule import Rule, flat
 from dezero.sweep import fit
 
 Axis = int | tuple[int, ...] | None
 Shape = tuple[int, ...]
+ARRAYS = (np.ndarray, np.generic)
+"""Operands that NumPy computes with itself; a tracer has ways of its own."""
 
 
 def _axes(ndim: int, axis: Axis) -> Shape:
@@ -87,7 +89,7 @@ class Extremum(Reduction):
         y = np.reshape(self.forward(x), kept)
         taken = np.maximum(x == y, y != y)
         if outer is None:
-            return None if isinstance(taken, np.ndarray | np.generic) and taken.all() else taken
+            return None if isinstance(taken, ARRAYS) and taken.all() else taken
         return np.where(np.reshape(outer, kept) if outer.shape else outer, taken, 0.0)
 
 
@@ -200,7 +202,7 @@ def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
 def norm(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
     """The Euclidean norm along `axis` (default: of all elements); its gradient at 0 is 0."""
     operand = _array(x, np.linalg.norm)
-    if isinstance(operand, PLAIN):
+    if isinstance(operand, ARRAYS):
         return Norm(axis, keepdims)(x)
     level = _gathered(x, axis)  # of a trace, which knows numbers alone
     elements = [_slice(level, i) for i in range(level.shape[-1])]
@@ -216,7 +218,7 @@ def _slice(x: Variable, index: int | slice) -> Variable:
 def _array(x: Any, function: Any) -> Operand:
     """The operand of x for a function of whole arrays; a tracer of one number refuses it."""
     operand = as_operand(x)
-    if not isinstance(operand, PLAIN) and operand.ndim == 0:
+    if not isinstance(operand, ARRAYS) and operand.ndim == 0:
         function(operand)
     return operand
 
@@ -352,7 +354,7 @@ class Scatter(Movement):
         self.shape = shape
 
     def forward(self, x: Operand) -> Operand:
-        if isinstance(x, PLAIN):
+        if isinstance(x, ARRAYS):
             return scattered(x, self.index, self.shape)
         return x.__array_function__(scattered, {type(x)}, (x, self.index, self.shape), {})
 

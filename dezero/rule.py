@@ -125,7 +125,7 @@ def composed(forward: Callable[..., Operand]) -> Callable[..., Operand]:
     def whole(*operands: Any) -> Operand:
         for x in operands:
             kind = type(x)
-            if kind is not float64 and not isinstance(x, PLAIN):
+            if kind is not float64 and not isinstance(x, _PLAIN):
                 return kind.__array_function__(x, whole, {*map(type, operands)}, operands, {})
         return forward(*operands)
 
@@ -133,5 +133,4 @@ def composed(forward: Callable[..., Operand]) -> Callable[..., Operand]:
     return whole
 
 
-PLAIN = (ndarray, generic, float, int)
-"""What NumPy computes with itself, where Variables and tracers have ways of their own."""
+_PLAIN = (ndarray, generic, float, int)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-from dezero.programs.formula import ATOM, SUM, FormulaError, Printer, Rope, interleave, join
+from dezero.programs.formula import (
+    ATOM,
+    COMPARISON,
+    SUM,
+    FormulaError,
+    Printer,
+    Rope,
+    fill,
+    interleave,
+    join,
+)
 from dezero.programs.terms import (
     CallTerm,
     ChoiceTerm,
-    ComparisonTerm,
     Exponent,
     NameTerm,
     NumberTerm,
@@ -33,6 +41,7 @@ class Code(Printer):
     """Words that no input may be called by."""
     infinity, nan = "inf", "nan"
     test = "({condition} ? {chosen} : {other})"
+    both, either, negation = "{a} && {b}", "{a} || {b}", "!({a})"
     parameter = "{name}"
     statement = "{name} = {text}"
     whole = "{body}"
@@ -72,12 +81,14 @@ class Code(Printer):
         uses = self.uses(order)
         for number in order:
             term = self.terms[number]
-            self.written[number] = self.write(term)
+            self.written[number] = self.text(number)
             if uses[number] > 1 and not isinstance(term, NumberTerm | NameTerm):
                 name = self.fresh()
                 self.statements.append((number, name, join(self.written[number][0])))
                 self.written[number] = (self.name(name), ATOM)
                 self.named.add(number)
+                if number in self.truths:
+                    self.conditions[number] = self.is_not_zero(number), COMPARISON
         return [join(self.written[number][0]) for number in self.outputs]
 
     def uses(self, order: Sequence[int]) -> dict[int, int]:
@@ -85,7 +96,7 @@ class Code(Printer):
         uses = dict.fromkeys(order, 0)
         for number in [*self.outputs, *(c for n in order for c in children(self.terms[n]))]:
             uses[number] += 1
-        for term in (self.terms[number] for number in order):
+        for term in (self.terms[number] for number in order if number not in self.truths):
             if self.repeats(term):
                 uses.update((part, uses[part] + 1) for part in children(term))
         return uses
@@ -110,9 +121,11 @@ class Code(Printer):
 
     def condition(self, number: int) -> Rope:
         """A term as the condition of a choice."""
-        term = self.terms[number]
-        if isinstance(term, ComparisonTerm) and number not in self.named:
-            return self.sides(term)
+        stated = self.conditions.get(number)
+        return self.is_not_zero(number) if stated is None else stated[0]
+
+    def is_not_zero(self, number: int) -> Rope:
+        """The condition that a number is one."""
         unequal = f" {self.relation('!=')} "
         return (self.part(number, SUM), unequal, self.number_text(Fraction(0)))
 
@@ -120,10 +133,10 @@ class Code(Printer):
         """`chosen` where the condition holds, else `other`."""
         return fill(self.test, condition=condition, chosen=chosen, other=other), ATOM
 
-    def comparison(self, term: ComparisonTerm) -> tuple[Rope, int]:
-        """A comparison as a number."""
+    def truth(self, condition: Rope, precedence: int) -> tuple[Rope, int]:
+        """A condition as a number."""
         one, zero = self.number_text(Fraction(1)), self.number_text(Fraction(0))
-        return self.chosen(self.sides(term), one, zero)
+        return self.chosen(condition, one, zero)
 
     def choice(self, term: ChoiceTerm) -> tuple[Rope, int]:
         """`chosen` where the condition is not 0, else `other`."""
@@ -166,9 +179,3 @@ class Code(Printer):
 def output_name(wrt: Sequence[str]) -> str:
     """The name of an output that is derived for the names in `wrt`: value, d_x, d_x_y."""
     return "_".join(("d", *wrt)) if wrt else "value"
-
-
-def fill(template: str, **parts: Rope) -> Rope:
-    """A rope of a template whose {names} are ropes."""
-    pieces = re.split(r"\{(\w+)\}", template)
-    return tuple(piece if i % 2 == 0 else parts[piece] for i, piece in enumerate(pieces))

@@ -107,6 +107,8 @@ class NumPy(Code):
     infinity, nan = "np.inf", "np.nan"
     reserved = frozenset({*keyword.kwlist, "np", "f"})
     test = "np.where({condition}, {chosen}, {other})"
+    both, either = "np.logical_and({a}, {b})", "np.logical_or({a}, {b})"
+    negation = "np.logical_not({a})"
     statement = "    {name} = {text}"
     whole = "import numpy as np\n\n\ndef f({parameters}):\n    # {title}\n{body}\n"
 
@@ -153,6 +155,8 @@ class SQL(Code):
     power_call = "power"
     infinity, nan = "9e999", "NULL"
     test = "(CASE WHEN {condition} THEN {chosen} ELSE {other} END)"
+    both, either = "{a} AND {b}", "{a} OR {b}"
+    negation = "({a}) IS NOT TRUE"  # of a comparison with NULL too
     whole = "-- {title}\n{body}\n"
 
     def number_text(self, value: Fraction | float) -> str:

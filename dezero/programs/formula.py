@@ -7,6 +7,7 @@ with as few parentheses as Python needs.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 from typing import Any
@@ -48,9 +49,15 @@ def join(rope: Rope) -> str:
     return "".join(pieces)
 
 
+def fill(template: str, **parts: Rope) -> Rope:
+    """A rope of a template whose {names} are ropes."""
+    pieces = re.split(r"\{(\w+)\}", template)
+    return tuple(piece if i % 2 == 0 else parts[piece] for i, piece in enumerate(pieces))
+
+
 # Precedence, from what binds least to what binds most.  Remainders and whole quotients bind as
 # products do, but x % y*z is easily misread, and a minus sign before x % y is not that of x.
-COMPARISON, SUM, REMAINDER, PRODUCT, SIGN, POWER, ATOM = range(7)
+OR, AND, NOT, COMPARISON, SUM, REMAINDER, PRODUCT, SIGN, POWER, ATOM = range(10)
 REMAINDERS = {"remainder": "%", "floor_divide": "//"}
 """The functions that are operators, and how they are written."""
 
@@ -63,17 +70,22 @@ class Printer:
     """Writes terms as a formula of the tool's own language; subclasses write other forms."""
 
     longest = 200_000
+    both, either, negation = "", "", ""
+    """Templates of "and", "or" and "not" for conditions {a} and {b}; without them, products and
+    maxima of truths, which are 1 or 0, say the same."""
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms.terms
+        self.truths = terms.truths
         self.outputs = terms.outputs
+        self.conditions: dict[int, tuple[Rope, int]] = {}  # the truths, as conditions
         self.written: dict[int, tuple[Rope, int]] = {}
         self.named: set[int] = set()  # terms that have a name of their own in the text
 
     def formulas(self) -> list[str]:
         """The text of each output."""
         for number in self.needed():
-            self.written[number] = self.write(self.terms[number])
+            self.written[number] = self.text(number)
         return [join(self.written[number][0]) for number in self.outputs]
 
     def needed(self) -> list[int]:
@@ -87,6 +99,44 @@ class Printer:
                 f"the formula would have {size} parts; as code, with --to c, it shares them"
             )
         return reachable(self.terms, self.outputs)
+
+    def text(self, number: int) -> tuple[Rope, int]:
+        """The rope of a term whose parts are written, and how tightly it binds."""
+        if number not in self.truths or not self.both:
+            return self.write(self.terms[number])
+        self.conditions[number] = self.stated(self.terms[number])
+        return self.truth(*self.conditions[number])
+
+    def truth(self, condition: Rope, precedence: int) -> tuple[Rope, int]:
+        """A condition as a number, which is 1 or 0."""
+        return condition, precedence
+
+    def stated(self, term: Term) -> tuple[Rope, int]:
+        """A truth as a condition."""
+        match term:
+            case ComparisonTerm("==", left, right) if self.is_negation(left, right):
+                return fill(self.negation, a=self.conditions[left][0]), NOT
+            case ComparisonTerm():
+                return self.sides(term), COMPARISON
+            case CallTerm("maximum", parts):
+                return self.combined(self.either, parts, OR)
+            case CallTerm("minimum", parts):
+                return self.combined(self.both, parts, AND)
+            case ProductTerm(_, factors):
+                return self.combined(self.both, [base for base, _ in factors], AND)
+        raise AssertionError(term)
+
+    def is_negation(self, left: int, right: int) -> bool:
+        """Whether ``left == right`` says that a condition which is written out does not hold."""
+        return left in self.truths and left not in self.named and self.terms[right] == NumberTerm(0)
+
+    def combined(self, template: str, parts: Iterable[int], precedence: int) -> tuple[Rope, int]:
+        """Several conditions as one; "and" in "or" has parentheses, as compilers advise."""
+        conditions = [self.conditions[part] for part in parts]
+        first, *others = [rope if p >= NOT else ("(", rope, ")") for rope, p in conditions]
+        for other in others:
+            first = fill(template, a=first, b=other)
+        return first, ATOM if template.endswith(")") else precedence
 
     def write(self, term: Term) -> tuple[Rope, int]:
         """The rope of a term whose parts are written, and how tightly it binds."""

@@ -21,7 +21,6 @@ from dezero.programs.formula import (
 from dezero.programs.terms import (
     CallTerm,
     ChoiceTerm,
-    ComparisonTerm,
     Exponent,
     NumberTerm,
     PowerTerm,
@@ -88,6 +87,9 @@ def _command(letter: str) -> str:
 
 class LaTeX(Printer):
     """Formulas for LaTeX's mathematics mode."""
+
+    both, either = "{a} \\land {b}", "{a} \\lor {b}"
+    negation = "\\lnot \\left({a}\\right)"
 
     def part(self, number: int, least: int) -> Rope:
         """A part, in parentheses that fit where it binds less than `least`."""
@@ -180,15 +182,15 @@ class LaTeX(Printer):
         """How mathematics writes a comparison."""
         return _RELATIONS[symbol]
 
-    def comparison(self, term: ComparisonTerm) -> tuple[Rope, int]:
-        """A comparison as a number, in Iverson's brackets."""
-        return ("\\left[", self.sides(term), "\\right]"), ATOM
+    def truth(self, condition: Rope, precedence: int) -> tuple[Rope, int]:
+        """A condition as a number, in Iverson's brackets."""
+        return ("\\left[", condition, "\\right]"), ATOM
 
     def choice(self, term: ChoiceTerm) -> tuple[Rope, int]:
         """Two cases, one above the other."""
-        test = self.terms[term.condition]
         condition, chosen, other = (self.written[number][0] for number in term)
-        shown = self.sides(test) if isinstance(test, ComparisonTerm) else (condition, " \\ne 0")
+        stated = self.conditions.get(term.condition)
+        shown = (condition, " \\ne 0") if stated is None else stated[0]
         cases = (chosen, " & ", shown, " \\\\ ", other, " & \\text{otherwise}")
         return ("\\begin{cases} ", cases, " \\end{cases}"), ATOM
 

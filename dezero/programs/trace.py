@@ -241,5 +241,7 @@ def merge(parts: Sequence[tuple[Program, int]]) -> Program:
     """One program of single outputs of several programs with the same inputs."""
     recorder = Recorder(parts[0][0].inputs)
     tracers = [Tracer(recorder, number) for number in range(len(recorder.inputs))]
-    numbers = [output_number(recorder, replay(program, tracers)[i]) for program, i in parts]
-    return recorded_program(recorder, numbers)
+    programs = {id(program): program for program, _ in parts}  # each is replayed once
+    results = {key: replay(program, tracers) for key, program in programs.items()}
+    outputs = [results[id(program)][i] for program, i in parts]
+    return recorded_program(recorder, [output_number(recorder, value) for value in outputs])

@@ -182,3 +182,23 @@ def test_what_has_no_derivative_is_not_confirmed(function, at):
     with np.errstate(all="ignore"):
         (comparison,) = gradient_check(function, at)
     assert not comparison.agrees.any()
+
+
+@pytest.mark.parametrize(
+    ("function", "x", "expected"),
+    [
+        (F.log, [0.0, 2.0], [[np.inf, 0.0], [0.0, 0.5]]),
+        (lambda x: F.sqrt(x)[::-1], [0.0, 4.0], [[0.0, 0.25], [np.inf, 0.0]]),
+        (lambda x: F.reshape(F.log(x), (2, 1)), [0.0, 2.0], [[[np.inf, 0.0]], [[0.0, 0.5]]]),
+        (lambda x: F.log(x) * x[0], [0.0, 2.0], [[np.nan, 0.0], [np.log(2.0), 0.0]]),
+    ],
+)
+def test_an_infinite_slope_of_one_element_is_no_other_elements(function, x, expected):
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(jacobian(function)(np.array(x)), expected)
+
+
+def test_an_infinite_slope_of_one_gradient_is_no_other_gradients():
+    with np.errstate(all="ignore"):
+        curves = hessian(lambda x: F.sum(x**1.5))(np.array([0.0, 1.0]))
+    np.testing.assert_array_equal(curves, [[np.inf, 0.0], [0.0, 0.75]])

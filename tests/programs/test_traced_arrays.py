@@ -3,6 +3,7 @@
 DEZERO_LAWS sets how many expressions are drawn.
 """
 
+import contextlib
 import os
 import random
 
@@ -16,13 +17,13 @@ from dezero.calculus import hessian, value_and_grad
 from dezero.lists import stack
 from dezero.logic import logical_and
 from dezero.programs.dialects import FORMS
-from dezero.programs.formula import formulas
+from dezero.programs.formula import FormulaError, formulas
 from dezero.programs.native import compiled
 from dezero.programs.recorder import Recorder
 from dezero.programs.trace import TraceError, column_variables, differentiate, trace
 from dezero_cli.language.parser import parse
 
-DRAWN = int(os.environ.get("DEZERO_LAWS", "100"))
+DRAWN = int(os.environ.get("DEZERO_LAWS", "40"))
 NAMES = ("a", "b", "c", "d")
 ROWS = 4
 POINTS = np.random.default_rng(3).uniform(0.3, 2.0, (ROWS, len(NAMES)))
@@ -140,6 +141,24 @@ def expression(seed):
 def test_drawn_expressions(part):
     sizes = [len(held(expression(seed)).operations) for seed in range(part, DRAWN, 4)]
     assert max(sizes) > 50
+
+
+def test_drawn_formulas_are_read_back_as_the_same():
+    read = 0
+    for seed in range(DRAWN):
+        program = trace(expression(seed), NAMES)
+        with contextlib.suppress(FormulaError):  # of a formula that would be too long
+            texts = formulas(program)
+            if len("".join(texts)) > 20_000 or "%" in "".join(texts):
+                continue
+            columns = dict(zip(NAMES, POINTS.T, strict=True))
+            inputs = {name: Variable(column) for name, column in columns.items()}
+            for text, expected in zip(texts, program.run(columns), strict=True):
+                got = np.broadcast_to(parse(text).evaluate(inputs).data, expected.shape)
+                scale = np.max(np.abs(expected))
+                np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-12 * scale)
+            read += 1
+    assert read > DRAWN / 3
 
 
 # ------------------------------------------------------------------------------------- formulas
