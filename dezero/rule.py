@@ -36,6 +36,7 @@ class Rule(Function):
 
     __slots__ = ("operands",)
     elementwise = True
+    linear = True
     operands: list[Operand]
     partials: tuple[Partial, ...] = ()
     choices: tuple[Callable[..., Operand] | None, ...] = ()
