@@ -125,15 +125,13 @@ def _derived(
     made: list[type[Rule]] = []
     whole = composed(forward)
 
-    def function(*operands: Operand) -> Operand:
-        if not any(isinstance(x, Variable) for x in operands):
-            return whole(*operands)
+    def recorded(*operands: Operand) -> Variable:
         if not made:
             made.append(_rule(whole, name, *partials))
         return made[0]()(*operands)
 
-    ARRAY_FUNCTIONS[whole] = function
-    return function
+    ARRAY_FUNCTIONS[whole] = recorded
+    return whole
 
 
 def _within(d: Operand, y: Operand) -> Operand:
@@ -285,6 +283,9 @@ arctanh = _unary(
 
 
 # --------------------------------------------------------------------------------- kinks and steps
+_ZERO = float64(0.0)
+
+
 def _nothing(y: Operand) -> Operand:
     """0, or nan where y is."""
     return 0.0 * np.square(np.sign(y))
@@ -292,11 +293,15 @@ def _nothing(y: Operand) -> Operand:
 
 def _kept(taken: Operand, gy: Operand) -> Operand:
     """The gradient where an operand is taken; the masks of the sweep have the same condition."""
+    if type(taken) is np.bool_ and type(gy) is float64:
+        return gy if taken else _ZERO
     return np.where(taken, gy, 0.0)
 
 
 def _tied(alone: Operand, gy: Operand, y: Operand) -> Operand:
     """The gradient of an operand that is taken: all of it where alone, else half."""
+    if type(alone) is np.bool_ and alone:
+        return gy
     return np.where(alone, gy, 0.5 * gy + _nothing(y))
 
 
@@ -393,6 +398,9 @@ def _relu(x: Operand) -> Operand:
 
 @composed
 def _sigmoid(x: Operand) -> Operand:
+    if type(x) is float64:
+        e = np.exp(-x if x > 0.0 else x)
+        return (e if x < 0.0 else 1.0) / (1.0 + e)
     if x.dtype.kind == "c":  # an absolute value is not analytic
         return 1.0 / (1.0 + np.exp(-x))
     e = np.exp(-np.absolute(x))
@@ -414,7 +422,7 @@ sigmoid = _unary(_sigmoid, "1/(1 + exp(-x)).", lambda _, gy, y, x: gy * _sigmoid
 softplus = _unary(
     _softplus,
     "log(1 + exp(x)).",
-    lambda _, gy, y, x: gy * (sigmoid if isinstance(x, Variable) else _sigmoid)(x),
+    lambda _, gy, y, x: gy * _sigmoid(x),
 )
 
 

@@ -140,7 +140,7 @@ class Sweep:
             self.settle()
 
     def is_linear(self) -> bool:
-        """Whether the gradients are numbers, and in proportion to the seed for all that is known."""
+        """Whether the gradients are numbers in proportion to the seed, as those of rules are."""
         data = self.root._data
         known = isinstance(data, _KNOWN) and data.dtype == float64
         return known and all(function.linear for function in self.seen)
@@ -252,8 +252,7 @@ class Rescaled:
 
     def __init__(self, sweep: Sweep, left: set[str]) -> None:
         self.sweep = sweep
-        self.scales = [SCALE] if "underflow" in left else []
-        self.scales += [1.0 / SCALE] if "overflow" in left else []
+        self.left = set(left)
         self.places = list(sweep.leaves.values())
         if sweep.retain_grad:
             for function in sweep.seen:
@@ -265,32 +264,46 @@ class Rescaled:
         found = [x._grad for x, _ in self.places]
         plain = found if all(g is None for _, g in self.places) else self.gradients(1.0)
         chosen = plain
-        for scale in self.scales:
-            again = [g / scale for g in self.gradients(scale)]
-            chosen = [_better(g, other, scale) for g, other in zip(chosen, again, strict=True)]
+        if "underflow" in self.left:
+            chosen = list(map(_enlarged, chosen, self.gradients(SCALE)))
+        if "overflow" in self.left:
+            small, other = self.gradients(1.0 / SCALE), self.gradients(2.0**40 / SCALE)
+            chosen = list(map(_reduced, chosen, small, other))
         self.sweep.root._grad = self.sweep.seed if self.sweep.retain_grad else None
         for (x, before), total, old, new in zip(self.places, found, plain, chosen, strict=True):
             x._grad = total if new is old else new if before is None else before + new
 
     def gradients(self, scale: float) -> list[Any]:
-        """What a walk from the seed times `scale` sends to each place."""
+        """What a walk from the seed times `scale` sends to each place, over `scale`."""
         for x, _ in self.places:
             x._grad = None
         sweep = self.sweep
         sweep.root._grad = sweep.seed * float64(scale)
         Sweep(sweep.root, sweep.retain_grad, sweep.recording).run()
-        return [x._grad for x, _ in self.places]
+        return [x._grad / scale for x, _ in self.places]
 
 
-def _better(g: Any, other: Any, scale: float) -> Any:
-    """A gradient `g`, but the `other`, of a seed times `scale`, where that is the one to trust."""
-    known, value = as_operand(g), as_operand(other)
-    better = np.isfinite(value) & (known != value)
-    if scale < 1.0:
-        better &= ~np.isfinite(known)
+def _enlarged(plain: Any, large: Any) -> Any:
+    """A gradient, but that of the larger seed where it tells more than another rounding."""
+    g, value = as_operand(plain), as_operand(large)
+    return _mixed(np.isfinite(value) & ~(np.absolute(g - value) <= 1e-323), large, plain)
+
+
+def _reduced(plain: Any, small: Any, other: Any) -> Any:
+    """A gradient, but where it is not finite that of a smaller seed.
+
+    Nothing of that is lost for being too small where another seed gives the same.
+    """
+    g, value, same = as_operand(plain), as_operand(small), as_operand(other)
+    known = np.isfinite(value) & (value == same) & (value != 0.0)
+    return _mixed(~np.isfinite(g) & known, small, plain)
+
+
+def _mixed(better: Any, g0: Any, g1: Any) -> Any:
+    """g0 where it is better, g1 elsewhere."""
     if not better.any():
-        return g
-    return np.where(better, other, g) if better.ndim else other
+        return g1
+    return np.where(better, g0, g1) if better.ndim else g0
 
 
 def chosen(function: Function, i: int, choice: Any, shape: tuple[int, ...], outer: Any) -> Any:

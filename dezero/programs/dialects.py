@@ -181,7 +181,7 @@ Form = Callable[[Program, Sequence[Sequence[str]], str], str]
 
 
 def _function(language: type[Code]) -> Form:
-    return lambda program, wrt, title: language(Terms(program.lowered)).function(wrt, title)
+    return lambda program, wrt, title: language(Terms(program.readable)).function(wrt, title)
 
 
 FORMS: dict[str, Form] = {

@@ -60,9 +60,14 @@ class Program:
     @cached_property
     def lowered(self) -> Program:
         """The same in ufuncs and ``numpy.where`` alone, as everything but a derivative needs it."""
-        return self.written_out(lambda _: False)
+        return self.written_out(lambda _: False, "in_ufuncs")
 
-    def written_out(self, kept: Callable[[Any], bool]) -> Program:
+    @cached_property
+    def readable(self) -> Program:
+        """The same as formulas and code have it: an operation that has a form to read takes it."""
+        return self.written_out(lambda _: False, "in_text")
+
+    def written_out(self, kept: Callable[[Any], bool], form: str = "in_text") -> Program:
         """The same with every operation made of several ufuncs written out, but those `kept`."""
 
         def is_left(function: Any) -> bool:
@@ -72,15 +77,17 @@ class Program:
             return self
         recorder = Recorder(self.inputs)
         tracers = [Tracer(recorder, number) for number in range(len(self.inputs))]
-        values = replay(self, tracers, lambda f: f if is_left(f) else f.in_ufuncs)
+        forms = {f: f if is_left(f) else getattr(f, form) for f, _ in self.operations}
+        values = replay(self, tracers, forms.__getitem__)
         program = recorder.program(output_number(recorder, value) for value in values)
-        return program.written_out(kept)  # what was written out may be made of others
+        return program.written_out(kept, form)  # what was written out may be made of others
 
     def run(self, columns: Mapping[str, Any]) -> list[np.ndarray]:
         """Replay the program on columns (1-d arrays of one length, or numbers for all rows).
 
         Gives an array of that length for each output; of length 1 where all inputs are numbers.
-        The bits are those of the engine itself on the same arrays.  Raises KeyError for a
+        The bits are those of one walk of the engine on the same arrays, which is not repeated
+        where it left the range of numbers (see ``dezero.sweep.Rescaled``).  Raises KeyError for a
         missing column and ValueError for columns of different lengths.
         """
         arrays = [np.asarray(columns[name], dtype=np.float64) for name in self.inputs]

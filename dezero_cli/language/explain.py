@@ -37,8 +37,19 @@ def explanation(expression: Expression, values: Mapping[str, np.ndarray]) -> str
         for operand in result.creator.inputs:
             if operand.grad is not None and not np.isfinite(operand.grad).all():
                 subject = f"the derivative of {expression.text[operation.start : operation.end]}"
-                return _note(subject, operand.grad, expression, operation, values)
+                beyond = _overflows(result)
+                return _note(subject, operand.grad, expression, operation, values, beyond)
     return None
+
+
+def _overflows(result: Variable) -> bool:
+    """Whether the derivative of an operation is too large for a float64, rather than infinite."""
+    kinds: list[str] = []
+    gradient = np.asarray(result.grad)[()]
+    with np.errstate(all="ignore", over="call", call=lambda kind, flag: kinds.append(kind)):
+        assert result.creator is not None
+        result.creator.backward(gradient)
+    return bool(kinds)
 
 
 GIVE_E = "e=VALUE gives it another value"
@@ -79,8 +90,9 @@ def _note(
     expression: Expression,
     operation: Apply,
     values: Mapping[str, np.ndarray],
+    beyond: bool = False,
 ) -> str:
-    """``note: SUBJECT is -inf at x = 0.0 (column 5)``."""
+    """``note: SUBJECT is -inf at x = 0.0 (column 5)``, or that it is beyond a float64's range."""
     index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0]) if np.ndim(array) else ()
     where = []
     for name in parse(expression.text[operation.start : operation.end]).names:
@@ -91,4 +103,5 @@ def _note(
             if np.ndim(at) == 0:
                 where.append(f"{name}{shown} = {number_text(float(at))}")
     place = f" at {', '.join(where)}" if where else ""
-    return f"note: {subject} is {_first(array)}{place} (column {operation.start + 1})"
+    found = "is too large for a float64" if beyond else f"is {_first(array)}"
+    return f"note: {subject} {found}{place} (column {operation.start + 1})"

@@ -300,8 +300,6 @@ def errors_of_two(name, count, seed=1):
                 noise = digit(true) + sum(
                     abs(value(differentiate(terms, i), *exact)) * digit(at[i]) for i in (0, 1)
                 )
-                if name == "pow":  # y - 1 is rounded
-                    noise += digit(true) * abs(mpmath.log(exact[0]))
                 yield error(got[order - 1], true, noise), order, (*at, path), got[order - 1], true
                 if order < ORDERS:
                     terms = differentiate(terms, path[order])
