@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy import float64
 
-from dezero.graph import ARRAY_FUNCTIONS, UFUNCS, Operand, Variable
+from dezero.graph import ARRAY_FUNCTIONS, UFUNCS, Operand, Variable, constant
 from dezero.rule import Rule, composed, flat
 
 
@@ -220,6 +220,27 @@ def rpow(x: Any, c: Any) -> Variable:
 def square(x: Any) -> Variable:
     """x*x."""
     return Pow(2)(x)
+
+
+def without(product: Operand, y: Operand, depth: int = 4) -> Operand:
+    """A recorded product without its factor y; None where it is not found a few steps down.
+
+    A length y has the derivative x/y, which has none itself at the origin; but that of y**2 is
+    2*y*x/y, and 2*x without the factor.  Gradients that are numbers have no factors to be seen.
+    """
+    creator = product.creator if isinstance(product, Variable) else None
+    if depth == 0 or creator is None:
+        return None
+    if type(creator) is Mul:
+        for x, other in zip(creator.inputs, creator.inputs[::-1]):
+            rest = constant(1.0) if x is y else without(x, y, depth - 1)
+            if rest is not None:
+                return other * rest
+    if type(creator) is Add:
+        rests = [without(x, y, depth - 1) for x in creator.inputs]
+        if rests[0] is not None and rests[1] is not None:
+            return rests[0] + rests[1]
+    return None
 
 
 UFUNCS |= {

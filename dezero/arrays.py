@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dezero.arithmetic import without
 from dezero.graph import ARRAY_FUNCTIONS, UFUNCS, Operand, Variable, as_operand, constant
 from dezero.rule import Rule, flat
 from dezero.sweep import fit
@@ -118,6 +119,9 @@ class Norm(Reduction):
         kept = _kept(x.shape, self.axis)
         direction = Direction(self.axis)
         unit = direction if isinstance(gy, Variable) else direction.forward
+        rest = without(gy, y)
+        if rest is not None:
+            return np.reshape(rest, kept) * x
         return np.reshape(gy, kept) * unit(x, np.reshape(y, kept))
 
     partials = (gradient,)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy import float64
 
-from dezero.arithmetic import pow
+from dezero.arithmetic import pow, without
 from dezero.arrays import (  # noqa: F401, all functions are reached through this module
     broadcast_to,
     dot,
@@ -143,6 +143,12 @@ def _within(d: Operand, y: Operand) -> Operand:
 
 _inside = _derived("inside", _within, lambda _, gy, y, d, value: gy, flat)
 
+
+def _bell(x: Operand) -> Operand:
+    """1/(1 + x**2) but for x beyond 1e154, whose powers are lost anyway where this is used."""
+    return 1.0 / (1.0 + x * x)
+
+
 _sech2 = _derived(
     "sech2",
     lambda x: 1.0 / (c := np.cosh(x)) / c,
@@ -153,10 +159,20 @@ _arcsin_slope = _derived(
     lambda x: 1.0 / np.sqrt((1.0 - x) * (1.0 + x)),
     lambda _, gy, y, x: gy * (x * y * (y * y)),
 )
-_arctan_slope = _derived(
+_arctan_slope: Callable[..., Operand] = _derived(
     "arctan_slope",
     lambda x: 1.0 / (r := np.hypot(1.0, x)) / r,
-    lambda _, gy, y, x: gy * (-2.0 * (x * y) * y),
+    lambda _, gy, y, x: gy * _arctan_bend(x),
+)
+_arctan_bend: Callable[..., Operand] = _derived(
+    "arctan_bend",
+    lambda x: -2.0 * (x * (d := _bell(x))) * d,
+    lambda _, gy, y, x: gy * _arctan_third(x),
+)
+_arctan_third: Callable[..., Operand] = _derived(
+    "arctan_third",
+    lambda x: (2.0 * (d := _bell(x))) * (3.0 * np.square(x * d) - np.square(d)),
+    lambda _, gy, y, x: gy * (24.0 * (x * (d := _bell(x))) * ((d - x * (x * d)) * (d * d))),
 )
 _arcsinh_slope: Callable[..., Operand] = _derived(
     "arcsinh_slope",
@@ -166,8 +182,14 @@ _arcsinh_slope: Callable[..., Operand] = _derived(
 _arcsinh_bend: Callable[..., Operand] = _derived(
     "arcsinh_bend",
     lambda x: -(x * (d := 1.0 / np.hypot(1.0, x))) * (d * d),
+    lambda _, gy, y, x: gy * _arcsinh_third(x),
+)
+_arcsinh_third: Callable[..., Operand] = _derived(
+    "arcsinh_third",
+    lambda x: (2.0 * np.square(x * (d := _arcsinh_slope(x))) - (q := _bell(x))) * (q * d),
     lambda _, gy, y, x: (
-        gy * ((2.0 * np.square(x * (d := _arcsinh_slope(x))) - np.square(d)) * d * d * d)
+        gy
+        * (3.0 * (t := x * _arcsinh_slope(x)) * ((3.0 * (q := _bell(x)) - 2.0 * t * t) * (q * q)))
     ),
 )
 _arccosh_slope = _derived(
@@ -184,7 +206,7 @@ _arctanh_slope = _derived(
 _cbrt_slope = _derived(
     "cbrt_slope",
     lambda x: 1.0 / (3.0 * np.square(np.cbrt(x))),
-    lambda _, gy, y, x: gy * (y / x * (-2.0 / 3.0)),
+    lambda _, gy, y, x: gy * (y * (-2.0 / 3.0) / x),
 )
 _sigmoid_slope = _derived(
     "sigmoid_slope",
@@ -197,7 +219,46 @@ _difference = _derived(
     lambda _, gy, y, a, b: gy * (2.0 * a),
     lambda _, gy, y, a, b: gy * (-2.0 * b),
 )
-# Of the point (a, b) at the distance r, which is given: a/r**2, a/r, b**2/r**3 and -a*b/r**3.
+
+
+# Of the point (a, b) at the distance r, which is given.  Parts of r come one by one, so that only a
+# result that leaves the range of numbers does.
+def _round(
+    name: str,
+    of: Callable[[Operand, Operand, Operand], Operand],
+    by_a: Callable[[Operand, Operand, Operand], Operand],
+    by_b: Callable[[Operand, Operand, Operand], Operand],
+) -> Callable[..., Operand]:
+    """A function of a/r, b/r and r, which is 0 at the origin, and its derivatives by a and b."""
+    return _derived(
+        name,
+        lambda a, b, r: np.where(r == 0.0, 0.0, of(a / r, b / r, r)),
+        lambda _, gy, y, a, b, r: gy * by_a(a, b, r),
+        lambda _, gy, y, a, b, r: gy * by_b(a, b, r),
+        flat,
+    )
+
+
+def _at(of: Callable[[Operand, Operand, Operand], Operand]) -> Callable[..., Operand]:
+    """A function of a/r, b/r and r as one of a, b and r, which is 0 at the origin."""
+    return lambda a, b, r: np.where(r == 0.0, 0.0, of(a / r, b / r, r))
+
+
+def _turned(of: Callable[..., Operand]) -> Callable[..., Operand]:
+    """The same with a and b exchanged."""
+    return lambda a, b, r: of(b, a, r)
+
+
+def _radial(
+    gy: Operand, y: Operand, x: Operand, unit: Callable[..., Operand], *others: Operand
+) -> Operand:
+    """The gradient for x of a length y, where `unit` gives x/y; that of y**2 has a bend at 0."""
+    rest = without(gy, y)
+    return gy * unit(x, *others) if rest is None else rest * x
+
+
+# a/r**2, and of hypot: the slope a/r, then b**2/r**3, -a*b/r**3, -3*a*b**2/r**5 and
+# b*(2*a**2 - b**2)/r**5.
 _inversion: Callable[..., Operand] = _derived(
     "inversion",
     lambda a, b, r: a / r / r,
@@ -205,27 +266,24 @@ _inversion: Callable[..., Operand] = _derived(
     lambda _, gy, y, a, b, r: gy * (-2.0 * y * _inversion(b, a, r)),
     flat,
 )
-_cosine: Callable[..., Operand] = _derived(
-    "cosine",
-    lambda a, b, r: np.where(r == 0.0, 0.0, a / r),
-    lambda _, gy, y, a, b, r: gy * _bend(a, b, r),
-    lambda _, gy, y, a, b, r: gy * np.where(r == 0.0, 0.0, -y * _cosine(b, a, r) / r),
-    flat,
+_mixed_fourth = _at(lambda c, s, r: 3.0 * (c * s) * (3.0 * (s * s) - 2.0 * (c * c)) / r / r / r)
+_bend_by_a = _round(
+    "bend_by_a",
+    lambda c, s, r: -3.0 * c * (s / r) * (s / r),
+    _at(lambda c, s, r: (q := s / r / np.sqrt(r)) * (3.0 * (4.0 * (c * c) - s * s) * q)),
+    _mixed_fourth,
 )
-_bend: Callable[..., Operand] = _derived(
-    "bend",
-    lambda a, b, r: np.where(r == 0.0, 0.0, np.square(b / r / np.sqrt(r))),
-    lambda _, gy, y, a, b, r: gy * (-3.0 * _cosine(a, b, r) * (q := _inversion(b, a, r)) * q),
-    lambda _, gy, y, a, b, r: (
-        gy
-        * (
-            _inversion(b, a, r)
-            * (2.0 * np.square(_cosine(a, b, r)) - np.square(_cosine(b, a, r)))
-            / r
-        )
+_bend_by_b = _round(
+    "bend_by_b",
+    lambda c, s, r: s / r * (2.0 * (c * c) - s * s) / r,
+    _mixed_fourth,
+    _at(
+        lambda c, s, r: (2.0 * (k := c * c) * k - 11.0 * k * (m := s * s) + 2.0 * m * m) / r / r / r
     ),
-    flat,
 )
+_bend = _round("bend", lambda c, s, r: np.square(s / np.sqrt(r)), _bend_by_a, _bend_by_b)
+_shear = _round("shear", lambda c, s, r: -(c * s) / r, _bend_by_b, _turned(_bend_by_b))
+_cosine = _round("cosine", lambda c, s, r: c, _bend, _shear)
 
 # ---------------------------------------------------------------------- exponentials and powers
 LN2 = float(np.log(2.0))
@@ -265,8 +323,8 @@ arctan2 = _binary(
 hypot = _binary(
     np.hypot,
     "sqrt(x**2 + y**2) without overflow; its gradient at the origin is 0.",
-    lambda _, gy, y, x0, x1: gy * _cosine(x0, x1, y),
-    lambda _, gy, y, x0, x1: gy * _cosine(x1, x0, y),
+    lambda _, gy, y, x0, x1: _radial(gy, y, x0, _cosine, x1, y),
+    lambda _, gy, y, x0, x1: _radial(gy, y, x1, _cosine, x0, y),
 )
 
 # ----------------------------------------------------------------------------------- hyperbolics
@@ -308,7 +366,7 @@ def _tied(alone: Operand, gy: Operand, y: Operand) -> Operand:
 abs = _unary(
     np.absolute,
     "Absolute value; its derivative at 0 is 0.",
-    lambda _, gy, y, x: gy * np.sign(x),
+    lambda _, gy, y, x: _radial(gy, y, x, np.sign),
     name="abs",
 )
 sign = _unary(np.sign, "-1, 0 or 1; flat.", flat)
