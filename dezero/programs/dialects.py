@@ -28,6 +28,8 @@ class C(Code):
         "minimum": "(isnan({a}) || {a} < {b} ? {a} : {b})",
         "maximum": "(isnan({a}) || {a} > {b} ? {a} : {b})",
         "sign": "(isnan({a}) ? {a} : ({a} > 0.0) - ({a} < 0.0))",
+        "remainder": "copysign(fmod({a}, {b}) + "
+        "(fmod({a}, {b}) != 0.0 && (fmod({a}, {b}) < 0.0) != (({b}) < 0.0) ? {b} : 0.0), {b})",
     }
     infinity, nan = "INFINITY", "NAN"
     reserved = frozenset(
@@ -66,6 +68,12 @@ class JavaScript(Code):
         "minimum": "Math.min",
         "maximum": "Math.max",
         "sign": "Math.sign",
+        "rint": "(Math.abs({a}) < 4503599627370496 ? "
+        "Math.sign({a})*(Math.abs({a}) + 4503599627370496 - 4503599627370496) : {a})",
+        "fmod": "(({a}) % ({b}))",
+        "copysign": "(Math.abs({a})*(({b}) < 0 || 1/({b}) < 0 ? -1 : 1))",
+        "remainder": "((({a}) % ({b})) + "
+        "(({a}) % ({b}) !== 0 && (({a}) % ({b}) < 0) !== (({b}) < 0) ? ({b}) : 0))",
     }
     power_call = "Math.pow"
     infinity, nan = "Infinity", "NaN"
@@ -89,7 +97,7 @@ class JavaScript(Code):
 class NumPy(Code):
     """A Python function on NumPy arrays that returns the outputs as a tuple."""
 
-    calls = {name: f"np.{name}" for name in [*_C_CALLS, "minimum", "maximum", "sign"]}
+    calls = {name: f"np.{name}" for name in [*_C_CALLS, "minimum", "maximum", "sign", "remainder"]}
     power_call = "np.power"
     infinity, nan = "np.inf", "np.nan"
     reserved = frozenset({*keyword.kwlist, "np", "f"})
@@ -114,6 +122,13 @@ class SQL(Code):
         "log": "ln",
         "power": "power",
         "sign": "sign",
+        "trunc": "trunc",
+        "rint": "(CASE WHEN abs({a}) < 4503599627370496e0 THEN sign({a})*((abs({a}) + "
+        "4503599627370496e0) - 4503599627370496e0) ELSE {a} END)",
+        "fmod": "mod({a}, {b})",
+        "copysign": "(CASE WHEN ({b}) < 0.0 THEN -abs({a}) ELSE abs({a}) END)",
+        "remainder": "(mod({a}, {b}) + (CASE WHEN mod({a}, {b}) <> 0.0 AND "
+        "(mod({a}, {b}) < 0.0) <> (({b}) < 0.0) THEN {b} ELSE 0.0 END))",
         "exp2": "power(2.0, {a})",
         # a third is rounded, which a step of Newton's mends
         "cbrt": "(CASE WHEN abs({a}) BETWEEN 1e-300 AND 1e300 THEN sign({a})*(2.0*"

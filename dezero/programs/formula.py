@@ -199,7 +199,7 @@ class Printer:
 
     def call(self, term: CallTerm) -> tuple[Rope, int]:
         """f(a, b)."""
-        name = "abs" if term.function == "absolute" else term.function.strip("_")
+        name = _CALLED.get(term.function, term.function.strip("_"))
         return (name, "(", self.arguments(term.arguments), ")"), ATOM
 
     def arguments(self, numbers: Iterable[int]) -> Rope:
@@ -219,6 +219,8 @@ _WRITERS: dict[type, Callable[[Any, Any], tuple[Rope, int]]] = {
 }
 
 
+_CALLED = {"absolute": "abs", "rint": "round", "remainder": "mod"}
+"""What the language calls a ufunc, where that is not NumPy's name."""
 _NAMED = {math.pi: "pi", math.e: "e"}
 
 

@@ -33,6 +33,8 @@ _CALLS = {
     "log": "\\ln",
     "minimum": "\\min",
     "maximum": "\\max",
+    "remainder": "\\operatorname{mod}",
+    "rint": "\\operatorname{round}",
 }
 _ENCLOSING = {
     "sqrt": ("\\sqrt{", "}"),

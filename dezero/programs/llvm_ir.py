@@ -31,7 +31,7 @@ SCRATCH = 1 << 16
 
 ARITHMETIC = {np.add: "fadd", np.subtract: "fsub", np.multiply: "fmul", np.divide: "fdiv"}
 CONDITIONS = {relation.ufunc: relation.llvm for relation in RELATIONS}
-INTRINSICS = {np.absolute, np.sqrt, np.floor, np.ceil}
+INTRINSICS = {np.absolute, np.sqrt, np.floor, np.ceil, np.trunc, np.rint, np.copysign}
 """The functions that LLVM has itself, under C's names."""
 
 ELEMENTARY = {ufunc: name for ufunc, name in C_NAMES.items() if ufunc not in INTRINSICS}
@@ -299,7 +299,7 @@ exit:
         if function in ARITHMETIC:
             return self._emit(f"{ARITHMETIC[function]} {self.vector} {xs[0]}, {xs[1]}")
         if function in INTRINSICS:
-            return self._intrinsic(C_NAMES[function], xs[0])
+            return self._intrinsic(C_NAMES[function], *xs)
         if function in ELEMENTARY:
             return self._call(ELEMENTARY[function], xs)
         special = _SPECIAL.get(function)
@@ -320,10 +320,12 @@ exit:
     def _divide(self, x0: str, x1: str) -> str:
         return self._emit(f"fdiv {self.vector} {x0}, {x1}")
 
-    def _intrinsic(self, operation: str, x: str) -> str:
+    def _intrinsic(self, operation: str, *xs: str) -> str:
         name = f"llvm.{operation}.v{self.machine.lanes}f64"
-        self.declarations[name] = f"declare {self.vector} @{name}({self.vector})"
-        return self._emit(f"call {self.vector} @{name}({self.vector} {x})")
+        kinds = ", ".join([self.vector] * len(xs))
+        self.declarations[name] = f"declare {self.vector} @{name}({kinds})"
+        arguments = ", ".join(f"{self.vector} {x}" for x in xs)
+        return self._emit(f"call {self.vector} @{name}({arguments})")
 
     def _negative(self, x: str) -> str:
         return self._emit(f"fneg {self.vector} {x}")
@@ -338,6 +340,17 @@ exit:
         """As NumPy has it: the second of two equals (0.0 and -0.0), and nan where either is."""
         chosen = self._select(self._compare(condition, x0, x1), x0, x1)
         return self._select(self._compare("uno", x0, x0), x0, chosen)
+
+    def _remainder(self, x: str, y: str) -> str:
+        """As NumPy has it: that of fmod, moved to the sign of y."""
+        rest = self._call("fmod", [x, y])
+        zero = self._constant(0.0)
+        below, negative = self._compare("olt", rest, zero), self._compare("olt", y, zero)
+        kind = f"<{self.machine.lanes} x i1>"
+        apart = self._emit(f"xor {kind} {below}, {negative}")
+        moved = self._select(apart, self._emit(f"fadd {self.vector} {rest}, {y}"), rest)
+        signed = self._intrinsic("copysign", zero, y)
+        return self._select(self._compare("oeq", rest, zero), signed, moved)
 
     def _sign(self, x: str) -> str:
         """-1, 0 or 1; the sign of nan is nan, that of -0.0 is 0.0."""
@@ -407,4 +420,5 @@ _SPECIAL: dict[Callable[..., Any], Callable[..., str]] = {
     np.minimum: _Segment._minimum,
     np.maximum: _Segment._maximum,
     np.sign: _Segment._sign,
+    np.remainder: _Segment._remainder,
 }

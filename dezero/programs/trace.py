@@ -60,15 +60,20 @@ class Program:
     @cached_property
     def lowered(self) -> Program:
         """The same in ufuncs and ``numpy.where`` alone, as everything but a derivative needs it."""
-        return self.written_out(lambda _: False, "in_ufuncs")
+        return self.written_out(lambda _: False, lambda f: f.in_ufuncs)
 
     @cached_property
     def readable(self) -> Program:
         """The same as formulas and code have it: an operation that has a form to read takes it."""
-        return self.written_out(lambda _: False, "in_text")
+        return self.written_out(lambda _: False)
 
-    def written_out(self, kept: Callable[[Any], bool], form: str = "in_text") -> Program:
-        """The same with every operation made of several ufuncs written out, but those `kept`."""
+    def written_out(
+        self, kept: Callable[[Any], bool], form: Callable[[Any], Any] = lambda f: f.in_text
+    ) -> Program:
+        """The same with every operation made of several ufuncs written out, but those `kept`.
+
+        `form` gives what is written for an operation.
+        """
 
         def is_left(function: Any) -> bool:
             return not hasattr(function, "in_ufuncs") or kept(function)
@@ -77,7 +82,7 @@ class Program:
             return self
         recorder = Recorder(self.inputs)
         tracers = [Tracer(recorder, number) for number in range(len(self.inputs))]
-        forms = {f: f if is_left(f) else getattr(f, form) for f, _ in self.operations}
+        forms = {f: f if is_left(f) else form(f) for f, _ in self.operations}
         values = replay(self, tracers, forms.__getitem__)
         program = recorder.program(output_number(recorder, value) for value in values)
         return program.written_out(kept, form)  # what was written out may be made of others

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import numpy
 
 from dezero import Variable, constant
-from dezero.functions import CONSTANTS, FUNCTIONS
+from dezero.functions import CONSTANTS, ELEMENTWISE, FUNCTIONS
 from dezero_cli.language import diagnosis
 from dezero_cli.language.spelling import NAME
 
@@ -30,9 +30,7 @@ OPERATORS: Final[Mapping[str, Callable[..., Any]]] = {
 }
 """The function for each rule of the grammar that stands for an operator of two operands."""
 
-_ELEMENTWISE: Final = {known.function for known in FUNCTIONS.values() if known.elementwise} | (
-    {operator.neg, *OPERATORS.values()} - {operator.matmul}
-)
+_ELEMENTWISE: Final = ELEMENTWISE | {operator.neg, *OPERATORS.values()} - {operator.matmul}
 
 _POWERS: Final = {operator.pow, FUNCTIONS["pow"].function}
 """The operator and the function that take a base, then an exponent."""
