@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dezero.graph import ARRAY_FUNCTIONS, CONSTANT, UFUNCS, Operand, Variable
-from dezero.names import CONSTANTS, RELATIONS, Relation
+from dezero.names import RELATIONS, Relation
 from dezero.rows import Choice, binary, kept, nothing, rule_of, tied, unary
 from dezero.rule import Partial, Rule, composed, flat
 from dezero.trigonometry import hypot, radial
@@ -43,34 +43,42 @@ def _clip(x: Operand, low: Operand, high: Operand) -> Operand:
 
 
 class Clip(Rule):
-    """x between constant bounds; at a bound the gradient is 0."""
+    """x between bounds that are numbers; at a bound the gradient is 0."""
 
     forward = staticmethod(_clip)
-
+    choices = (
+        lambda x, low, high: ((x <= low) + (x >= high)) == 0.0,
+        lambda x, low, high: (x < low) * (low < high),
+        lambda x, low, high: np.maximum(x, low) > high,
+    )
     partials = (
-        lambda self, gy, y, x, low, high: kept(((x <= low) + (x >= high)) == 0.0, gy + nothing(y)),
-        flat,
-        flat,
+        lambda self, gy, y, x, low, high: kept(Clip.choices[0](x, low, high), gy + nothing(y)),
+        lambda self, gy, y, x, low, high: kept(Clip.choices[1](x, low, high), gy),
+        lambda self, gy, y, x, low, high: kept(Clip.choices[2](x, low, high), gy),
     )
     selects = True
-    choices = (lambda x, low, high: ((x <= low) + (x >= high)) == 0.0, None, None)
 
 
-def clip(x: Any, low: Any, high: Any) -> Variable:
-    """min(max(x, low), high); at a bound that is a plain number the gradient for x is 0."""
-    if _is_input(low):
+def clip(x: Any, low: Any, high: Any, inputs: tuple[bool, bool] | None = None) -> Variable:
+    """min(max(x, low), high); at a bound that is a plain number the gradient for x is 0.
+
+    At a bound that is an input the gradient is shared in halves, as that of `max` and `min` is.
+    `inputs` says of either bound whether it is one (default: whether it takes a gradient).
+    """
+    if inputs is None:
+        low_varies, high_varies = map(_takes_gradient, (low, high))
+    else:
+        low_varies, high_varies = inputs
+    if low_varies:
         inner = maximum(x, low)
-        return minimum(inner, high) if _is_input(high) else Clip()(inner, -np.inf, high)
-    if _is_input(high):
+        return minimum(inner, high) if high_varies else Clip()(inner, -np.inf, high)
+    if high_varies:
         return minimum(Clip()(x, low, np.inf), high)
     return Clip()(x, low, high)
 
 
-def _is_input(bound: Any) -> bool:
-    """Whether a bound varies; a constant under an input's name is one that takes no gradient."""
-    if not isinstance(bound, Variable) or bound.generation != CONSTANT:
-        return isinstance(bound, Variable)
-    return bound.name is not None and bound.name.isidentifier() and bound.name not in CONSTANTS
+def _takes_gradient(x: Any) -> bool:
+    return isinstance(x, Variable) and x.generation != CONSTANT
 
 
 class Where(Rule):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import numpy
@@ -31,6 +32,8 @@ OPERATORS: Final[Mapping[str, Callable[..., Any]]] = {
 """The function for each rule of the grammar that stands for an operator of two operands."""
 
 _ELEMENTWISE: Final = ELEMENTWISE | {operator.neg, *OPERATORS.values()} - {operator.matmul}
+
+_CLIP: Final = FUNCTIONS["clip"].function
 
 _POWERS: Final = {operator.pow, FUNCTIONS["pow"].function}
 """The operator and the function that take a base, then an exponent."""
@@ -75,12 +78,13 @@ class Expression:
     postfix order.
     """
 
-    __slots__ = ("places", "steps", "text")
+    __slots__ = ("_bounds", "places", "steps", "text")
 
     def __init__(self, text: str, places: Mapping[str, int], steps: Steps) -> None:
         self.text = text
         self.places = places
         self.steps = steps
+        self._bounds: dict[Apply, tuple[frozenset[str], ...]] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -153,7 +157,10 @@ class Expression:
                         else:
                             operands = stack[-arity:]
                             del stack[-arity:]
-                            stack.append(step.function(*operands))
+                            function = step.function
+                            if function is _CLIP:
+                                function = partial(_CLIP, inputs=self._vary(step, values))
+                            stack.append(function(*operands))
                         if keep is not None:
                             keep.append((step, stack[-1]))
                     elif type(step) is Load:
@@ -165,6 +172,28 @@ class Expression:
         except (ArithmeticError, IndexError, TypeError, ValueError) as error:
             raise diagnosis.refused_operation(self.text, step, error) from error
         return stack[0]  # type: ignore[no-any-return]
+
+    def _vary(self, clip: Apply, values: Mapping[str, Variable]) -> tuple[bool, bool]:
+        """Whether either bound of a call of `clip` is made of inputs, whatever is asked for."""
+        if self._bounds is None:
+            self._bounds = self._names_in_bounds()
+        low, high = (not names.isdisjoint(values) for names in self._bounds[clip])
+        return low, high
+
+    def _names_in_bounds(self) -> dict[Apply, tuple[frozenset[str], ...]]:
+        """The names in the bounds of each call of `clip`."""
+        found = {}
+        stack: list[frozenset[str]] = []
+        for step in self.steps:
+            if type(step) is not Apply:
+                stack.append(frozenset((step.name,)) if type(step) is Load else frozenset())
+                continue
+            operands = stack[len(stack) - step.arity :]
+            del stack[len(stack) - step.arity :]
+            if step.function is _CLIP:
+                found[step] = tuple(operands[1:])
+            stack.append(frozenset().union(*operands))
+        return found
 
     def _value(self, name: str, values: Mapping[str, Variable]) -> Variable:
         if name in values:

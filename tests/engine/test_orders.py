@@ -15,6 +15,7 @@ from mpmath import mpf
 
 from dezero import Variable
 from dezero import functions as F
+from dezero.calculus import hessian
 
 POINTS = int(os.environ.get("DEZERO_LAWS", "100"))
 ORDERS = 4
@@ -424,3 +425,63 @@ def test_four_orders_over_the_whole_range(name):
     errors = errors_of_one if name in ONE else errors_of_two
     wrong = [found for found in errors(name, POINTS) if not found[0] <= LIMIT]
     assert wrong == []
+
+
+def test_four_orders_of_literal_powers():
+    """Exponents of which 1 is taken with a rounding, and others; 0.1 is its own float64."""
+    chance = random.Random(1)
+    wrong = []
+    for _ in range(POINTS):
+        x = abs(magnitude(chance))
+        c = chance.choice((0.1, 1 / 3, -0.1, -1.7, 0.5, 2.7, 1e-20, chance.uniform(-3, 3)))
+        if x == 0 or not all(abs((c - k) * math.log(x)) < 700 for k in (0, ORDERS + 1)):
+            continue
+        series = raised([mpf(x), mpf(1), *[mpf(0)] * ORDERS], mpf(c))
+        got = derivatives(lambda x, c=c: x**c, [x], [0] * ORDERS)
+        for order in range(1, ORDERS + 1):
+            true, beyond = (series[n] * math.factorial(n) for n in (order, order + 1))
+            far = error(got[order - 1], true, digit(true) + abs(beyond) * digit(x))
+            if not far <= LIMIT:
+                wrong.append((far, x, c, order, got[order - 1], true))
+    assert wrong == []
+
+
+def test_edges_of_literal_powers():
+    for x, slope in ((0.0, math.inf), (-0.0, math.inf), (math.inf, 0.0)):
+        for at in (x, np.array([x, 2.0])):
+            assert np.ravel(derivative(lambda x: x**0.1, at))[0] == slope
+    assert np.isnan(derivative(lambda x: x**0.1, -1.0))
+
+
+def derivative(function, at):
+    x = Variable(np.array(at))
+    function(x).backward()
+    return x.grad
+
+
+SQUARED = {
+    "hypot": lambda x, y: F.hypot(x, y) ** 2,
+    "norm": lambda x, y: F.norm(x * np.array([1.0, 0.0]) + y * np.array([0.0, 1.0])) ** 2,
+    "abs": lambda x, y: F.abs(x) ** 2 + y * y,
+    "a product": lambda x, y: (lambda r: r * r)(F.hypot(x, y)),
+}
+
+
+@pytest.mark.parametrize("name", SQUARED)
+@pytest.mark.parametrize("at", [(0.0, 0.0), (0.0, 2.0), (-3.0, 0.0), (1e-170, 1e-170), (0.3, -4.0)])
+def test_the_square_of_a_length_has_its_bend_at_the_origin_too(name, at):
+    outer = {
+        "itself": (lambda u: u, lambda s: (1.0, 0.0)),
+        "a multiple": (lambda u: -3 * u / 2, lambda s: (-1.5, 0.0)),
+        "a bell": (lambda u: F.exp(-u), lambda s: (-math.exp(-s), math.exp(-s))),
+        "a logarithm": (lambda u: F.log1p(u), lambda s: (1 / (1 + s), -1 / (1 + s) ** 2)),
+    }
+    x, y = at
+    for function, slopes in outer.values():
+        first, second = slopes(x * x + y * y)
+        found = hessian(lambda x, y, f=function: f(SQUARED[name](x, y)))(x, y)
+        true = [
+            [2 * first + 4 * x * x * second, 4 * x * y * second],
+            [4 * x * y * second, 2 * first + 4 * y * y * second],
+        ]
+        assert np.allclose(found, true, rtol=1e-13, atol=1e-15)
