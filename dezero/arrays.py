@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy import float64
 
+from dezero.arithmetic import without
 from dezero.distance import distance
 from dezero.graph import ARRAY_FUNCTIONS, UFUNCS, Operand, Variable, as_operand, constant
 from dezero.rule import Rule, flat
@@ -122,6 +123,9 @@ class Norm(Reduction):
         kept = _kept(x.shape, self.axis)
         direction = Direction(self.axis)
         unit = direction if isinstance(gy, Variable) else direction.forward
+        rest = without(gy, y)
+        if rest is not None:
+            return np.reshape(rest, kept) * x
         return np.reshape(gy, kept) * unit(x, np.reshape(y, kept))
 
     partials = (gradient,)

@@ -384,6 +384,8 @@ class Function:
     """Whether an element of the output comes from the inputs' elements at that place alone."""
     moves = False
     """Whether the operation only moves, repeats or adds up elements."""
+    linear = False
+    """Whether its gradients are known to be in proportion to those of its outputs."""
 
     def __call__(self, *inputs: Any) -> Any:
         """Apply the operation to Variables, arrays or numbers."""

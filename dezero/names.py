@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,20 @@ class Known:
 
     `parameters` are the names of its values, which are Variables; `keywords` what a call may give
     by name besides, as whole numbers.  `elementwise` says whether it works element by element, so
-    that many evaluations may share one call.  `pair` is what a call with two values means, where
-    `function` takes another number of them.
+    that many evaluations may share one call.  `others` are what calls with other numbers of values
+    mean, by that number, and `several` is what a call with any number from two means; those work
+    element by element.
     """
 
-    __slots__ = ("aliases", "elementwise", "function", "keywords", "pair", "parameters")
+    __slots__ = (
+        "aliases",
+        "elementwise",
+        "function",
+        "keywords",
+        "others",
+        "parameters",
+        "several",
+    )
 
     def __init__(  # written out: to import dataclasses takes a third of the engine's own time
         self,
@@ -29,14 +39,16 @@ class Known:
         keywords: tuple[str, ...] = (),
         aliases: tuple[str, ...] = (),
         elementwise: bool = True,
-        pair: Callable[..., Variable] | None = None,
+        others: Mapping[int, Callable[..., Variable]] = MappingProxyType({}),
+        several: Callable[..., Variable] | None = None,
     ) -> None:
         self.function = function
         self.parameters = parameters
         self.keywords = keywords
         self.aliases = aliases
         self.elementwise = elementwise
-        self.pair = pair
+        self.others = others
+        self.several = several
 
     @property
     def name(self) -> str:
@@ -50,15 +62,23 @@ class Known:
 
     @property
     def arities(self) -> tuple[int, ...]:
-        """How many values a call may have."""
-        return (len(self.parameters),) if self.pair is None else (len(self.parameters), 2)
+        """How many values a call may have; one of `several` may have any number more."""
+        return tuple(sorted({len(self.parameters), *self.others}))
 
     def form(self, arity: int) -> Callable[..., Variable] | None:
         """What a call with `arity` values means; None where it may not have so many."""
         if arity == len(self.parameters):
             return self.function
-        return self.pair if arity == 2 else None
+        return self.others.get(arity) or (self.several if arity > 1 else None)
 
+
+CONSTANTS: dict[str, float] = {
+    "pi": float(np.pi),
+    "e": float(np.e),
+    "inf": float(np.inf),
+    "nan": float(np.nan),
+}
+"""Names with a value of their own, unless the user gives them another."""
 
 C_NAMES: dict[np.ufunc, str] = {
     np.absolute: "fabs",
@@ -88,6 +108,10 @@ C_NAMES: dict[np.ufunc, str] = {
     np.arctanh: "atanh",
     np.floor: "floor",
     np.ceil: "ceil",
+    np.trunc: "trunc",
+    np.rint: "rint",
+    np.fmod: "fmod",
+    np.copysign: "copysign",
 }
 """NumPy's ufuncs that C has too; machine code calls them, other languages note what differs."""
 

@@ -36,6 +36,7 @@ class Rule(Function):
 
     __slots__ = ("operands",)
     elementwise = True
+    linear = True
     operands: list[Operand]
     partials: tuple[Partial, ...] = ()
     choices: tuple[Callable[..., Operand] | None, ...] = ()
@@ -113,12 +114,14 @@ def flat(*_: Operand) -> None:
     """The partial of an operation that is flat wherever it has a gradient: nothing is sent."""
 
 
-def composed(forward: Callable[..., Operand]) -> Callable[..., Operand]:
+def composed(
+    forward: Callable[..., Operand], in_text: Callable[..., Operand] | None = None
+) -> Callable[..., Operand]:
     """A forward made of several ufuncs, as one operation on whatever is no plain array.
 
     A Variable runs the rule (see ``ARRAY_FUNCTIONS``) and a tracer records the operation as one,
     so that a program that is differentiated again uses the rule and not the ufuncs;
-    ``in_ufuncs`` is the forward itself.
+    ``in_ufuncs`` is the forward itself, ``in_text`` what formulas and code have in its place.
     """
 
     @wraps(forward)
@@ -130,6 +133,7 @@ def composed(forward: Callable[..., Operand]) -> Callable[..., Operand]:
         return forward(*operands)
 
     whole.in_ufuncs = forward  # type: ignore[attr-defined]
+    whole.in_text = in_text or forward  # type: ignore[attr-defined]
     return whole
 
 

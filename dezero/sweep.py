@@ -15,12 +15,12 @@ from numpy import float64
 
 from dezero.graph import (
     CONSTANT,
+    Config,
     Function,
     Operand,
     Variable,
     as_operand,
     constant,
-    using_config,
 )
 
 
@@ -42,8 +42,22 @@ def backward(y: Variable, retain_grad: bool = False, create_graph: bool = False)
         )
     y._grad = _seed(y, create_graph)
     if y.creator is not None:
-        with using_config("enable_backprop", create_graph), np.errstate(all="ignore"):
-            Sweep(y, retain_grad, create_graph).run()
+        recording, Config.enable_backprop = Config.enable_backprop, create_graph
+        left: set[str] = set()
+        try:
+            with np.errstate(
+                divide="ignore",
+                invalid="ignore",
+                over="call",
+                under="call",
+                call=lambda kind, flag: left.add(kind),
+            ):
+                sweep = Sweep(y, retain_grad, create_graph)
+                sweep.run()
+                if left and sweep.is_linear():
+                    Rescaled(sweep, left).settle()
+        finally:
+            Config.enable_backprop = recording
 
 
 Variable.backward = backward
@@ -52,7 +66,9 @@ Variable.backward = backward
 def _seed(y: Variable, create_graph: bool) -> Operand:
     """The gradient that `backward` begins with: the one set, or ones."""
     grad = y._grad
-    if grad is None:
+    if grad is None and type(y._data) is float64:
+        grad = float64(1.0)
+    elif grad is None:
         data = as_operand(y)
         is_number = isinstance(data, np.ndarray | np.generic)
         grad = np.ones_like(data)[()] if is_number else np.ones(data.shape)[()]
@@ -71,6 +87,7 @@ class Sweep:
 
     def __init__(self, root: Variable, retain_grad: bool, recording: bool) -> None:
         self.root = root
+        self.seed = root._grad
         self.retain_grad = retain_grad
         self.recording = recording
         self.heap: list[int] = []
@@ -78,13 +95,14 @@ class Sweep:
         self.seen: set[Function] = set()
         self.masks: dict[Function, Any] = {}
         self.unsent: list[Variable] = []
+        self.leaves: dict[int, tuple[Variable, Operand]] = {}
 
     def run(self) -> None:
         """Walk the whole graph; afterwards every input holds its gradient."""
         assert self.root.creator is not None
         self.visit(self.root.creator, self.root)
         heap, waiting, seen = self.heap, self.waiting, self.seen
-        recording, retain_grad = self.recording, self.retain_grad
+        recording, retain_grad, leaves = self.recording, self.retain_grad, self.leaves
         while heap:
             generation = waiting[heap[0]]
             function = generation.pop()
@@ -106,17 +124,26 @@ class Sweep:
                 if type(gx) is not float64 or type(x._data) is not float64:
                     gx = self.shape(x, gx, gys)
                 creator = x.creator
-                if creator is not None and creator not in seen:
+                if creator is None:
+                    if id(x) not in leaves:
+                        leaves[id(x)] = x, x._grad
+                elif creator not in seen:
                     self.visit(creator, x)
                     x._grad = gx
-                else:
-                    x._grad = gx if x._grad is None else x._grad + gx
+                    continue
+                x._grad = gx if x._grad is None else x._grad + gx
             if not retain_grad:
                 for y in outputs:
                     if y is not None:
                         y._grad = None
         if self.unsent:
             self.settle()
+
+    def is_linear(self) -> bool:
+        """Whether the gradients are numbers in proportion to the seed, as those of rules are."""
+        data = self.root._data
+        known = isinstance(data, _KNOWN) and data.dtype == float64
+        return known and all(function.linear for function in self.seen)
 
     def settle(self) -> None:
         """Give a gradient of zero to the inputs that are reached by nothing else."""
@@ -207,7 +234,76 @@ class Sweep:
 
 
 _KNOWN = (np.ndarray, np.generic)
-"""Masks whose elements are known, as those of a trace are not."""
+"""Operands whose elements are known, as those of a trace are not."""
+
+
+SCALE = 2.0**600
+"""What seeds are multiplied or divided by: a power of two, so that no digit changes."""
+
+
+class Rescaled:
+    """A walk that left the range of numbers on its way, repeated within it.
+
+    Gradients are linear in the seed.  A seed that is larger by a power of two gives the same
+    digits, and what would have been lost for being too small is kept, as under ``sqrt(exp(x))``;
+    a smaller one keeps what would have been infinite, as under ``1/h**5``.  Each element is taken
+    from the first of the larger seed, the plain one and the smaller that has it finite.
+    """
+
+    def __init__(self, sweep: Sweep, left: set[str]) -> None:
+        self.sweep = sweep
+        self.left = set(left)
+        self.places = list(sweep.leaves.values())
+        if sweep.retain_grad:
+            for function in sweep.seen:
+                results = [reference() for reference in function.outputs]
+                self.places += [(y, None) for y in results if y is not None and y._grad is not None]
+
+    def settle(self) -> None:
+        """Put the better gradients in place of those of the walk."""
+        found = [x._grad for x, _ in self.places]
+        plain = found if all(g is None for _, g in self.places) else self.gradients(1.0)
+        chosen = plain
+        if "underflow" in self.left:
+            chosen = list(map(_enlarged, chosen, self.gradients(SCALE)))
+        if "overflow" in self.left:
+            small, other = self.gradients(1.0 / SCALE), self.gradients(2.0**40 / SCALE)
+            chosen = list(map(_reduced, chosen, small, other))
+        self.sweep.root._grad = self.sweep.seed if self.sweep.retain_grad else None
+        for (x, before), total, old, new in zip(self.places, found, plain, chosen, strict=True):
+            x._grad = total if new is old else new if before is None else before + new
+
+    def gradients(self, scale: float) -> list[Any]:
+        """What a walk from the seed times `scale` sends to each place, over `scale`."""
+        for x, _ in self.places:
+            x._grad = None
+        sweep = self.sweep
+        sweep.root._grad = sweep.seed * float64(scale)
+        Sweep(sweep.root, sweep.retain_grad, sweep.recording).run()
+        return [x._grad / scale for x, _ in self.places]
+
+
+def _enlarged(plain: Any, large: Any) -> Any:
+    """A gradient, but that of the larger seed where it tells more than another rounding."""
+    g, value = as_operand(plain), as_operand(large)
+    return _mixed(np.isfinite(value) & ~(np.absolute(g - value) <= 1e-323), large, plain)
+
+
+def _reduced(plain: Any, small: Any, other: Any) -> Any:
+    """A gradient, but where it is not finite that of a smaller seed.
+
+    Nothing of that is lost for being too small where another seed gives the same.
+    """
+    g, value, same = as_operand(plain), as_operand(small), as_operand(other)
+    known = np.isfinite(value) & (value == same) & (value != 0.0)
+    return _mixed(~np.isfinite(g) & known, small, plain)
+
+
+def _mixed(better: Any, g0: Any, g1: Any) -> Any:
+    """g0 where it is better, g1 elsewhere."""
+    if not better.any():
+        return g1
+    return np.where(better, g0, g1) if better.ndim else g0
 
 
 def chosen(function: Function, i: int, choice: Any, shape: tuple[int, ...], outer: Any) -> Any:

@@ -28,11 +28,10 @@ class C(Code):
         "minimum": "(isnan({a}) || {a} < {b} ? {a} : {b})",
         "maximum": "(isnan({a}) || {a} > {b} ? {a} : {b})",
         "sign": "(isnan({a}) ? {a} : ({a} > 0.0) - ({a} < 0.0))",
-        # fmod has the sign of a; where that is not the sign of b, b is added
-        "remainder": "(fmod({a}, {b}) != 0.0 && (fmod({a}, {b}) < 0.0) != ({b} < 0.0) "
-        "? fmod({a}, {b}) + ({b}) : fmod({a}, {b}))",
+        "remainder": "copysign(fmod({a}, {b}) + "
+        "(fmod({a}, {b}) != 0.0 && (fmod({a}, {b}) < 0.0) != (({b}) < 0.0) ? {b} : 0.0), {b})",
         "floor_divide": "({b} == 0.0 ? ({a})/({b}) : rint((({a}) - fmod({a}, {b}))/({b})) - "
-        "(fmod({a}, {b}) != 0.0 && (fmod({a}, {b}) < 0.0) != ({b} < 0.0)))",
+        "(fmod({a}, {b}) != 0.0 && (fmod({a}, {b}) < 0.0) != (({b}) < 0.0)))",
     }
     infinity, nan = "INFINITY", "NAN"
     reserved = frozenset(
@@ -71,11 +70,14 @@ class JavaScript(Code):
         "minimum": "Math.min",
         "maximum": "Math.max",
         "sign": "Math.sign",
-        # JavaScript's remainder has the sign of a; where that is not the sign of b, b is added
-        "remainder": "(({a}) % ({b}) !== 0 && (({a}) % ({b}) < 0) !== ({b} < 0) "
-        "? ({a}) % ({b}) + ({b}) : ({a}) % ({b}))",
+        "rint": "(Math.abs({a}) < 4503599627370496 ? "
+        "Math.sign({a})*(Math.abs({a}) + 4503599627370496 - 4503599627370496) : {a})",
+        "fmod": "(({a}) % ({b}))",
+        "copysign": "(Math.abs({a})*(({b}) < 0 || 1/({b}) < 0 ? -1 : 1))",
+        "remainder": "((({a}) % ({b})) + "
+        "(({a}) % ({b}) !== 0 && (({a}) % ({b}) < 0) !== (({b}) < 0) ? ({b}) : 0))",
         "floor_divide": "({b} === 0 ? ({a})/({b}) : Math.round((({a}) - ({a}) % ({b}))/({b})) - "
-        "(({a}) % ({b}) !== 0 && (({a}) % ({b}) < 0) !== ({b} < 0) ? 1 : 0))",
+        "(({a}) % ({b}) !== 0 && (({a}) % ({b}) < 0) !== (({b}) < 0) ? 1 : 0))",
     }
     power_call = "Math.pow"
     infinity, nan = "Infinity", "NaN"
@@ -129,6 +131,13 @@ class SQL(Code):
         "log": "ln",
         "power": "power",
         "sign": "sign",
+        "trunc": "trunc",
+        "rint": "(CASE WHEN abs({a}) < 4503599627370496e0 THEN sign({a})*((abs({a}) + "
+        "4503599627370496e0) - 4503599627370496e0) ELSE {a} END)",
+        "fmod": "mod({a}, {b})",
+        "copysign": "(CASE WHEN ({b}) < 0.0 THEN -abs({a}) ELSE abs({a}) END)",
+        "remainder": "(mod({a}, {b}) + (CASE WHEN mod({a}, {b}) <> 0.0 AND "
+        "(mod({a}, {b}) < 0.0) <> (({b}) < 0.0) THEN {b} ELSE 0.0 END))",
         "exp2": "power(2.0, {a})",
         # a third is rounded, which a step of Newton's mends
         "cbrt": "(CASE WHEN abs({a}) BETWEEN 1e-300 AND 1e300 THEN sign({a})*(2.0*"
@@ -144,8 +153,6 @@ class SQL(Code):
         "({a})*({a})*({a})/6.0 WHEN abs({a}) < 1.0 THEN 2.0*sinh(({a})/2.0)*exp(({a})/2.0) "
         "ELSE exp({a}) - 1.0 END)",
         # mod has the sign of a; where that is not the sign of b, b is added
-        "remainder": "(CASE WHEN mod({a}, {b}) <> 0.0 AND (mod({a}, {b}) < 0.0) <> ({b} < 0.0) "
-        "THEN mod({a}, {b}) + ({b}) ELSE mod({a}, {b}) END)",
         "floor_divide": "(CASE WHEN {b} = 0.0 THEN ({a})/({b}) WHEN mod({a}, {b}) <> 0.0 AND "
         "(mod({a}, {b}) < 0.0) <> ({b} < 0.0) THEN round((({a}) - mod({a}, {b}))/({b})) - 1.0 "
         "ELSE round((({a}) - mod({a}, {b}))/({b})) END)",
@@ -204,7 +211,7 @@ Form = Callable[[Program, Sequence[Sequence[str]], str], str]
 
 
 def _function(language: type[Code]) -> Form:
-    return lambda program, wrt, title: language(Terms(program.lowered)).function(wrt, title)
+    return lambda program, wrt, title: language(Terms(program.readable)).function(wrt, title)
 
 
 FORMS: dict[str, Form] = {

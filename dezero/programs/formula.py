@@ -256,7 +256,7 @@ class Printer:
             left, right = term.arguments
             operator = f" {REMAINDERS[term.function]} "
             return (self.part(left, REMAINDER), operator, self.part(right, SIGN)), REMAINDER
-        name = "abs" if term.function == "absolute" else term.function.strip("_")
+        name = _CALLED.get(term.function, term.function.strip("_"))
         return (name, "(", self.arguments(term.arguments), ")"), ATOM
 
     def arguments(self, numbers: Iterable[int]) -> Rope:
@@ -276,6 +276,8 @@ _WRITERS: dict[type, Callable[[Any, Any], tuple[Rope, int]]] = {
 }
 
 
+_CALLED = {"absolute": "abs", "rint": "round"}
+"""What the language calls a ufunc, where that is not NumPy's name."""
 _NAMED = {math.pi: "pi", math.e: "e"}
 
 

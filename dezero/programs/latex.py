@@ -41,6 +41,8 @@ _CALLS = {
     "log": "\\ln",
     "minimum": "\\min",
     "maximum": "\\max",
+    "remainder": "\\operatorname{mod}",
+    "rint": "\\operatorname{round}",
 }
 _ENCLOSING = {
     "sqrt": ("\\sqrt{", "}"),
@@ -221,7 +223,7 @@ def _bare(factors: list[Rope]) -> list[Rope]:
 
 def latex(program: Program, wrt: Sequence[Sequence[str]], title: str) -> str:
     """An equation a line for each output; `wrt` holds the names that it is derived for."""
-    formulas = LaTeX(Terms(program.lowered)).formulas()
+    formulas = LaTeX(Terms(program.readable)).formulas()
     return "".join(f"{_symbol(n)} = {text}\n" for n, text in zip(wrt, formulas, strict=True))
 
 

@@ -31,7 +31,7 @@ SCRATCH = 1 << 16
 
 ARITHMETIC = {np.add: "fadd", np.subtract: "fsub", np.multiply: "fmul", np.divide: "fdiv"}
 CONDITIONS = {relation.ufunc: relation.llvm for relation in RELATIONS}
-INTRINSICS = {np.absolute, np.sqrt, np.floor, np.ceil}
+INTRINSICS = {np.absolute, np.sqrt, np.floor, np.ceil, np.trunc, np.rint, np.copysign}
 """The functions that LLVM has itself, under C's names."""
 
 ELEMENTARY = {ufunc: name for ufunc, name in C_NAMES.items() if ufunc not in INTRINSICS}
@@ -299,7 +299,7 @@ exit:
         if function in ARITHMETIC:
             return self._emit(f"{ARITHMETIC[function]} {self.vector} {xs[0]}, {xs[1]}")
         if function in INTRINSICS:
-            return self._intrinsic(C_NAMES[function], xs[0])
+            return self._intrinsic(C_NAMES[function], *xs)
         if function in ELEMENTARY:
             return self._call(ELEMENTARY[function], xs)
         special = _SPECIAL.get(function)

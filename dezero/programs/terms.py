@@ -156,7 +156,7 @@ class Terms:
             if result is not None:
                 return self.number(result)
         with np.errstate(all="ignore"):
-            return self.number(float(function(*map(float, values))))
+            return self.number(float(function(*(np.float64(float(x)) for x in values))))
 
     # ------------------------------------------------------------------------------- arithmetic
     def factors(self, number: int) -> tuple[Fraction, Factors]:

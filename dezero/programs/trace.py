@@ -51,10 +51,20 @@ class Program:
     @cached_property
     def lowered(self) -> Program:
         """The same in ufuncs and ``numpy.where`` alone, as everything but a derivative needs it."""
+        return self.written_out(lambda _: False, lambda f: f.in_ufuncs)
+
+    @cached_property
+    def readable(self) -> Program:
+        """The same as formulas and code have it: an operation that has a form to read takes it."""
         return self.written_out(lambda _: False)
 
-    def written_out(self, kept: Callable[[Any], bool]) -> Program:
-        """The same with every operation made of several ufuncs written out, but those `kept`."""
+    def written_out(
+        self, kept: Callable[[Any], bool], form: Callable[[Any], Any] = lambda f: f.in_text
+    ) -> Program:
+        """The same with every operation made of several ufuncs written out, but those `kept`.
+
+        `form` gives what is written for an operation.
+        """
 
         def is_left(function: Any) -> bool:
             return not hasattr(function, "in_ufuncs") or kept(function)
@@ -63,15 +73,17 @@ class Program:
             return self
         recorder = Recorder(self.inputs)
         tracers = [Tracer(recorder, number) for number in range(len(self.inputs))]
-        values = replay(self, tracers, lambda f: f if is_left(f) else f.in_ufuncs)
+        forms = {f: f if is_left(f) else form(f) for f, _ in self.operations}
+        values = replay(self, tracers, forms.__getitem__)
         program = recorded_program(recorder, [output_number(recorder, value) for value in values])
-        return program.written_out(kept)  # what was written out may be made of others
+        return program.written_out(kept, form)  # what was written out may be made of others
 
     def run(self, columns: Mapping[str, Any]) -> list[np.ndarray]:
         """Replay the program on columns (1-d arrays of one length, or numbers for all rows).
 
         Gives an array of that length for each output; of length 1 where all inputs are numbers.
-        The bits are those of the engine itself on the same arrays.  Raises KeyError for a
+        The bits are those of one walk of the engine on the same arrays, which is not repeated
+        where it left the range of numbers (see ``dezero.sweep.Rescaled``).  Raises KeyError for a
         missing column and ValueError for columns of different lengths.
         """
         arrays = [np.asarray(columns[name], dtype=np.float64) for name in self.inputs]

@@ -46,7 +46,8 @@ def _details(function: dict[str, Any]) -> list[str]:
 
 def _function(known: Known) -> dict[str, Any]:
     call = f"{known.name}({', '.join(known.parameters)})"
-    shorter = [other.name for other in FUNCTIONS.values() if other.pair is known.function]
+    others = FUNCTIONS.values()
+    shorter = [other.name for other in others if known.function in other.others.values()]
     entry: dict[str, Any] = {
         "name": known.name,
         "call": call,

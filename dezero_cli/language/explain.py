@@ -39,8 +39,19 @@ def explanation(expression: Expression, values: Mapping[str, np.ndarray]) -> str
         for operand in result.creator.inputs:
             if operand.grad is not None and not np.isfinite(operand.grad).all():
                 subject = f"the derivative of {operation.source}"
-                return _note(subject, operand.grad, operation, values)
+                beyond = _overflows(result)
+                return _note(subject, operand.grad, operation, values, beyond)
     return None
+
+
+def _overflows(result: Variable) -> bool:
+    """Whether the derivative of an operation is too large for a float64, rather than infinite."""
+    kinds: list[str] = []
+    gradient = np.asarray(result.grad)[()]
+    with np.errstate(all="ignore", over="call", call=lambda kind, flag: kinds.append(kind)):
+        assert result.creator is not None
+        result.creator.backward(gradient)
+    return bool(kinds)
 
 
 GIVE_E = "e=VALUE gives it another value"
@@ -76,9 +87,13 @@ def _first(array: np.ndarray) -> str:
 
 
 def _note(
-    subject: str, array: np.ndarray, operation: Operation, values: Mapping[str, np.ndarray]
+    subject: str,
+    array: np.ndarray,
+    operation: Operation,
+    values: Mapping[str, np.ndarray],
+    beyond: bool = False,
 ) -> str:
-    """``note: SUBJECT is -inf at x = 0.0 (column 5)``."""
+    """``note: SUBJECT is -inf at x = 0.0 (column 5)``, or that it is beyond a float64's range."""
     index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0]) if np.ndim(array) else ()
     where = []
     for name in dict.fromkeys(_names(operation.source)):
@@ -89,7 +104,8 @@ def _note(
             if np.ndim(at) == 0:
                 where.append(f"{name}{shown} = {number_text(float(at))}")
     place = f" at {', '.join(where)}" if where else ""
-    return f"note: {subject} is {_first(array)}{place} (column {operation.step.start + 1})"
+    found = "is too large for a float64" if beyond else f"is {_first(array)}"
+    return f"note: {subject} {found}{place} (column {operation.step.start + 1})"
 
 
 def _names(text: str) -> list[str]:

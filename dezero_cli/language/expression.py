@@ -11,7 +11,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from dezero import Variable, constant
-from dezero.functions import CONSTANTS, FUNCTIONS, where
+from dezero.choices import where
+from dezero.functions import CONSTANTS, ELEMENTWISE, FUNCTIONS
 from dezero.lists import stack
 from dezero.logic import logical_and, logical_not, logical_or
 from dezero_cli.language import diagnosis
@@ -71,10 +72,11 @@ def named(x: Any) -> Any:
     return x
 
 
-_ELEMENTWISE: Final = {known.function for known in FUNCTIONS.values() if known.elementwise} | (
-    {operator.neg, logical_not, choice, *OPERATORS.values(), *RELATIONS.values()}
-    - {operator.matmul}
-)
+_ELEMENTWISE: Final = (
+    ELEMENTWISE | {operator.neg, logical_not, choice, *OPERATORS.values(), *RELATIONS.values()}
+) - {operator.matmul}
+
+_CLIP: Final = FUNCTIONS["clip"].function
 
 
 def is_elementwise(function: Callable[..., Any]) -> bool:
@@ -162,6 +164,7 @@ class Expression:
     """
 
     __slots__ = (
+        "bounds",
         "calls",
         "definitions",
         "element",
@@ -189,6 +192,7 @@ class Expression:
         self.element = element
         self.definitions: Mapping[str, Expression] = {}  # a model has some, and functions
         self.functions: Mapping[str, DefinedFunction] = {}
+        self.bounds: dict[int, tuple[bool, ...]] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -270,6 +274,22 @@ class Expression:
         calls = {name: place for name, place in self.calls.items() if name in called}
         return Expression(self.text, places, steps, calls, self.quoted, element=True)
 
+    def vary(self, clip: Apply) -> tuple[bool, ...]:
+        """Whether either bound of a call of `clip` is made of names, whatever is asked for."""
+        if self.bounds is None:
+            self.bounds = {}
+            stack: list[bool] = []  # for each operand, whether it has names
+            for step in self.steps:
+                if isinstance(step, Load | Literal):
+                    stack.append(type(step) is Load and not self.is_constant(step.name))
+                    continue
+                operands = stack[len(stack) - step.arity :]
+                del stack[len(stack) - step.arity :]
+                if type(step) is Apply and step.function is _CLIP:
+                    self.bounds[step.place] = tuple(operands[1:])
+                stack.append(type(step) is Call or any(operands))
+        return self.bounds[clip.place]
+
     def evaluate(self, values: Scope, keep: list[Operation] | None = None) -> Variable:
         """Apply the steps to `values`, a Variable for each name.
 
@@ -345,7 +365,10 @@ def run(
                         else:
                             operands = stack[-arity:]
                             del stack[-arity:]
-                            stack.append(step.function(*operands))
+                            function = step.function
+                            if function is _CLIP:
+                                function = functools.partial(_CLIP, inputs=expression.vary(step))
+                            stack.append(function(*operands))
                         if keep is not None:
                             keep.append(Operation(expression.text, step, stack[-1]))
                     elif kind is Load:

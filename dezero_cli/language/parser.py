@@ -20,7 +20,8 @@ from typing import Any, Final, NamedTuple
 
 from dezero import constant
 from dezero.arrays import getitem
-from dezero.functions import NAMES, where
+from dezero.choices import where
+from dezero.functions import NAMES
 from dezero.logic import logical_not
 from dezero_cli.faults import ExpressionError
 from dezero_cli.language import diagnosis, grammar

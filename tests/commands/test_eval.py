@@ -200,6 +200,10 @@ def test_a_pickle_and_a_bad_line_are_refused(dezero, tmp_path):
     [
         (["1 + log(x)", "x=0"], "note: log(x) is -inf at x = 0.0 (column 5)"),
         (["2*sqrt(x)", "x=0"], "note: the derivative of sqrt(x) is inf at x = 0.0 (column 3)"),
+        (
+            ["1/h**5", "h=1e-55"],
+            "note: the derivative of 1/h**5 is too large for a float64 at h = 1e-55 (column 1)",
+        ),
         (["1/0"], "note: 1/0 is inf (column 1)"),
         (["y + 1/x", "x=[1,0]", "y=1"], "note: 1/x is inf at x[1] = 0.0 (column 5)"),
         (["x*y", "x=inf", "y=0"], "note: x is inf"),
@@ -214,6 +218,23 @@ def test_a_result_that_is_not_finite_is_explained(dezero, words, note):
     status, _, err = dezero("eval", *words)
     assert (status, err) == (0, note + "\n")
     assert dezero("eval", *words, "--strict").status == 1
+
+
+@pytest.mark.parametrize(
+    ("expr", "given", "slope"),
+    [
+        ("clip(x, 0, 1)", ["x=1"], 0.0),
+        ("clip(x, -1, 2/2)", ["x=1"], 0.0),
+        ("clip(x, 0, y)", ["x=1", "y=1"], 0.5),
+        ("clip(x, 0, 2*y)", ["x=1", "y=0.5"], 0.5),
+        ("clip(x, 0, e)", ["x=1", "e=1"], 0.5),
+        ("clip(x, 0, x)", ["x=5"], 1.0),
+    ],
+)
+def test_the_slope_at_a_bound_is_the_same_whatever_is_asked_for(dezero, expr, given, slope):
+    for asked in ([], ["--wrt", "x"], ["--retain-grad"], ["--hessian"]):
+        result = dezero("eval", expr, *given, *asked, "--json").json
+        assert result["grad"]["x"] == slope
 
 
 def test_strict_is_content_with_finite_results(dezero):

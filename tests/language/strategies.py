@@ -15,7 +15,9 @@ ELEMENTWISE = [known for known in FUNCTIONS.values() if known.elementwise]
 ONE, TWO, THREE = (
     [known.name for known in ELEMENTWISE if len(known.parameters) == arity] for arity in (1, 2, 3)
 )
-TWO += [known.name for known in FUNCTIONS.values() if known.pair is not None]
+TWO += [known.name for known in FUNCTIONS.values() if known.form(2) and known.name not in TWO]
+TWO.remove("dot")
+THREE += [known.name for known in FUNCTIONS.values() if known.several]
 COMPARISON, SUM, PRODUCT, FACTOR, POWER, ATOM = range(6)
 
 

@@ -4,6 +4,7 @@ DEZERO_LAWS sets how many expressions a law is tried on; where each takes machin
 a tenth of that.
 """
 
+import functools
 import json
 import operator
 import os
@@ -299,11 +300,12 @@ anp = autograd.numpy
 their_cbrt = extend.primitive(np.cbrt)
 extend.defvjp(their_cbrt, lambda y, x: lambda g: g / (3 * y**2))
 
+THEIRS_LACKS = {"copysign", "fmod", "heaviside", "isnan", "isinf", "isfinite"}
 THEIRS = {
     **{
         known.function: getattr(anp, known.name)
         for known in F.FUNCTIONS.values()
-        if known.elementwise and hasattr(anp, known.name)
+        if known.elementwise and hasattr(anp, known.name) and known.name not in THEIRS_LACKS
     },
     operator.neg: operator.neg,
     operator.add: operator.add,
@@ -318,6 +320,33 @@ THEIRS = {
     operator.eq: lambda a, b: 1.0 * anp.equal(a, b),
     operator.ne: lambda a, b: 1.0 * anp.not_equal(a, b),
     F.cbrt: their_cbrt,
+    F.square: lambda x: x * x,
+    F.exp10: lambda x: anp.exp(x * np.log(10.0)),
+    F.log_to_base: lambda a, b: anp.log(a) / anp.log(b),
+    F.xlogy: lambda a, b: a * anp.log(b),
+    F.sec: lambda x: 1 / anp.cos(x),
+    F.csc: lambda x: 1 / anp.sin(x),
+    F.cot: lambda x: 1 / anp.tan(x),
+    F.arcsec: lambda x: anp.arccos(1 / x),
+    F.arccsc: lambda x: anp.arcsin(1 / x),
+    F.arccot: lambda x: anp.arctan(1 / x),
+    F.sech: lambda x: 1 / anp.cosh(x),
+    F.csch: lambda x: 1 / anp.sinh(x),
+    F.coth: lambda x: 1 / anp.tanh(x),
+    F.arcsech: lambda x: anp.arccosh(1 / x),
+    F.arccsch: lambda x: anp.arcsinh(1 / x),
+    F.arccoth: lambda x: anp.arctanh(1 / x),
+    F.degrees: lambda x: x * 180 / np.pi,
+    F.radians: lambda x: x * np.pi / 180,
+    F.logit: lambda x: anp.log(x / (1 - x)),
+    F.log_sigmoid: lambda x: -anp.logaddexp(-x, 0.0),
+    F.logaddexp2: lambda a, b: anp.logaddexp(a * np.log(2), b * np.log(2)) / np.log(2),
+    F.total: lambda *xs: functools.reduce(operator.add, xs),
+    F.product: lambda *xs: functools.reduce(operator.mul, xs),
+    F.average: lambda *xs: functools.reduce(operator.add, xs) / len(xs),
+    F.distance: lambda *xs: anp.sqrt(sum(x * x for x in xs)),
+    F.least: lambda *xs: functools.reduce(anp.minimum, xs),
+    F.greatest: lambda *xs: functools.reduce(anp.maximum, xs),
     F.hypot: lambda a, b: anp.sqrt(a * a + b * b),
     F.relu: lambda x: anp.maximum(x, 0.0),
     F.sigmoid: lambda x: 1 / (1 + anp.exp(-x)),
@@ -356,6 +385,21 @@ KINKS = {
     "sign": (lambda x: x == 0, "flat on both sides"),
     "floor": (lambda x: x == np.floor(x), "flat on both sides"),
     "ceil": (lambda x: x == np.floor(x), "flat on both sides"),
+    "degrees": (lambda x: abs(x) < 1e-300, "underflow"),
+    "xlogy": (lambda a, b: a == 0 or b == 0, "0 here where the factor is"),
+    "log_to_base": (lambda a, b: b in (0, 1), "division by 0"),
+    "sinc": (lambda x: abs(x) < 0.5, "autograd has the formula, which cancels"),
+    "arccot": (lambda x: x == 0, "a jump"),
+    "arcsech": (lambda x: x in (0, 1), "infinite here"),
+    "arccsch": (lambda x: x == 0, "infinite here"),
+    "logit": (lambda x: x in (0, 1), "infinite here"),
+    "csc": (lambda x: x == 0, "infinite here"),
+    "cot": (lambda x: x == 0, "infinite here"),
+    "csch": (lambda x: x == 0, "infinite here"),
+    "coth": (lambda x: x == 0, "infinite here"),
+    "least": (lambda *xs: len(set(xs)) < len(xs), "a tie is shared"),
+    "greatest": (lambda *xs: len(set(xs)) < len(xs), "a tie is shared"),
+    "distance": (lambda *xs: not any(xs), "0 here at the origin"),
     "relu": (lambda x: x == 0, "0 here, the subgradient of least norm; autograd halves"),
     "cbrt": (lambda x: x == 0, "infinite here"),
     "where": (lambda c, a, b: True, "the branch not taken never leaks here"),

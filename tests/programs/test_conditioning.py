@@ -90,6 +90,11 @@ EXACT = {
     "sign": mpmath.sign,
     "floor": mpmath.floor,
     "ceil": mpmath.ceil,
+    "trunc": lambda x: mpmath.sign(x) * mpmath.floor(abs(x)),
+    "rint": mpmath.nint,
+    "fmod": lambda x, y: x - y * EXACT["trunc"](x / y) if y else None,
+    "remainder": lambda x, y: x - y * mpmath.floor(x / y) if y else None,
+    "copysign": lambda x, y: abs(x) if y >= 0 else -abs(x),
     "minimum": min,
     "maximum": max,
     "less": lambda x, y: mpf(x < y),
@@ -143,7 +148,9 @@ def rounded(program, point):
 
 
 ROUNDINGS = 32
-UNROUNDED = {np.negative, np.where, np.minimum, np.maximum, np.sign, np.floor, np.ceil}
+UNROUNDED = {np.negative, np.where, np.minimum, np.maximum, np.sign, np.floor, np.ceil} | {
+    *(np.trunc, np.rint, np.copysign, np.fmod, np.remainder),
+}
 
 
 # ---------------------------------------------------------------------------------- what is asked
