@@ -139,9 +139,11 @@ class Direction(Rule):
         """What of gy is across x, over n.
 
         Along an axis that x is close to, the two terms gy - y * sum(y * gy) would cancel: there gy
-        is rid of its element by a multiple of x first, which the projection does not see.
+        is rid of its element by a multiple of x first, which the projection does not see.  The
+        squares add up to 1, so there is one such axis at most: beyond 1/2, and rounding, there
+        might be two.
         """
-        close = y * y > 0.5
+        close = y * y > 0.75
         multiple = np.sum(np.where(close, gy / y, 0.0), axis=self.axis, keepdims=True)
         rest = np.where(close, 0.0, gy - multiple * y)
         scaled = y / np.sqrt(n)
@@ -279,9 +281,10 @@ class SumTo(Movement):
 
 
 class GetItem(Movement):
-    """x[index], by NumPy's basic or advanced indexing."""
+    """x[index], by NumPy's basic or advanced indexing; elements not taken send nothing."""
 
     __slots__ = ("index",)
+    selects = True
 
     def __init__(self, index: Any) -> None:
         self.index = index
@@ -295,6 +298,12 @@ class GetItem(Movement):
         return scatter(gy) if isinstance(gy, Variable) else scatter.forward(gy)
 
     partials = (gradient,)
+
+    def taken(self, i: int, shape: Shape, outer: Operand) -> Operand:
+        """The elements at the index, of those that the mask of the output leaves."""
+        left = np.ones(shape) if outer is None else np.broadcast_to(1.0 * (outer != 0.0), shape)
+        taken = Scatter(self.index, self.operands[0].shape).forward(left)
+        return None if taken.all() else taken
 
 
 class Scatter(Movement):

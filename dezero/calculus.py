@@ -139,13 +139,10 @@ def _by_rows(y: Variable, variables: Sequence[Variable]) -> list[Array]:
     """The Jacobians by one backward pass for each element of y."""
     results = [np.zeros((y.size, *x.shape)) for x in variables]
     for i in range(y.size):
-        _clear(variables)
-        y.grad = _unit(i, y.shape)
-        y.backward()
+        _backward_from(y, i, variables)
         for result, x in zip(results, variables, strict=True):
             if x.grad is not None:
                 result[i] = x.grad
-    y.cleargrad()
     shapes = [(*y.shape, *x.shape) for x in variables]
     return [result.reshape(shape) for result, shape in zip(results, shapes, strict=True)]
 
@@ -166,12 +163,25 @@ def _by_columns(y: Variable, variables: Sequence[Variable]) -> list[Array]:
     for x, gradient in zip(variables, gradients, strict=True):
         result = np.zeros((x.size, *y.shape))
         for i in range(x.size if gradient is not None else 0):
-            seed.cleargrad()
-            gradient.grad = _unit(i, x.shape)
-            gradient.backward()
+            _backward_from(gradient, i, [seed])
             result[i] = 0.0 if seed.grad is None else seed.grad
         results.append(np.moveaxis(result, 0, -1).reshape(*y.shape, *x.shape))
     return results
+
+
+def _backward_from(y: Variable, i: int, variables: Sequence[Variable]) -> None:
+    """Give each Variable the gradient of the i-th element of y alone.
+
+    A weight of 0 for the other elements keeps them out, unless they have an infinite slope or none.
+    What is taken by its index sends nothing there, in more time.
+    """
+    _clear(variables)
+    y.grad = _unit(i, y.shape)
+    y.backward()
+    y.cleargrad()
+    if y.size > 1 and not all(x.grad is None or np.isfinite(x.grad).all() for x in variables):
+        _clear(variables)
+        y[tuple(map(int, np.unravel_index(i, y.shape)))].backward()
 
 
 def _value_and_gradients(f: Differentiable, xs: Sequence[Any]) -> tuple[Array, list[Array]]:
