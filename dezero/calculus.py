@@ -92,9 +92,10 @@ def hvp(f: Differentiable) -> Callable[[Any, Any], Any]:
 def jacobians(y: Variable, variables: Sequence[Variable]) -> list[Array]:
     """The Jacobian of a recorded result for each Variable; their `grad` is left clear."""
     short = [x for x in variables if x.size < y.size]
-    found = dict(zip(map(id, short), _by_columns(y, short), strict=True)) if short else {}
-    long = [x for x in variables if id(x) not in found]
-    found |= zip(map(id, long), _by_rows(y, long), strict=True) if long else ()
+    columns = zip(short, _by_columns(y, short)) if short else ()
+    found = {id(x): J for x, J in columns if x.size == 1 or np.isfinite(J).all()}
+    rest = [x for x in variables if id(x) not in found]
+    found |= zip(map(id, rest), _by_rows(y, rest), strict=True) if rest else ()
     _clear(variables)
     return [found[id(x)] for x in variables]
 
@@ -136,10 +137,20 @@ def _recorded_gradients(y: Variable, variables: Sequence[Variable]) -> list[Vari
 
 
 def _by_rows(y: Variable, variables: Sequence[Variable]) -> list[Array]:
-    """The Jacobians by one backward pass for each element of y."""
+    """The Jacobians by one backward pass for each element of y.
+
+    A weight of 0 keeps the other elements out, unless they have an infinite slope or none: what an
+    index does not take sends nothing there, in more time.
+    """
     results = [np.zeros((y.size, *x.shape)) for x in variables]
     for i in range(y.size):
-        _backward_from(y, i, variables)
+        _clear(variables)
+        y.grad = _unit(i, y.shape)
+        y.backward()
+        y.cleargrad()
+        if y.size > 1 and not all(x.grad is None or np.isfinite(x.grad).all() for x in variables):
+            _clear(variables)
+            y[tuple(map(int, np.unravel_index(i, y.shape)))].backward()
         for result, x in zip(results, variables, strict=True):
             if x.grad is not None:
                 result[i] = x.grad
@@ -151,7 +162,7 @@ def _by_columns(y: Variable, variables: Sequence[Variable]) -> list[Array]:
     """The Jacobians by one backward pass for each element of the inputs.
 
     The gradient is linear in the seed that backward begins with, so its own gradient for the seed
-    is a column of the Jacobian.
+    is a column of the Jacobian.  One that is not finite may be so because of another element.
     """
     seed = Variable(np.ones(y.shape))
     _clear(variables)
@@ -163,25 +174,12 @@ def _by_columns(y: Variable, variables: Sequence[Variable]) -> list[Array]:
     for x, gradient in zip(variables, gradients, strict=True):
         result = np.zeros((x.size, *y.shape))
         for i in range(x.size if gradient is not None else 0):
-            _backward_from(gradient, i, [seed])
+            seed.cleargrad()
+            gradient.grad = _unit(i, x.shape)
+            gradient.backward()
             result[i] = 0.0 if seed.grad is None else seed.grad
         results.append(np.moveaxis(result, 0, -1).reshape(*y.shape, *x.shape))
     return results
-
-
-def _backward_from(y: Variable, i: int, variables: Sequence[Variable]) -> None:
-    """Give each Variable the gradient of the i-th element of y alone.
-
-    A weight of 0 for the other elements keeps them out, unless they have an infinite slope or none.
-    What is taken by its index sends nothing there, in more time.
-    """
-    _clear(variables)
-    y.grad = _unit(i, y.shape)
-    y.backward()
-    y.cleargrad()
-    if y.size > 1 and not all(x.grad is None or np.isfinite(x.grad).all() for x in variables):
-        _clear(variables)
-        y[tuple(map(int, np.unravel_index(i, y.shape)))].backward()
 
 
 def _value_and_gradients(f: Differentiable, xs: Sequence[Any]) -> tuple[Array, list[Array]]:
