@@ -80,6 +80,13 @@ class Arithmetic:
         sure = all(x.sure for x in operands)
         return Jet(mpf(number), {}, {}, lanes, sizes, True, sure, all(x.plain for x in operands))
 
+    def natural(self, base):
+        """The natural logarithm of a base, or 1; its last digits are lost on float64."""
+        number = mpmath.log(base) if base else mpf(1)
+        jet = self.constant(number)
+        jet.exact = _is_float(number)
+        return jet
+
     def input(self, number, i):
         """Input i."""
         jet = self.constant(number)

@@ -104,11 +104,11 @@ def smooth(jets, formula, x, edges=()):
     return jets.combined([x], value, [slope], {(0, 0): bend}, exact=told)
 
 
-def staircase(jets, x, whole):
-    """floor or ceil."""
+def staircase(jets, x, whole, stairs=1):
+    """floor and its like, which jump at some multiples of a half where `stairs` is 2."""
     if jets.unknown(x):
         return jets.constant(NAN, x)
-    nearest = float(mpmath.nint(x.value))
+    nearest = float(mpmath.nint(x.value * stairs) / stairs)
     jets.compared(x, jets.constant(nearest))
     return jets.constant(whole(x.value), x)
 
@@ -243,6 +243,16 @@ def _softplus(m, x):
     return (x + abs(x)) / 2 + m.log1p(m.exp(-abs(x))), y, slope
 
 
+def _log_sigmoid(m, x):
+    y, slope, bend = _softplus(m, -x)
+    return -y, slope, -bend
+
+
+def _logit(m, x):
+    slope = 1 / x / (1 - x)
+    return m.log(x / (1 - x)), slope, (2 * x - 1) * slope * slope
+
+
 def _tan(m, x):
     y = m.tan(x)
     return y, 1 + y * y, 2 * y * (1 + y * y)
@@ -323,6 +333,11 @@ SMOOTH = {
     "arctanh": (_arctanh, (-1.0, 1, 0, None), (1.0, -1, 0, None)),
     "sigmoid": (_sigmoid,),
     "softplus": (_softplus,),
+    "log_sigmoid": (_log_sigmoid,),
+    "logit": (_logit, (0.0, 1, 0, None), (1.0, -1, 0, None)),
+    "exp10": (lambda m, x: (10**x, 10**x * m.log(10), 10**x * m.log(10) ** 2),),
+    "degrees": (lambda m, x: (x * 180 / m.pi, 180 / m.pi + 0 * x, 0 * x),),
+    "radians": (lambda m, x: (x * m.pi / 180, m.pi / 180 + 0 * x, 0 * x),),
 }
 """Formulas for both libraries, and the edges: a place, the side where the function is, its value
 in right angles, its slope.  A slope of None is where the value is infinite too."""
@@ -352,6 +367,22 @@ def _cube_root(jets, x):
     return smooth(jets, _cbrt, x)
 
 
+def _sinc(jets, x):
+    """sin(pi*x)/(pi*x); at 0 it is 1, its slope 0 and its bend -pi**2/3."""
+    if jets.unknown(x):
+        return jets.lost(x)
+    if jets.sign(x) == 0:
+        bend = (-(mpmath.pi**2) / 3, -(math.pi**2) / 3)
+        return jets.combined([x], ONE, [ZERO], {(0, 0): bend}, exact=True)
+    return smooth(jets, _wave, x)
+
+
+def _wave(m, x):
+    z = m.pi * x
+    s, c = m.sin(z) / z, m.cos(z)
+    return s, (c - s) / x, -m.pi * m.pi * s - 2 * (c - s) / x / x
+
+
 def _sign(jets, x):
     sign = jets.sign(x)
     return jets.constant(NAN if sign is None else sign, x)
@@ -366,12 +397,105 @@ def _clip(jets, x, low, high):
     return kept(jets, x, plain_low, high) if high.plain else extremum(jets, [x, high], -1)
 
 
+def truncated(x):
+    """The whole part of a number."""
+    return mpmath.sign(x) * mpmath.floor(abs(x))
+
+
+def _inverted(name):
+    """A function of 1/x."""
+    return lambda jets, x: ELEMENTWISE[name](jets, divide(jets, jets.constant(1.0), x))
+
+
+def _reciprocal(name):
+    """1 over a function."""
+    return lambda jets, x: divide(jets, jets.constant(1.0), ELEMENTWISE[name](jets, x))
+
+
+def _remainder(whole):
+    """x - y*whole(x/y), in which the whole number is flat."""
+
+    def remainder(jets, x, y):
+        times = staircase(jets, divide(jets, x, y), whole)
+        return jets.subtract(x, jets.multiply(y, times))
+
+    return remainder
+
+
+def _step(jets, x, y):
+    """heaviside: y where x is 0."""
+    sign = jets.sign(x)
+    if sign == 0:
+        return y
+    return jets.constant(NAN if sign is None else float(sign > 0), x, y)
+
+
+def _with_sign(jets, x, y):
+    """copysign; a zero's own sign is not known here."""
+    sign = jets.sign(y)
+    if not sign:
+        raise Undecided
+    size = absolute(jets, x)
+    return jets.among(size if sign > 0 else jets.negative(size), (x, y))
+
+
+def _logarithm_to(jets, x, base):
+    return divide(jets, ELEMENTWISE["log"](jets, x), ELEMENTWISE["log"](jets, base))
+
+
+def _times_logarithm(jets, x, y):
+    """xlogy: 0 where x is 0, and there the slope for x is log(y)."""
+    if not y.sure:
+        raise Undecided
+    logarithm = ELEMENTWISE["log"](jets, y)
+    if jets.sign(x) == 0 and not mpmath.isfinite(logarithm.value):
+        raise Undecided
+    return jets.multiply(x, logarithm)
+
+
+def _of_difference(name, scale):
+    """The larger of two values and a function of their difference: log(b**x + b**y)."""
+
+    def function(jets, x, y):
+        if jets.unknown(x, y):
+            return jets.lost(x, y)
+        larger, smaller = (x, y) if x.value >= y.value else (y, x)
+        factor = jets.natural(scale)
+        rest = jets.multiply(jets.subtract(smaller, larger), factor)
+        return jets.add(larger, divide(jets, ELEMENTWISE[name](jets, rest), factor))
+
+    return function
+
+
+def _decimals(jets, x, n):
+    """round(x, n)."""
+    if jets.unknown(x, n):
+        return jets.constant(NAN, x, n)
+    shift = power(jets, jets.constant(10.0), jets.constant(float(n.value)))
+    whole = staircase(jets, jets.multiply(x, shift), mpmath.nint, 2)
+    if not (whole.sure and n.exact):
+        raise Undecided
+    return divide(jets, whole, jets.among(shift, (x, n)))
+
+
+def _tells(tells):
+    """A question about a number itself."""
+
+    def function(jets, x):
+        if not x.sure:
+            raise Undecided
+        return jets.constant(float(tells(x.value)), x)
+
+    return function
+
+
 ELEMENTWISE = {
     **{
         name: lambda jets, x, row=row: smooth(jets, row[0], x, row[1:])
         for name, row in SMOOTH.items()
     },
     "cbrt": _cube_root,
+    "sinc": _sinc,
     "pow": power,
     "arctan2": angle,
     "hypot": lambda jets, x, y: length(jets, [x, y]),
@@ -384,6 +508,36 @@ ELEMENTWISE = {
     "where": lambda jets, c, x, y: jets.among(x if true(jets, c) else y, (c, x, y)),
     "clip": _clip,
     "relu": lambda jets, x: kept(jets, x, jets.constant(0.0), jets.constant(LARGE)),
+    **{
+        name: _reciprocal(of)
+        for name, of in (
+            *(("sec", "cos"), ("csc", "sin"), ("cot", "tan")),
+            *(("sech", "cosh"), ("csch", "sinh"), ("coth", "tanh")),
+        )
+    },
+    **{
+        name: _inverted(of)
+        for name, of in (
+            *(("arcsec", "arccos"), ("arccsc", "arcsin"), ("arccot", "arctan")),
+            *(("arcsech", "arccosh"), ("arccsch", "arcsinh"), ("arccoth", "arctanh")),
+        )
+    },
+    "square": lambda jets, x: jets.multiply(x, x),
+    "trunc": lambda jets, x: staircase(jets, x, truncated),
+    "round": lambda jets, x: staircase(jets, x, mpmath.nint, 2),
+    "round/2": _decimals,
+    "frac": lambda jets, x: jets.subtract(x, staircase(jets, x, truncated)),
+    "mod": _remainder(mpmath.floor),
+    "fmod": _remainder(truncated),
+    "heaviside": _step,
+    "copysign": _with_sign,
+    "isnan": _tells(mpmath.isnan),
+    "isinf": _tells(mpmath.isinf),
+    "isfinite": _tells(mpmath.isfinite),
+    "log/2": _logarithm_to,
+    "xlogy": _times_logarithm,
+    "logaddexp": _of_difference("softplus", 0),
+    "logaddexp2": _of_difference("softplus", 2),
     **OPERATORS,
 }
 
@@ -445,6 +599,11 @@ def _finite(*arrays):
                 raise Undecided
 
 
+def mean(jets, xs):
+    """The mean of jets."""
+    return divide(jets, total(jets, xs), jets.constant(float(len(xs))))
+
+
 def _norm(jets, xs):
     _finite(np.array(xs, object))
     return length(jets, xs)
@@ -470,9 +629,26 @@ def _dot(jets, a, b):
     return matrix_product(jets, a, b)
 
 
+def _of_several(function):
+    return lambda jets, *xs: function(jets, xs)
+
+
+ELEMENTWISE |= {
+    f"{name}/{count}": _of_several(function)
+    for count in (2, 3)
+    for name, function in {
+        "sum": total,
+        "mean": mean,
+        "prod": _product,
+        "min": lambda jets, xs: extremum(jets, xs, -1),
+        "max": lambda jets, xs: extremum(jets, xs, 1),
+        "hypot": length,
+    }.items()
+}
+
 ARRAYS = {
     "sum": _reduced(total),
-    "mean": _reduced(lambda jets, xs: divide(jets, total(jets, xs), jets.constant(float(len(xs))))),
+    "mean": _reduced(mean),
     "prod": _reduced(_product),
     "min": _reduced(lambda jets, xs: extremum(jets, xs, -1)),
     "max": _reduced(lambda jets, xs: extremum(jets, xs, 1)),

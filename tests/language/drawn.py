@@ -42,11 +42,16 @@ LONGEST = 400
 LARGEST = 1e4
 
 
+def forms(known):
+    """What the calls of a function are called here, by how many values they have."""
+    counts = [n for n in (1, 2, 3) if known.form(n) is not None]
+    return {n: known.name if n == len(known.parameters) else f"{known.name}/{n}" for n in counts}
+
+
 def lacking():
     """The functions and operators of the language that the reference does not have."""
-    return {*FUNCTIONS, *OPERATORS} - ELEMENTWISE.keys() - ARRAYS.keys() | (
-        OPERATORS.keys() - SYMBOLS.keys()
-    )
+    called = {name for known in FUNCTIONS.values() for name in forms(known).values()}
+    return called - ELEMENTWISE.keys() - ARRAYS.keys() | OPERATORS.keys() - SYMBOLS.keys()
 
 
 class Node:
@@ -155,20 +160,20 @@ class Drawn:
     def _tried(self, name):
         """A node of an operation, or None where the operands do not suit it."""
         known = FUNCTIONS.get(name)
-        arity = self.random.choice(known.arities) if known else 1 if name == "negative" else 2
+        meant = forms(known) if known else {1 if name == "negative" else 2: name}
+        arity = self.random.choice(list(meant))
         nodes = self._operands(arity)
         keywords = self._keywords(known, nodes) if arity == 1 else {}
-        meant = {"min": "minimum", "max": "maximum"}.get(name, name) if arity == 2 else name
         text = _text(name, nodes, keywords)
         if len(text) > LONGEST:
             return None
         try:
-            truth = self._truth(meant, [node.truth for node in nodes], keywords)
+            truth = self._truth(meant[arity], [node.truth for node in nodes], keywords)
         except (Undecided, ValueError):
             return None
         if truth.size > 6 or not self._suits(truth):
             return None
-        self._note(meant, nodes)
+        self._note(meant[arity], nodes)
         return Node(text, truth, name, tuple(nodes), keywords)
 
     def _truth(self, name, operands, keywords):
@@ -218,9 +223,9 @@ class Drawn:
         """What there is to be met."""
         if name in ("sign", "floor", "ceil", *RELATIONS):
             self.kinds.add("a step")
-        if name in ("where", "minimum", "maximum", "clip", "min", "max"):
+        if name in ("where", "minimum", "maximum", "clip", "min", "max", "min/2", "max/2"):
             self.kinds.add("a choice")
-        if name in ("minimum", "maximum") and _alike(*nodes):
+        if name in ("minimum", "maximum", "min/2", "max/2") and _alike(*nodes):
             self.kinds.add("a tie")
         if name == "where" and any(x.value < 0 for x in nodes[0].truth.reshape(-1)):
             self.kinds.add("a negative condition")
