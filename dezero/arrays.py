@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy import float64
 
 from dezero.graph import ARRAY_FUNCTIONS, UFUNCS, Operand, Variable, as_operand, constant
 from dezero.rule import Rule, flat
@@ -281,7 +282,7 @@ class SumTo(Movement):
 
 
 class GetItem(Movement):
-    """x[index], by NumPy's basic or advanced indexing; elements not taken send nothing."""
+    """x[index], by NumPy's basic or advanced indexing; nothing goes to what is not taken."""
 
     __slots__ = ("index",)
     selects = True
@@ -300,9 +301,13 @@ class GetItem(Movement):
     partials = (gradient,)
 
     def taken(self, i: int, shape: Shape, outer: Operand) -> Operand:
-        """The elements at the index, of those that the mask of the output leaves."""
-        left = np.ones(shape) if outer is None else np.broadcast_to(1.0 * (outer != 0.0), shape)
-        taken = Scatter(self.index, self.operands[0].shape).forward(left)
+        """The elements that the index takes, where the mask of the output has them."""
+        if self.inputs[0].creator is None:
+            return None
+        scatter = Scatter(self.index, self.operands[0].shape)
+        if outer is not None:
+            return scatter.forward(np.broadcast_to(1.0 * (outer != 0.0), shape))
+        taken = scatter.forward(float64(1.0))
         return None if taken.all() else taken
 
 

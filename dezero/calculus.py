@@ -137,25 +137,33 @@ def _recorded_gradients(y: Variable, variables: Sequence[Variable]) -> list[Vari
 
 
 def _by_rows(y: Variable, variables: Sequence[Variable]) -> list[Array]:
-    """The Jacobians by one backward pass for each element of y.
-
-    A weight of 0 keeps the other elements out, unless they have an infinite slope or none: what an
-    index does not take sends nothing there, in more time.
-    """
+    """The Jacobians by one backward pass for each element of y."""
     results = [np.zeros((y.size, *x.shape)) for x in variables]
     for i in range(y.size):
-        _clear(variables)
-        y.grad = _unit(i, y.shape)
-        y.backward()
-        y.cleargrad()
-        if y.size > 1 and not all(x.grad is None or np.isfinite(x.grad).all() for x in variables):
-            _clear(variables)
-            y[tuple(map(int, np.unravel_index(i, y.shape)))].backward()
-        for result, x in zip(results, variables, strict=True):
-            if x.grad is not None:
-                result[i] = x.grad
+        row = _row(y, i, variables)
+        if y.size > 1 and any(np.isnan(part).any() for part in row):
+            row = _row(y, i, variables, alone=True)
+        for result, part in zip(results, row, strict=True):
+            result[i] = part
+    y.cleargrad()
     shapes = [(*y.shape, *x.shape) for x in variables]
     return [result.reshape(shape) for result, shape in zip(results, shapes, strict=True)]
+
+
+def _row(y: Variable, i: int, variables: Sequence[Variable], alone: bool = False) -> list[Array]:
+    """The gradients of the i-th element of y.
+
+    A seed of 0 for the other elements is fast, but makes 0 * inf nan where one of them has an
+    infinite slope; taken `alone`, the element has nothing of them.
+    """
+    _clear(variables)
+    if alone:
+        y.cleargrad()
+        y[np.unravel_index(i, y.shape)].backward()
+    else:
+        y.grad = _unit(i, y.shape)
+        y.backward()
+    return [_array(x.grad, x.shape) for x in variables]
 
 
 def _by_columns(y: Variable, variables: Sequence[Variable]) -> list[Array]:
