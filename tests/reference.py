@@ -120,10 +120,13 @@ def relation(jets, a, b, holds):
 
 
 def absolute(jets, x):
+    """Its slope at 0 is 0; whether a square of it bends there, as x*x does, is not told."""
     sign = jets.sign(x)
     if sign is None:
         return jets.nothing(x)
-    return x if sign > 0 else jets.negative(x) if sign < 0 else jets.scaled(x, 0.0)
+    if sign == 0:
+        return jets.combined([x], ZERO, [ZERO], {(0, 0): BOTH_NAN}, exact=True)
+    return x if sign > 0 else jets.negative(x)
 
 
 def extremum(jets, xs, side):
