@@ -147,9 +147,11 @@ class Direction(Rule):
         """What of gy is across x, over n.
 
         Along an axis that x is close to, the two terms gy - y * sum(y * gy) would cancel: there gy
-        is rid of its element by a multiple of x first, which the projection does not see.
+        is rid of its element by a multiple of x first, which the projection does not see.  The
+        squares add up to 1, so there is one such axis at most: beyond 1/2, and rounding, there
+        might be two.
         """
-        close = y * y > 0.5
+        close = y * y > 0.75
         multiple = np.sum(np.where(close, gy / y, 0.0), axis=self.axis, keepdims=True)
         rest = np.where(close, 0.0, gy - multiple * y)
         scaled = y / np.sqrt(n)

@@ -92,9 +92,10 @@ def hvp(f: Differentiable) -> Callable[[Any, Any], Any]:
 def jacobians(y: Variable, variables: Sequence[Variable]) -> list[Array]:
     """The Jacobian of a recorded result for each Variable; their `grad` is left clear."""
     short = [x for x in variables if x.size < y.size]
-    found = dict(zip(map(id, short), _by_columns(y, short), strict=True)) if short else {}
-    long = [x for x in variables if id(x) not in found]
-    found |= zip(map(id, long), _by_rows(y, long), strict=True) if long else ()
+    columns = zip(short, _by_columns(y, short)) if short else ()
+    found = {id(x): J for x, J in columns if x.size == 1 or np.isfinite(J).all()}
+    rest = [x for x in variables if id(x) not in found]
+    found |= zip(map(id, rest), _by_rows(y, rest), strict=True) if rest else ()
     _clear(variables)
     return [found[id(x)] for x in variables]
 
@@ -169,7 +170,7 @@ def _by_columns(y: Variable, variables: Sequence[Variable]) -> list[Array]:
     """The Jacobians by one backward pass for each element of the inputs.
 
     The gradient is linear in the seed that backward begins with, so its own gradient for the seed
-    is a column of the Jacobian.
+    is a column of the Jacobian.  One that is not finite may be so because of another element.
     """
     seed = Variable(np.ones(y.shape))
     _clear(variables)

@@ -115,7 +115,7 @@ class Sweep:
             else:
                 gxs = function.gradients(gys, recording)
                 if self.masks:
-                    self.unmask(function)
+                    self.unmask(function, gxs)
             for x, gx in zip(function.inputs, gxs, strict=True):
                 if gx is None:
                     if x.generation != CONSTANT:
@@ -217,10 +217,10 @@ class Sweep:
         ]
         return [None if f else constant(0.0) if self.recording else float64(0.0) for f in flat]
 
-    def unmask(self, function: Function) -> None:
-        """Lift the masks of what an unmasked `function` reaches too."""
-        for x in function.inputs:
-            if x.creator is not None:
+    def unmask(self, function: Function, gxs: list[Any]) -> None:
+        """Lift the masks of what an unmasked `function` sends something to."""
+        for x, gx in zip(function.inputs, gxs, strict=True):
+            if gx is not None and x.creator is not None:
                 self.masks.pop(x.creator, None)
 
     def pass_mask(self, function: Function, mask: Any) -> None:
@@ -327,7 +327,8 @@ def _union(mask0: Any, mask1: Any) -> Any:
     """Where either mask has an element; None is a mask of all."""
     if mask0 is None or mask1 is None or mask0 is mask1:
         return mask0 if mask0 is mask1 else None
-    return np.maximum(mask0 != 0.0, mask1 != 0.0)
+    union = np.maximum(mask0 != 0.0, mask1 != 0.0)
+    return None if isinstance(union, _KNOWN) and union.all() else union
 
 
 def _reached(function: Function, i: int, mask: Any) -> Any:

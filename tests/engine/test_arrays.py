@@ -297,3 +297,19 @@ def test_both_branches_from_one_result():
 
 def two_ways(t, x):
     return F.where(x > 0, t, t + t)
+
+
+@pytest.mark.parametrize("rest", [[], [1e-9], [1e-5, 3e-9], [0.25, -0.5], [0.0]])
+def test_the_hessian_of_the_norm_between_two_axes(rest):
+    """Elements whose squares are each half of the sum, in all the ways that this rounds."""
+    for scale in np.random.default_rng(7).uniform(1, 100, 40):
+        for second in (1.0, -1.0, np.nextafter(1, 0), 0.99):
+            x = scale * np.array([1.0, second, *rest])
+            with mpmath.workdps(60):
+                exact = [mpmath.mpf(e) for e in x]
+                n = mpmath.sqrt(sum(e * e for e in exact))
+                right = [
+                    [float(((i == j) - a * b / n / n) / n) for j, b in enumerate(exact)]
+                    for i, a in enumerate(exact)
+                ]
+            np.testing.assert_allclose(hessian(F.norm)(x), right, rtol=3e-15, atol=1e-30)

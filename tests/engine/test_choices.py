@@ -68,6 +68,52 @@ def test_the_gradient_of_an_input_behind_a_step_is_zero():
     assert x.grad.data.tolist() == [1.0, 2.0]
 
 
+def test_an_element_sends_nothing_to_another_ones_derivative():
+    """A row of a Jacobian or a Hessian begins with a weight of 0 for all but one element."""
+    x = np.array([0.0, 4.0])
+    assert jacobian(F.sqrt)(x).tolist() == [[inf, 0.0], [0.0, 0.25]]
+    assert hessian(F.sqrt)(x).tolist() == [[-inf, 0.0], [0.0, -1 / 32]]
+    assert hessian(lambda x: F.sum(F.cbrt(x)))([0.0, 1.0])[1].tolist() == [0.0, -2 / 9]
+    outside = jacobian(lambda x, y: F.log(x) * y)([-1.0, 4.0], [[1.0], [2.0]])
+    assert outside[0][:, 1, 1].tolist() == [0.25, 0.5] and outside[0][0, 1].tolist() == [0.0, 0.25]
+    assert not np.isnan(outside[0][..., 1]).any() and outside[1][0, 1].tolist() == [
+        [np.log(4)],
+        [0.0],
+    ]
+    stretched = jacobian(lambda x: F.sqrt(x + np.zeros((3, 1))))(x)  # an element of x at a time
+    assert stretched[..., 1].tolist() == [[0.0, 0.25]] * 3
+
+
+def test_elements_that_an_index_does_not_take():
+    x = np.array([[0.0, 4.0], [9.0, 0.0]])
+    assert grad(lambda x: F.sqrt(x)[0, 1])(x).tolist() == [[0.0, 0.25], [0.0, 0.0]]
+    assert grad(lambda x: F.sqrt(x)[[1, 1], [0, 0]])(x).tolist() == [[0.0, 0.0], [1 / 3, 0.0]]
+    assert grad(lambda x: F.sqrt(x)[:, :1][1:])(x).tolist() == [[0.0, 0.0], [1 / 6, 0.0]]
+    chosen = grad(lambda x: F.where(np.array([1.0, 0.0]), F.sqrt(x)[::-1, 0], 0.0))(x)
+    assert chosen.tolist() == [[0.0, 0.0], [1 / 6, 0.0]]
+    assert grad(lambda x: F.where(0.0, F.prod(F.sqrt(x), axis=1), 1.0))(x).tolist() == [
+        [0.0, 0.0],
+        [0.0, 0.0],
+    ]
+
+
+@pytest.mark.parametrize("step", [F.floor, F.sign, lambda u: u > 0, lambda u: F.where(u, 1.0, 2.0)])
+def test_a_step_lifts_no_mask_of_what_is_under_it(step):
+    """What a choice leaves out may stand under a step too, before it or after it."""
+
+    def shared(x):
+        u = F.sqrt(x)
+        return F.where(x < 1, x, u) + step(u)
+
+    def later(x):
+        u = F.sqrt(x)
+        return F.maximum(x - 1, u - 2) + 2 * step(1.0 * u)
+
+    assert grad(shared)(0.0) == grad(later)(0.0) == 1.0
+    assert grad(later)(np.array([0.0, 0.0])).tolist() == [1.0, 1.0]
+    assert trace(later, ["x"]).run({"x": np.array([0.0])})[1].tolist() == [1.0]
+
+
 # ------------------------------------------------------------------- a condition is any number
 def test_a_negative_condition_is_true():
     def chosen(c):

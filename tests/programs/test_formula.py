@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from dezero import Variable, calculus
+from dezero.functions import FUNCTIONS
 from dezero.programs.dialects import FORMS
 from dezero.programs.formula import formulas
 from dezero.programs.trace import Program
@@ -330,3 +331,21 @@ def test_javascripts_power_of_one_is_ieees(tmp_path, text):
 def test_a_number_with_a_power_of_ten_is_one_base_in_latex():
     program = symbolic.program(parse("(1e-7)**x*1e20"), ["x"], [])
     assert "\\left(1 \\cdot 10^{-7}\\right)}^{x}" in FORMS["latex"](program, [()], "")
+
+
+@pytest.mark.parametrize(
+    "known", [k for k in FUNCTIONS.values() if k.elementwise], ids=lambda k: k.name
+)
+@pytest.mark.parametrize("constant", ["x-x", "x/x"])
+def test_a_function_of_what_folds_to_a_number(known, constant):
+    """It is computed as the engine computes it, in every form."""
+    text = f"y*{known.name}({', '.join([constant] * len(known.parameters))})"
+    names, program = derived(text)
+    point = {name: Variable(np.array(value)) for name, value in (("x", 0.5), ("y", 1.5))}
+    point = {name: point[name] for name in names}
+    with np.errstate(all="ignore"):
+        right = parse(text).evaluate(point).data
+    for form in FORMS.values():
+        assert form(program, [(), *((name,) for name in names)], text)
+    got = parse(formulas(program)[0]).evaluate(point).data
+    np.testing.assert_allclose(got, right, rtol=1e-15)
