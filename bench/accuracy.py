@@ -13,6 +13,9 @@ import numpy as np
 from bench.timing import Row
 from dezero import Variable
 from dezero.functions import CONSTANTS, FUNCTIONS, NAMES
+from dezero.names import RELATIONS
+from dezero.programs.trace import Program, differentiate
+from dezero_cli.language import derivatives, symbolic
 from dezero_cli.language.parser import parse
 
 DATA = Path(__file__).parent.parent / "tests" / "data"
@@ -104,6 +107,54 @@ def worst(evaluate: Callable[[dict[str, Any]], Result]) -> tuple[float, int]:
     return largest, done
 
 
+STEPS = {relation.ufunc for relation in RELATIONS} | {np.sign, np.floor, np.ceil, np.where}
+"""What is not rounded."""
+
+SWEEPS = 12
+"""How many disturbed sweeps a noise is the worst of, as in the data."""
+
+
+def our_hessian(case: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """The Hessian of this engine."""
+    given = {name: np.array(value) for name, value in case["vars"].items()}
+    rows = derivatives.hessian(parse(case["expr"]), given, list(given))
+    return {x: {y: float(second) for y, second in row.items()} for x, row in rows.items()}
+
+
+def disturbed(program: Program, values: dict[str, float], random: Any) -> np.ndarray:
+    """A program's outputs, SWEEPS of each, with every result 1 to 2 roundings off."""
+    program = program.lowered
+    columns = [np.full(SWEEPS, values[name]) for name in program.inputs]
+    columns += [np.full(SWEEPS, constant) for constant in program.constants]
+    for function, operands in program.operations:
+        y = 1.0 * function(*(columns[i] for i in operands))
+        off = random.choice((-1.0, 1.0), SWEEPS) * random.uniform(1.0, 2.0, SWEEPS)
+        columns.append(y if function in STEPS else y * (1.0 + off * np.finfo(float).eps / 2))
+    return np.array([columns[i] for i in program.outputs])
+
+
+def worst_hessian() -> tuple[float, int]:
+    """As `worst`, of the Hessians, with a noise that is measured here as that of the gradients."""
+    random = np.random.default_rng(1)
+    largest, done = 0.0, 0
+    for case in cases():
+        if not case.get("hess"):
+            continue
+        expression, names = parse(case["expr"]), list(case["vars"])
+        program = symbolic.program(expression, names, names)
+        found = our_hessian(case)
+        for place, name in enumerate(names):
+            row = differentiate(program, 1 + place, names)
+            swept = disturbed(row, case["vars"], random)
+            for other, sweeps in zip(names, swept, strict=True):
+                right = case["hess"][name][other]
+                noise, error = np.max(np.abs(sweeps - right)), abs(found[name][other] - right)
+                if noise and error > 1e-15 * abs(right):
+                    largest = max(largest, float(error / noise))
+        done += 1
+    return largest, done
+
+
 def run() -> list[Row]:
     """The worst of each library over the cases that it can do."""
     rows: list[Row] = []
@@ -115,4 +166,7 @@ def run() -> list[Row]:
                 continue
             label = f"worst error / rounding noise, {name}, {done} cases"
             rows.append({"comparison": label, "ours": error, "wanted": "the least"})
+        error, done = worst_hessian()
+        label = f"worst error of a Hessian / rounding noise, dezero, {done} cases"
+        rows.append({"comparison": label, "ours": error, "wanted": "reported"})
     return rows

@@ -212,7 +212,7 @@ def norm(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
         return Norm(axis, keepdims)(x)
     level = _gathered(x, axis)  # of a trace, which knows numbers alone
     elements = [_slice(level, i) for i in range(level.shape[-1])]
-    y = distance(*elements, *[0.0] * (2 - len(elements)))
+    y = distance(*elements) if elements else constant(np.zeros(level.shape[:-1]))
     return reshape(y, _kept(operand.shape, axis)) if keepdims else y
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dezero.graph import ARRAY_FUNCTIONS, Operand, Variable
+from dezero.graph import ARRAY_FUNCTIONS, Operand, Variable, as_variable
 from dezero.rule import Partial, Rule, composed, flat
 
 
@@ -83,8 +83,10 @@ def component(*operands: Operand) -> Operand:
 
 
 def distance(*xs: Any) -> Variable:
-    """The square root of the sum of the squares of at least two values, element by element."""
-    return Distance()(*xs) if len(xs) > 2 else np.hypot(*xs)
+    """The square root of the sum of the squares of one value or more, element by element."""
+    if len(xs) > 2:
+        return Distance()(*xs)
+    return as_variable(np.hypot(*xs) if len(xs) == 2 else np.absolute(*xs))
 
 
 ARRAY_FUNCTIONS |= {_distance: distance, _component: component}

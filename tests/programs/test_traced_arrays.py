@@ -181,7 +181,7 @@ FORMULAS = {
     "a*b + c*b": lambda a, b, c: (vector(vector(c, a), vector(b, c)) @ vector(a, b))[1],
     "a*c": lambda a, b, c: F.transpose(vector(vector(a, b), vector(c, 1.0)))[0][0] * c,
     "sin(a) + sin(2*b)": lambda a, b, c: F.sum(F.sin(vector(a, b) * np.array([1.0, 2.0]))),
-    "abs(a)": lambda a, b, c: F.hypot(F.norm(vector(a)), 0.0),
+    "abs(a)": lambda a, b, c: F.norm(vector(a)),
 }
 
 
@@ -189,7 +189,7 @@ FORMULAS = {
 def test_formulas_have_no_lists_and_the_same_derivatives(text):
     program = held(FORMULAS[text], POINTS[:, :3])
     value, *gradient = formulas(program)
-    assert value == text or text == "abs(a)"
+    assert value == text
     for point in POINTS[:, :3]:
         inputs = {name: Variable(np.array(x)) for name, x in zip("abc", point, strict=True)}
         expected = value_and_grad(FORMULAS[text])(*point)[1]
@@ -327,7 +327,7 @@ def test_shapes_are_static():
     assert F.sum(x, axis=0, keepdims=True).shape == (1, 3) and F.norm(x, axis=1).shape == (2,)
     assert F.prod(x, axis=-1, keepdims=True).shape == (2, 1) and np.shape(x) == (2, 3)
     assert (x * x[0]).shape == (2, 3) and F.mean(x).shape == () and (x[:0] @ x.T).shape == (0, 2)
-    assert [row.shape for row in x] == [(3,), (3,)]
+    assert [row.shape for row in x] == [(3,), (3,)] and F.norm(x[:0], axis=0).shape == (3,)
     assert repr(x._data[1]) == "TracedArray([3, 3, 3])"
     y = F.sum(F.sin(x))
     y.backward(retain_grad=True)
