@@ -58,6 +58,7 @@ heaviside = binary(
     "0 where x < 0, 1 where x > 0, y where x is 0.",
     flat,
     lambda _, gy, y, x0, x1: np.where(x0 == 0.0, gy, 0.0),
+    choices=(None, lambda x0, x1: x0 == 0.0),
 )
 fmod = binary(
     np.fmod,

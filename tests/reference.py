@@ -541,6 +541,14 @@ ELEMENTWISE = {
     "xlogy": _times_logarithm,
     "logaddexp": _of_difference("softplus", 0),
     "logaddexp2": _of_difference("softplus", 2),
+    "remainder": _remainder(mpmath.floor),
+    "floor_divide": lambda jets, x, y: staircase(jets, divide(jets, x, y), mpmath.floor),
+    "and": lambda jets, x, y: jets.among(
+        jets.constant(float(true(jets, x) and true(jets, y))), (x, y)
+    ),
+    "or": lambda jets, x, y: jets.among(
+        jets.constant(float(true(jets, x) or true(jets, y))), (x, y)
+    ),
     **OPERATORS,
 }
 

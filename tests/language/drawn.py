@@ -13,6 +13,7 @@ import numpy as np
 from dezero import constant
 from dezero.functions import CONSTANTS, FUNCTIONS
 from dezero_cli.language.expression import OPERATORS
+from dezero_cli.language.expression import RELATIONS as COMPARED
 from tests import reference
 from tests.jets import Arithmetic, Undecided
 from tests.reference import ARRAYS, ELEMENTWISE
@@ -34,9 +35,15 @@ SYMBOLS = {
     "equal": "==",
     "not_equal": "!=",
     "matrix_multiply": "@",
+    "remainder": "%",
+    "floor_divide": "//",
+    "and": "and",
+    "or": "or",
 }
-ARITHMETIC = ("add", "subtract", "multiply", "divide") * 2 + ("negative", "power", "power")
-RELATIONS = ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal")
+ARITHMETIC = ("add", "subtract", "multiply", "divide") * 3 + (
+    *("negative", "power", "power", "remainder", "floor_divide"),
+)
+RELATIONS = ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "and", "or")
 CHOICES = ("where", "where", "minimum", "maximum", "clip", "relu", "abs")
 LONGEST = 400
 LARGEST = 1e4
@@ -51,7 +58,11 @@ def forms(known):
 def lacking():
     """The functions and operators of the language that the reference does not have."""
     called = {name for known in FUNCTIONS.values() for name in forms(known).values()}
-    return called - ELEMENTWISE.keys() - ARRAYS.keys() | OPERATORS.keys() - SYMBOLS.keys()
+    return (
+        called - ELEMENTWISE.keys() - ARRAYS.keys()
+        | OPERATORS.keys() - SYMBOLS.keys()
+        | COMPARED.keys() - SYMBOLS.values()
+    )
 
 
 class Node:
@@ -286,7 +297,7 @@ def _text(name, nodes, keywords):
     if name == "negative":
         return f"(-{nodes[0].text})"
     if name in SYMBOLS:
-        return f"({nodes[0].text}{SYMBOLS[name]}{nodes[1].text})"
+        return f"({nodes[0].text} {SYMBOLS[name]} {nodes[1].text})"
     given = [f"{key}={value}" for key, value in keywords.items()]
     return f"{name}({', '.join([*(node.text for node in nodes), *given])})"
 
@@ -298,6 +309,8 @@ def _applied(node, operands):
         return constant(CONSTANTS[text], text) if text in CONSTANTS else constant(float(text), text)
     if node.function == "negative":
         return operator.neg(*operands)
+    if SYMBOLS.get(node.function) in COMPARED:
+        return COMPARED[SYMBOLS[node.function]](*operands)
     if node.function in OPERATORS:
         if node.function == "power" and node.operands[1].is_literal and operands[1].name != "pi":
             operands[1] = float(operands[1].data)
