@@ -23,7 +23,10 @@ Choice = Callable[..., Operand]
 
 
 def rule_of(
-    forward: Callable[..., Operand], name: str, *partials: Partial, choices: tuple[Choice, ...] = ()
+    forward: Callable[..., Operand],
+    name: str,
+    *partials: Partial,
+    choices: tuple[Choice | None, ...] = (),
 ) -> type[Rule]:
     """A Rule class out of a row of the table."""
     members = {
@@ -43,7 +46,7 @@ def unary(
     sentence: str,
     partial: Partial,
     name: str = "",
-    choices: tuple[Choice, ...] = (),
+    choices: tuple[Choice | None, ...] = (),
 ) -> Callable[[Any], Variable]:
     """The function of a ufunc, or of an array function of one value, and its derivative."""
     name = name or forward.__name__.strip("_")
@@ -66,7 +69,7 @@ def binary(
     partial0: Partial,
     partial1: Partial,
     name: str = "",
-    choices: tuple[Choice, ...] = (),
+    choices: tuple[Choice | None, ...] = (),
 ) -> Callable[[Any, Any], Variable]:
     """The function of a ufunc, or of an array function of two values, and its derivatives."""
     name = name or forward.__name__.strip("_")

@@ -1,10 +1,21 @@
-"""The command line of dezero: text, files and terminals around the engine."""
+"""The command line of dezero: text, files and terminals around the engine; Model for Python."""
 
-__all__ = ["__version__"]
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dezero_cli.language.model import Model as Model
+
+__all__ = ["Model", "__version__"]
 
 
-def __getattr__(name: str) -> str:
-    """Look up ``__version__`` only when asked: reading a package's metadata is slow."""
+def __getattr__(name: str) -> Any:
+    """Look up what is asked for, since the command line needs neither at its start."""
+    if name == "Model":
+        from dezero_cli.language.model import Model
+
+        return Model
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib.metadata import version

@@ -41,7 +41,7 @@ class Settings:
     defs: tuple[str, ...] = ()
     most: int | None = None
 
-    def model(
+    def linked(
         self, expr: str, own: tuple[tuple[str, str], ...] = (), values: Iterable[str] = ()
     ) -> Expression:
         """The expression of a line with the command line's definitions and its `own`.
@@ -50,7 +50,7 @@ class Settings:
         """
         if not (self.defs or own):
             return parse(expr)
-        return _model(expr, self.defs, own, frozenset(values), self.most)
+        return _linked(expr, self.defs, own, frozenset(values), self.most)
 
     def wanted_by(self, line: Line) -> Wanted:
         """What a line asks for: its own options come before those of the command line.
@@ -96,7 +96,7 @@ def _sigmas(data: Any) -> dict[str, np.ndarray | str]:
 
 
 @functools.lru_cache(maxsize=256)
-def _model(
+def _linked(
     expr: str,
     defs: tuple[str, ...],
     own: tuple[tuple[str, str], ...],
@@ -108,7 +108,7 @@ def _model(
     given = statements.defined(statements.statements(defs) | ours)
     for name in values:
         given.definitions.pop(name, None)
-    return given.model(expr, most)
+    return given.linked(expr, most)
 
 
 @dataclass(slots=True)
@@ -196,7 +196,7 @@ def _stacked(
     elements of arrays, for one with a fault, and for a 0 whose sign the `text` of the lines has.
     """
     try:
-        expression = settings.model(asked.expr, asked.defs, columns)
+        expression = settings.linked(asked.expr, asked.defs, columns)
         wanted = settings.wanted_by(asked)
         given = _columns(len(numbers), columns, settings.used(expression))
         if given is None or not expression.elementwise:
@@ -269,7 +269,7 @@ def written(answered: Mapping[str, Any], settings: Settings) -> bytes:
 def _alone(line: Line, settings: Settings) -> bytes:
     """The answer to one line; empty if there is none, and then the line's fault is set."""
     try:
-        expression = settings.model(line.expr, line.defs, line.values)
+        expression = settings.linked(line.expr, line.defs, line.values)
         given = settings.used(expression) | arrays(line.values)
         answer = results(expression, given, settings.wanted_by(line), own=line.values)
         return written(record(line) | answer, settings)

@@ -164,7 +164,7 @@ def _check_place(place: str, formula: Formula | None, given: Mapping[str, np.nda
 
 def _formula(expr: str, known: Given, wanted: Wanted) -> Formula:
     """The formula for all lines, and which fields of a record it takes."""
-    expression = known.model(expr)
+    expression = known.linked(expr)
     used = expression.names
     spread = [sigma for sigma in wanted.sigmas.values() if isinstance(sigma, str)]
     names = dict.fromkeys([*used, *(wanted.wrt or ()), *wanted.sigmas, *spread])

@@ -79,7 +79,7 @@ def command(
         raise UsageError("--get prints numbers alone: leave out --json")
     asked = formula(words, defs=defs)
     said = asked.given(vars_file)
-    expression, given = held(said.model(asked.text), said.values, canonical_words(wrt))
+    expression, given = held(said.linked(asked.text), said.values, canonical_words(wrt))
     names = inputs(expression, given, canonical_words(wrt) or None)
     names = [name for name in names if given[name].size]
     elements = zip(names_of(expression), expression.results, strict=True)

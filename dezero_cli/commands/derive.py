@@ -62,7 +62,7 @@ def command(
     if form and as_json:
         raise UsageError("--to prints code: leave out --json")
     wrt = canonical_words(wrt)
-    expression = said.model(asked.text, max_operations).without(wrt)
+    expression = said.linked(asked.text, max_operations).without(wrt)
     names = symbolic.wanted_names(expression, wrt)
     if form:
         _write_code(expression, names, wrt, order, form)

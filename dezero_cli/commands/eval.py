@@ -92,7 +92,7 @@ def command(
     wanted = wanted_by(get, options)
     asked = formula(words, defs=defs)
     said = asked.given(vars_file)
-    expression, given = said.model(asked.text, max_operations), said.values
+    expression, given = said.linked(asked.text, max_operations), said.values
     used = definitions_used(expression)
     head = {"expr": str(asked.text)} | ({"defs": used} if used else {})
     result = head | results(expression, given, wanted)

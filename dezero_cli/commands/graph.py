@@ -43,7 +43,7 @@ def command(
         raise UsageError("--to prints text and -o draws a file: choose one")
     asked = formula(words, defs=defs)
     said = asked.given()
-    expression, given = said.model(asked.text), said.values
+    expression, given = said.linked(asked.text), said.values
     missing = [name for name in symbolic.free_names(expression) if name not in given]
     if given and missing:
         raise UsageError(f"give values for all inputs or for none: {missing[0]} has no value")

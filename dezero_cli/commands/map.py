@@ -111,7 +111,7 @@ def command(
     if resume and not scheduler:
         raise UsageError("--resume needs --scheduler")
     asked, names = _sorted(words, defs)
-    asked.given().model(asked.text, max_operations)  # what is wrong without a table is said first
+    asked.given().linked(asked.text, max_operations)  # what is wrong without a table is said first
     found = files.found(names, source)
     require("polars")
     from dezero_cli.tables.step import Plan

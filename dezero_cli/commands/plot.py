@@ -78,7 +78,7 @@ def command(
     asked = formula(words, "'x**2' x=-3:3", defs)
     shown = _ranges(asked)
     said = asked.given(columns=[each.name for each in shown])
-    expression, fixed = said.model(asked.text), said.values
+    expression, fixed = said.linked(asked.text), said.values
     if expression.is_list:
         raise UsageError("a plot shows one result: draw each element of the list by itself")
     _check(expression, shown, fixed)

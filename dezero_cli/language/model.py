@@ -1,242 +1,126 @@
-"""Model: a formula with the definitions and the functions that it uses, as one expression."""
+"""Model: a formula with its definitions, for Python; what every command does, as methods."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from dezero import Variable
-from dezero_cli.faults import ExpressionError
-from dezero_cli.language.expression import (
-    Apply,
-    Call,
-    DefinedFunction,
-    Expression,
-    Operation,
-    Scope,
-    has_e_alone,
-    named,
-    run,
-)
-from dezero_cli.language.spelling import quoted
+import numpy as np
 
-MOST_OPERATIONS = 1_000_000
-"""What the functions and definitions of a model may expand to, unless the user says otherwise."""
+from dezero_cli.faults import ValuesError, did_you_mean
+from dezero_cli.language import results as asked
+from dezero_cli.language import statements, symbolic
+from dezero_cli.language.results import Wanted
+from dezero_cli.language.spelling import canonical
 
-Key = tuple[bool, str]
-"""A name of a model: whether it is a function, and the name."""
+Numbers = Any
+"""What NumPy makes a float64 array of: a number, a list, an array."""
 
 
-class Model(Expression):
-    """An expression whose names may be definitions, and whose functions may be the user's.
+class Model:
+    """A formula said once: an expression, and what its names and functions are defined as.
 
-    A definition is an expression that is computed once; every use of its name is that Variable, so
-    that gradients flow through it.  `definitions` are those that are used, each after what it
-    needs; `functions` the functions.  The `places` are those of the inputs (and of constants), in
-    the order in which they would appear if all definitions were written out.
+    >>> decay = Model("a*exp(-k*t)", k="1/tau")
+    >>> decay(a=2, t=1, tau=4)
+    1.5576015661428098
+
+    Definitions are given by name; those of functions, and of names that are no identifiers, in a
+    mapping: ``Model("g(x)*g(y)", {"g(t)": "exp(-t**2)"})``.  `inputs` are the names that need
+    values.  Raises ExpressionError for a text with a fault and for definitions that need one
+    another.
     """
 
-    __slots__ = ("expression", "given", "origins")
-
     def __init__(
-        self,
-        expression: Expression,
-        definitions: Mapping[str, Expression] | None = None,
-        functions: Mapping[str, DefinedFunction] | None = None,
-        most: int = MOST_OPERATIONS,
+        self, text: str, definitions: Mapping[str, str] | None = None, /, **more: str
     ) -> None:
-        """Link an expression to what it uses.
+        given = {**(definitions or {}), **more}
+        said = statements.statements(f"{head}={body}" for head, body in given.items())
+        self.text = text
+        self.expression = statements.defined(said).linked(text)
+        self.inputs = tuple(symbolic.free_names(self.expression))
 
-        Raises ExpressionError for definitions that need one another, for a call with a wrong
-        number of values, and for what would expand to more than `most` operations.
+    def __repr__(self) -> str:
+        return f"Model({self.text!r})"
+
+    def __call__(self, values: Mapping[str, Numbers] | None = None, /, **more: Numbers) -> Any:
+        """The value for numbers, lists or arrays by name; a float, an array, or a list of results.
+
+        Raises ValuesError for a name without a value, and ExpressionError for shapes that do not
+        fit.
         """
-        self.given = (definitions or {}, functions or {}, most)
-        walk = _Walk(expression, *self.given)
-        self.expression = expression
-        self.origins = walk.origins
-        places = {name: origin.places[name] for name, origin in walk.origins.items()}
-        every = [expression, *walk.definitions.values()]
-        every += [function.body for function in walk.functions.values()]
-        quoted_names = {name for each in every for name in each.quoted}
-        super().__init__(
-            expression.text,
-            places,
-            expression.steps,
-            expression.calls,
-            quoted_names,
-            expression.element,
-        )
-        self.definitions = walk.definitions
-        self.functions = walk.functions
+        return self._results(values, more, Wanted(no_grad=True))["value"]
 
-    def source(self, name: str) -> tuple[str, int]:
-        """The text that a name first appears in, and where."""
-        origin = self.origins[name]
-        return origin.text, origin.places[name]
+    def gradient(
+        self, values: Mapping[str, Numbers] | None = None, /, **more: Numbers
+    ) -> dict[str, Any]:
+        """The gradient for each input, in the input's shape; of an array value, that of its sum."""
+        found: dict[str, Any] = self._results(values, more, Wanted())["grad"]
+        return found
 
-    @property
-    def parts(self) -> list[Expression]:
-        """The expression itself, the definitions and the functions' bodies."""
-        bodies = [function.body for function in self.functions.values()]
-        return [self.expression, *self.definitions.values(), *bodies]
+    def hessian(
+        self, values: Mapping[str, Numbers] | None = None, /, **more: Numbers
+    ) -> dict[str, dict[str, Any]]:
+        """The second derivatives for each pair of inputs; in the shapes of the first, the second."""
+        found: dict[str, Any] = self._results(values, more, Wanted(hessian=True))["hessian"]
+        return found
 
-    @property
-    def e_alone(self) -> bool:
-        """Whether `e` stands where it is not the base of a power."""
-        parts = [self.expression, *self.definitions.values()]
-        bodies = [f.body for f in self.functions.values() if "e" not in f.parameters]
-        every = (each for each in [*parts, *bodies] if "e" in each.places)
-        return "e" in self.places and any(has_e_alone(each.steps) for each in every)
+    def derive(self, *names: str, order: int = 1) -> dict[str, Any]:
+        """The derivatives of an order as formulas, by the names that they are for: ``"x,y"``.
 
-    @property
-    def reduction(self) -> tuple[str, Apply] | None:
-        """The first step that mixes the elements of an array, with its text; None without one."""
-        return next((found for each in self.parts if (found := each.reduction)), None)
+        By `names`, or by all inputs; of several results, a list of formulas each.
+        """
+        wrt = symbolic.wanted_names(self.expression, names)
+        rows: list[list[str]] = []
+        keys: list[tuple[str, ...]] = []
+        for each in self.expression.results:
+            keys, program = symbolic.derivatives(each, self.inputs, wrt, order)
+            rows.append(symbolic.texts(program, self.text)[1:])
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        shown: list[Any] = columns if self.expression.is_list else rows[0]
+        return dict(zip(map(",".join, keys), shown, strict=True))
 
-    @property
-    def results(self) -> list[Expression]:
-        """A model for each element of a list; of any other expression the model itself."""
-        if not self.is_list:
-            return [self]
-        return [Model(each, *self.given) for each in self.expression.results]
+    def compile(self) -> Callable[..., tuple[np.ndarray, dict[str, np.ndarray]]]:
+        """A function of columns: arrays of one length, or numbers for all rows, by name.
 
-    def definition(self, name: str) -> Model:
-        """What a name is defined as, as a model."""
-        return Model(self.definitions[name], *self.given)
+        It gives the value and the gradient for each input in every row, in machine code where
+        llvmlite is installed, else by NumPy in blocks.  Raises ExpressionError for several
+        results, and for an operation that needs a whole array.
+        """
+        from dezero.programs import native
 
-    def without(self, names: Sequence[str]) -> Model:
-        """The model in which these definitions are inputs."""
-        definitions, functions, most = self.given
-        kept = {name: each for name, each in definitions.items() if name not in names}
-        return Model(self.expression, kept, functions, most)
+        if self.expression.is_list:
+            raise ValuesError("compile takes one result: make a Model of each element")
+        kernel = native.compiled(symbolic.program(self.expression, self.inputs, self.inputs))
 
-    def evaluate(self, values: Scope, keep: list[Operation] | None = None) -> Variable:
-        """Compute the definitions, then the expression; see Expression.evaluate."""
-        known: dict[str, Variable] = {**self.scope(values, values, keep)}
+        def compiled(**columns: Numbers) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+            value, *gradients = kernel.run(_arrays(columns, self.inputs))
+            return value, dict(zip(self.inputs, gradients, strict=True))
 
-        def enter(call: Call, operands: list[Any]) -> tuple[Expression, Scope]:
-            function = self.functions[call.name]
-            scope = dict(zip(function.parameters, operands, strict=True))
-            for name in function.body.places:
-                if name not in scope:
-                    scope[name] = known[name]
-            return function.body, scope
+        return compiled
 
-        for name, definition in self.definitions.items():
-            known[name] = run(definition, known, enter, keep)
-            if keep is not None:
-                text = quoted(name)
-                keep.append(Operation(text, Apply(named, 1, 0, len(text), 0), known[name]))
-        return run(self.expression, known, enter, keep)
+    def _results(
+        self, values: Mapping[str, Numbers] | None, more: Mapping[str, Numbers], wanted: Wanted
+    ) -> dict[str, Any]:
+        """The results as plain numbers and arrays."""
+        given = _arrays({**(values or {}), **more}, self.inputs)
+        found = asked.results(self.expression, given, wanted)
+        return {key: _plain(item) for key, item in found.items()}
 
 
-class _Walk:
-    """What an expression uses, found without recursion, in the order in which it is used.
-
-    Definitions come after what they need.  `origins` has the expression in which each input first
-    appears.
-    """
-
-    def __init__(
-        self,
-        expression: Expression,
-        definitions: Mapping[str, Expression],
-        functions: Mapping[str, DefinedFunction],
-        most: int,
-    ) -> None:
-        self.known = definitions
-        self.known_functions = functions
-        self.definitions: dict[str, Expression] = {}
-        self.functions: dict[str, DefinedFunction] = {}
-        self.origins: dict[str, Expression] = {}
-        self.costs: dict[str, int] = {}  # the operations of one call of each function
-        self.path: dict[Key, Expression] = {}  # what is being walked, outermost first
-        waiting = [(expression, self._uses(expression, ()))]
-        while waiting:
-            part, uses = waiting[-1]
-            following = next(uses, None)
-            if following is None:
-                waiting.pop()
-                self._leave()
-                continue
-            entered = self._enter(part, *following)
-            if entered is not None:
-                waiting.append(entered)
-        total = self._cost(expression) + sum(map(self._cost, self.definitions.values()))
-        if total > most:
-            message = f"the expression expands to {total:,} operations"
-            hint = f"--max-operations {total} allows them; the limit is {most:,}"
-            raise ExpressionError(message, expression.text, 0, hint=hint)
-
-    def _uses(self, part: Expression, parameters: Sequence[str]) -> Iterator[tuple[Key, int]]:
-        """The names and functions of a part by place, without a function's own parameters."""
-        if not part.calls:
-            return (((False, n), place) for n, place in part.places.items() if n not in parameters)
-        names = [((False, n), place) for n, place in part.places.items() if n not in parameters]
-        calls = [((True, n), place) for n, place in part.calls.items()]
-        return iter(sorted([*names, *calls], key=lambda use: use[1]))
-
-    def _enter(
-        self, part: Expression, key: Key, place: int
-    ) -> tuple[Expression, Iterator[tuple[Key, int]]] | None:
-        """What is to be walked for a name; None for an input and for what was walked before."""
-        is_function, name = key
-        if key in self.path:
-            raise self._circle(part, key, place)
-        if is_function:
-            if name in self.functions:
-                return None
-            function = self.known_functions[name]
-            self.path[key] = function.body
-            return function.body, self._uses(function.body, function.parameters)
-        if name in self.definitions:
-            return None
-        definition = self.known.get(name)
-        if definition is None:
-            self.origins.setdefault(name, part)
-            return None
-        self.path[key] = definition
-        return definition, self._uses(definition, ())
-
-    def _leave(self) -> None:
-        """Note what has been walked as complete."""
-        if not self.path:
-            return
-        (is_function, name), part = self.path.popitem()
-        if is_function:
-            self.functions[name] = self.known_functions[name]
-            self.costs[name] = self._cost(part)
-        else:
-            self.definitions[name] = part
-
-    def _cost(self, part: Expression) -> int:
-        """The operations of a part with all calls written out; checks the calls."""
-        cost = 0
-        for step in part.steps:
-            if type(step) is Apply:
-                cost += 1
-            elif type(step) is Call:
-                cost += self.costs[step.name]
-                _check_call(part.text, step, self.known_functions[step.name])
-        return cost
-
-    def _circle(self, part: Expression, key: Key, place: int) -> ExpressionError:
-        """The fault of a definition that needs itself."""
-        path = list(self.path)
-        names = [quoted(name) for _, name in [*path[path.index(key) :], key]]
-        if len(names) == 2:
-            what = "is defined by itself: give it another name"
-            message = f"{names[0]} calls itself" if key[0] else f"{names[0]} {what}"
-        else:
-            needs = ", which needs ".join(names[1:])
-            message = f"{names[0]} needs {needs}"
-        return ExpressionError(message, part.text, place, place + len(key[1]))
+def _arrays(given: Mapping[str, Numbers], inputs: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """The values as float64 arrays; ValuesError for an input without one."""
+    arrays = {canonical(name): np.asarray(x, dtype=np.float64) for name, x in given.items()}
+    for name in inputs:
+        if name not in arrays:
+            hint = did_you_mean(name, arrays) or f"add {name}=..."
+            raise ValuesError(f"no value for {name}: {hint}")
+    return arrays
 
 
-def _check_call(text: str, call: Call, function: DefinedFunction) -> None:
-    """Refuse a call with a wrong number of values."""
-    wanted = len(function.parameters)
-    if call.arity != wanted:
-        values = f"{wanted} value{'s' if wanted != 1 else ''}"
-        message = f"{call.name} takes {values}, got {call.arity}"
-        raise ExpressionError(message, text, call.start, call.end)
+def _plain(item: Any) -> Any:
+    """Arrays without axes as floats."""
+    if isinstance(item, dict):
+        return {key: _plain(value) for key, value in item.items()}
+    if isinstance(item, list):
+        return [_plain(value) for value in item]
+    return float(item) if isinstance(item, np.ndarray | np.generic) and np.ndim(item) == 0 else item

@@ -57,10 +57,10 @@ class Given:
         self.definitions: dict[str, Expression] = {}
         self.functions: dict[str, DefinedFunction] = {}
 
-    def model(self, text: str, most: int | None = None) -> Expression:
-        """The expression of a text, as a model where something is defined.
+    def linked(self, text: str, most: int | None = None) -> Expression:
+        """The expression of a text, with what it uses of the definitions and functions.
 
-        Raises ExpressionError for a text that is not an expression, and as Model does.
+        Raises ExpressionError for a text that is not an expression, and as Linked does.
         """
         expression = parsed(text, self.functions)
         if not (self.definitions or self.functions):
@@ -74,10 +74,10 @@ def linked(
     functions: Mapping[str, DefinedFunction],
     most: int | None = None,
 ) -> Expression:
-    """The model of an expression with what is defined."""
-    from dezero_cli.language.model import MOST_OPERATIONS, Model
+    """An expression with what is defined."""
+    from dezero_cli.language.linking import MOST_OPERATIONS, Linked
 
-    return Model(expression, definitions, functions, most or MOST_OPERATIONS)
+    return Linked(expression, definitions, functions, most or MOST_OPERATIONS)
 
 
 def parsed(text: str, functions: Collection[str] = ()) -> Expression:

@@ -105,12 +105,8 @@ def expression_text(word: str) -> str:
         raise FileError("standard input", f"not UTF-8 at byte {error.start}") from None
 
 
-def definitions_used(model: Expression) -> dict[str, str]:
-    """The definitions and functions that a model uses, as they are written, by their heads."""
-    from dezero_cli.language.model import Model
-
-    if not isinstance(model, Model):
-        return {}
-    heads = {f"{f.name}({', '.join(f.parameters)})": f.body for f in model.functions.values()}
-    every = heads | dict(model.definitions)
+def definitions_used(expression: Expression) -> dict[str, str]:
+    """The definitions and functions that an expression uses, as written, by their heads."""
+    heads = {f"{f.name}({', '.join(f.parameters)})": f.body for f in expression.functions.values()}
+    every = heads | dict(expression.definitions)
     return {head: " ".join(each.text.split()) for head, each in every.items()}

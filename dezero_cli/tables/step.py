@@ -37,7 +37,7 @@ class Plan:
     name: str | None = None
     most: int | None = None
 
-    def model(self, table: Sequence[str]) -> tuple[Expression, dict[str, float]]:
+    def linked(self, table: Sequence[str]) -> tuple[Expression, dict[str, float]]:
         """The expression with its definitions, and the constants, for a table with these columns.
 
         Whether ``k=2*e`` is a definition is known only now, if there may be a column e.
@@ -45,7 +45,7 @@ class Plan:
         columns = [canonical(name) for name in table]
         given = statements.sorted_out(statements.statements(self.defs), False, columns)
         more = {name: values.one_number(name, array) for name, array in given.values.items()}
-        return given.model(self.expr, self.most), {**self.constants, **more}
+        return given.linked(self.expr, self.most), {**self.constants, **more}
 
 
 class Step:
@@ -58,7 +58,7 @@ class Step:
     """
 
     def __init__(self, plan: Plan, table: Sequence[str]) -> None:
-        expression, constants = plan.model(table)
+        expression, constants = plan.linked(table)
         plan = replace(plan, constants=constants)
         held = [name for name in plan.wanted.wrt or () if name in expression.definitions]
         whole, expression = expression, expression.without(held)
