@@ -70,9 +70,8 @@ class Printer:
     """Writes terms as a formula of the tool's own language; subclasses write other forms."""
 
     longest = 200_000
-    both, either, negation = "", "", ""
-    """Templates of "and", "or" and "not" for conditions {a} and {b}; without them, products and
-    maxima of truths, which are 1 or 0, say the same."""
+    both, either, negation = "{a} and {b}", "{a} or {b}", "not ({a})"
+    """How "and", "or" and "not" are written for conditions {a} and {b}."""
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms.terms
@@ -102,7 +101,7 @@ class Printer:
 
     def text(self, number: int) -> tuple[Rope, int]:
         """The rope of a term whose parts are written, and how tightly it binds."""
-        if number not in self.truths or not self.both:
+        if number not in self.truths:
             return self.write(self.terms[number])
         self.conditions[number] = self.stated(self.terms[number])
         return self.truth(*self.conditions[number])
