@@ -7,7 +7,7 @@ operations on columns.  Nothing here knows a derivative.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,13 +16,14 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from dezero.arithmetic import SHORTCUTS, raised
-from dezero.graph import Variable
+from dezero.graph import CONSTANT, Variable
 
 Instruction = tuple[Callable[..., Any], tuple[int, ...]]
 """An operation and the numbers of the values that it is applied to.
 
-The operation is a NumPy ufunc, ``numpy.where``, or the forward of a rule that is made of several
-of those (see `dezero.rule.composed`), which `Program.lowered` writes out.
+The operation is a NumPy ufunc, ``numpy.where``, a function that is made of none (see
+`dezero.rule.primitive`), or the forward of a rule that is made of several of those (see
+`dezero.rule.composed`), which `Program.lowered` writes out.
 """
 
 BLOCK = 8192
@@ -152,8 +153,10 @@ def _apply(function: Callable[..., Any], operands: list[Any], out: np.ndarray) -
         np.copyto(out, chosen, where=np.not_equal(condition, 0.0))
     elif function is np.power:
         out[...] = raised(*operands)
-    else:
+    elif isinstance(function, np.ufunc):
         function(*operands, out=out)
+    else:
+        out[...] = function(*operands)
 
 
 class Recorder:
@@ -325,7 +328,9 @@ class Tracer(NDArrayOperatorsMixin):
     def __array_function__(self, function: Any, types: Any, inputs: Any, options: Any) -> Any:
         if any(issubclass(kind, Variable) for kind in types):
             return NotImplemented
-        if options or not (function is np.where or hasattr(function, "in_ufuncs")):
+        if options or not (
+            function is np.where or hasattr(function, "in_ufuncs") or hasattr(function, "nin")
+        ):
             raise TraceError(
                 f"numpy.{function.__name__} has no place in a program of columns, "
                 "which works row by row"
@@ -383,8 +388,8 @@ def trace(
     Raises TraceError where an operation has no place in a program of columns.
     """
     recorder = Recorder(inputs)
-    variables = column_variables(recorder)
     wrt = recorder.inputs if wrt is None else wrt
+    variables = column_variables(recorder, wrt)
     y = function(*variables.values())
     if wrt and isinstance(y, Variable):
         y.backward()
@@ -392,11 +397,12 @@ def trace(
     return recorder.program(output_number(recorder, value) for value in [y, *gradients])
 
 
-def column_variables(recorder: Recorder) -> dict[str, Variable]:
-    """A Variable over a Tracer for each input of a recorder."""
+def column_variables(recorder: Recorder, wrt: Collection[str]) -> dict[str, Variable]:
+    """A Variable over a Tracer for each input of a recorder; those not in `wrt` are constant."""
     variables = {}
     for number, name in enumerate(recorder.inputs):
-        variables[name] = Variable._around(Tracer(recorder, number), 0, name)
+        generation = 0 if name in wrt else CONSTANT
+        variables[name] = Variable._around(Tracer(recorder, number), generation, name)
     return variables
 
 
@@ -420,7 +426,7 @@ def differentiate(program: Program, output: int, wrt: Sequence[str]) -> Program:
     their own shared operations cost.
     """
     recorder = Recorder(program.inputs)
-    variables = column_variables(recorder)
+    variables = column_variables(recorder, wrt)
     y = replay(program, list(variables.values()))[output]
     if isinstance(y, Variable):
         y.backward()

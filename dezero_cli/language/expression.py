@@ -162,7 +162,7 @@ class Expression:
                         stack.append(Variable(step.operand.data.copy()))
                     else:
                         stack.append(step.operand)
-        except (ArithmeticError, IndexError, TypeError, ValueError) as error:
+        except (ArithmeticError, ImportError, IndexError, TypeError, ValueError) as error:
             raise diagnosis.refused_operation(self.text, step, error) from error
         return stack[0]  # type: ignore[no-any-return]
 
