@@ -15,7 +15,7 @@ import numpy as np
 
 from dezero.gaussian import SLOPE, lgamma, tgamma
 from dezero.graph import ARRAY_FUNCTIONS, CONSTANT, Config, Operand, Variable
-from dezero.rows import binary, derived, unary
+from dezero.rows import binary, derived, inside, unary
 from dezero.rule import Partial, composed, flat, primitive
 
 
@@ -85,8 +85,13 @@ _gammaincc = _primitive("gammaincc", 2)
 @composed
 def _gamma(x: Operand) -> Operand:
     """Of whole numbers exact, as long as a float64 holds it."""
-    y = tgamma(x)
-    return np.where((x == np.floor(x)) * (x <= 23.0), np.rint(y), y)
+    whole = (x == np.floor(x)) * (x <= 23.0)
+    large = whole * (x > 18.0)  # then a last digit of tgamma is no fraction
+    low = np.where(large, x - 5.0, x)
+    y = tgamma(low)
+    y = np.where(whole, np.rint(y), y)
+    further = low * (low + 1.0) * (low + 2.0) * (low + 3.0) * (low + 4.0)
+    return np.where(large, y * further, y)
 
 
 @primitive(2)
@@ -112,6 +117,36 @@ polygamma = _special(
     flat,
     lambda _, gy, y, x0, x1: gy * _polygamma(x0 + 1.0, x1),
     order="the order n",
+)
+
+
+SHIFT = 16
+
+
+def _difference(a: Operand, b: Operand) -> Operand:
+    """digamma(a) - digamma(a + b), also where they are nearly the same.
+
+    By the recurrence to a + 16, then the difference of the asymptotic series, term by term.
+    """
+    total = 0.0
+    for k in range(SHIFT):
+        total = total - b / (a + k) / (a + k + b)
+    low, high = a + SHIFT, a + b + SHIFT
+    p, q = 1.0 / (low * low), 1.0 / (high * high)
+    square = b * (low + high) * p * q
+    series = 1.0 / 12.0 - (p + q) / 120.0 + (p * p + p * q + q * q) / 252.0
+    series = (
+        series - (p + q) * (p * p + q * q) / 240.0 + (p**4 + p * q * (p * p + q * q) + q**4) / 132.0
+    )
+    rest = -np.log1p(b / low) - 0.5 * b / low / high - square * series
+    return np.where((a > 0.0) * (a + b > 0.0), total + rest, _digamma(a) - _digamma(a + b))
+
+
+_rise = derived(
+    "rise",
+    _difference,
+    lambda _, gy, y, a, b: gy * (_polygamma(1.0, a) - _polygamma(1.0, a + b)),
+    lambda _, gy, y, a, b: -gy * _polygamma(1.0, a + b),
 )
 
 
@@ -150,14 +185,9 @@ betaln = _special(
 binom = _special(
     _binom,
     "The number of ways to choose y of x things, for any numbers.",
-    lambda _, gy, y, x0, x1: gy * (y * (_digamma(x0 + 1.0) - _digamma(x0 - x1 + 1.0))),
-    lambda _, gy, y, x0, x1: gy * (y * (_digamma(x0 - x1 + 1.0) - _digamma(x1 + 1.0))),
+    lambda _, gy, y, x0, x1: -gy * (y * _rise(x0 - x1 + 1.0, x1)),
+    lambda _, gy, y, x0, x1: gy * (y * _rise(x0 - x1 + 1.0, 2.0 * x1 - x0)),
 )
-
-
-def _rise(a: Operand, b: Operand) -> Operand:
-    """digamma(a) - digamma(a + b)."""
-    return _digamma(a) - _digamma(a + b)
 
 
 # ------------------------------------------------------------------------- incomplete gammas
@@ -267,5 +297,5 @@ expi = _special(
 exp1 = _special(
     _exp1,
     "Exponential integral, that of exp(-t)/t from x to inf.",
-    lambda _, gy, y, x: -gy * (np.exp(-x) / x),
+    lambda _, gy, y, x: -gy * inside(np.exp(-x) / x, y),
 )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dezero.arrays import Axis, Movement, Reduction, _axes, _kept, max, mean, sum
-from dezero.choices import where
+from dezero.choices import equal, where
 from dezero.exponentials import exp, log, sqrt
 from dezero.graph import ARRAY_FUNCTIONS, Operand, Variable, as_operand, as_variable, constant
 
@@ -28,7 +28,7 @@ def var(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
 def std(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
     """The square root of var; its gradient is 0 where all elements are equal."""
     square = var(x, axis, keepdims)
-    return where(square == 0.0, 0.0, sqrt(square))
+    return where(equal(square, 0.0), 0.0, sqrt(square))
 
 
 class Median(Reduction):
@@ -95,7 +95,7 @@ def diff(x: Any, axis: int = -1) -> Variable:
     x = as_variable(x) if isinstance(x, Variable) else constant(x)
     (place,) = _axes(x.ndim, axis)
     before = (slice(None),) * place
-    return x[(*before, slice(1, None))] - x[(*before, slice(None, -1))]
+    return x[(*before, slice(1, None))] - x[(*before, slice(None, -1))]  # type: ignore[no-any-return]
 
 
 def _shifted(x: Any, axis: Axis) -> tuple[Variable, Variable]:
