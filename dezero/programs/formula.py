@@ -60,6 +60,7 @@ class Printer:
     """Writes terms as a formula of the tool's own language; subclasses write other forms."""
 
     longest = 200_000
+    one = "1"
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms.terms
@@ -146,9 +147,9 @@ class Printer:
             first = first if exponent == 1 else self.literal_power(self.part(base, ATOM), exponent)
             pieces = [first] if top is None else [top, "*", first]
         elif bottom is not None:
-            pieces, bottom = [top or "1", "/(", bottom, "*", first, ")"], None
+            pieces, bottom = [top or self.one, "/(", bottom, "*", first, ")"], None
         else:
-            pieces = [top or "1", "/", first]
+            pieces = [top or self.one, "/", first]
         for base, exponent in rest:
             pieces += self.further(base, exponent)
         if bottom is not None:
@@ -165,11 +166,10 @@ class Printer:
 
     def coefficient(self, value: Fraction) -> tuple[str | None, str | None]:
         """The texts of a positive coefficient above and below the line; None is 1."""
-        if (_terminates(value) and not _is_dyadic(value)) or value.denominator > 1000:
-            return self.number_text(value), None
-        top = None if value.numerator == 1 else self.number_text(Fraction(value.numerator))
-        bottom = None if value.denominator == 1 else self.number_text(Fraction(value.denominator))
-        return top, bottom
+        top, bottom = above_and_below(value)
+        return None if top == 1 else self.number_text(top), (
+            None if bottom == 1 else self.number_text(bottom)
+        )
 
     def literal_power(self, base: Rope, exponent: Exponent) -> Rope:
         """base**exponent for a number."""
@@ -220,6 +220,13 @@ _WRITERS: dict[type, Callable[[Any, Any], tuple[Rope, int]]] = {
 
 
 _NAMED = {math.pi: "pi", math.e: "e"}
+
+
+def above_and_below(value: Fraction) -> tuple[Fraction, Fraction]:
+    """A coefficient as what is multiplied by and what is divided by."""
+    if (_terminates(value) and not _is_dyadic(value)) or value.denominator > 1000:
+        return value, Fraction(1)
+    return Fraction(value.numerator), Fraction(value.denominator)
 
 
 def _terminates(value: Fraction) -> bool:
