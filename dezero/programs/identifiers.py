@@ -118,8 +118,9 @@ _C = frozenset(
         ).split(),
         *(
             "main NAN INFINITY HUGE_VAL HUGE_VALF HUGE_VALL NULL EOF errno assert isnan isinf "
-            "isfinite isnormal signbit fpclassify isgreater isgreaterequal isless islessequal islessgreater isunordered FP_NAN FP_INFINITE FP_ZERO FP_NORMAL "
-            "FP_SUBNORMAL FP_FAST_FMA FP_FAST_FMAF FP_FAST_FMAL FP_ILOGB0 FP_ILOGBNAN MATH_ERRNO "
+            "isfinite isnormal signbit fpclassify isgreater isgreaterequal isless islessequal "
+            "islessgreater isunordered FP_NAN FP_INFINITE FP_ZERO FP_NORMAL FP_SUBNORMAL "
+            "FP_FAST_FMA FP_FAST_FMAF FP_FAST_FMAL FP_ILOGB0 FP_ILOGBNAN MATH_ERRNO "
             "MATH_ERREXCEPT math_errhandling signgam MAXFLOAT DOMAIN SING OVERFLOW UNDERFLOW "
             "TLOSS PLOSS M_E M_LOG2E M_LOG10E M_LN2 M_LN10 M_PI M_PI_2 M_PI_4 M_1_PI M_2_PI "
             "M_2_SQRTPI M_SQRT2 M_SQRT1_2 linux unix i386 stdin stdout stderr offsetof"
