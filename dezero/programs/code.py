@@ -81,7 +81,7 @@ class Code(Printer):
         shared = SharedTerms(terms)
         self.terms, self.outputs = shared.terms, shared.outputs
         self.inputs = [term.name for term in terms.terms if isinstance(term, NameTerm)]
-        self.function_name = self.allowed(options.name or "f")
+        self.function_name = self.allowed("f" if options.name is None else options.name)
         own = [self.function_name] if self.is_function else []
         self.names = Names(self.spelling, self.inputs, own)
         self.flags = Flags(self.terms)
@@ -110,8 +110,13 @@ class Code(Printer):
 
     def comments(self, title: str) -> str:
         """A line with the title, and one for each input that is called otherwise here."""
-        lines = [title, *(f"{here} is the input {name}" for name, here in self.names.renamed)]
+        lines = [title, *(f"{here} is the input {name}" for name, here in self.renamed)]
         return "\n".join(map(self.remark, lines))
+
+    @property
+    def renamed(self) -> list[tuple[str, str]]:
+        """The inputs that are called otherwise here, with what they are called."""
+        return self.names.renamed
 
     def remark(self, text: str) -> str:
         """A text as a comment."""

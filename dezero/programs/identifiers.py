@@ -156,5 +156,7 @@ def _as_python_reads(name: str) -> str:
 
 PYTHON_SPELLING = Spelling(_PYTHON | {"math"}, _identifier, _as_python_reads)
 NUMPY_SPELLING = Spelling(_PYTHON | {"np"}, _identifier, _as_python_reads)
-SQL_SPELLING = Spelling(frozenset(), str, _one_case)
-"""Columns are quoted, so they may be any text."""
+COLUMN_SPELLING = Spelling(frozenset(), str, _one_case)
+"""A table's columns, quoted, so that they may be any text."""
+SQL_SPELLING = Spelling(frozenset({"true", "false"}), str, _one_case)
+"""A query's own columns; SQLite takes true and false for numbers there, quoted or not."""

@@ -10,15 +10,16 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from dezero.names import C_NAMES, RELATIONS
-from dezero.programs.code import Code, Statement, fill
+from dezero.programs.code import PLAIN, Code, Options, Statement, fill
 from dezero.programs.conditions import Connectives
 from dezero.programs.formula import ATOM, Rope
-from dezero.programs.identifiers import SQL_SPELLING
+from dezero.programs.identifiers import COLUMN_SPELLING, SQL_SPELLING, Names
 from dezero.programs.terms import (
     CallTerm,
     ComparisonTerm,
     NameTerm,
     NumberTerm,
+    Terms,
     children,
     reachable,
 )
@@ -71,6 +72,15 @@ class SQL(Code):
     comment = "-- {}"
     is_function = False
     whole = "{comments}\n{body}\n"
+
+    def __init__(self, terms: Terms, options: Options = PLAIN) -> None:
+        super().__init__(terms, options)
+        self.table = Names(COLUMN_SPELLING, self.inputs)
+
+    @property
+    def renamed(self) -> list[tuple[str, str]]:
+        """The inputs whose columns are to be called otherwise, with those."""
+        return self.table.renamed
 
     def number_text(self, value: Fraction | float) -> str:
         """A literal with an exponent, which makes it a DOUBLE and not a DECIMAL."""
@@ -130,14 +140,18 @@ class SQL(Code):
 
     def columns(self, results: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
         """The outputs with their columns, no two of which differ by their case alone."""
-        names = type(self.names)(self.spelling, [name for name, _ in results])
+        names = Names(COLUMN_SPELLING, [name for name, _ in results])
         return [(self.quoted(names.inputs[name]), text) for name, text in results]
 
     def floats(self) -> str:
         """Each input that is used, once, as a float64 or NULL."""
         terms = (self.terms[number] for number in reachable(self.terms, self.outputs))
-        used = [self.name(term.name) for term in terms if isinstance(term, NameTerm)]
-        return ",\n".join(_FLOAT.format(column=f"input.{name}", name=name) for name in used)
+        used = [term.name for term in terms if isinstance(term, NameTerm)]
+        columns = {name: self.quoted(self.table.inputs[name]) for name in used}
+        return ",\n".join(
+            _FLOAT.format(column=f"input.{column}", name=self.name(name))
+            for name, column in columns.items()
+        )
 
     def size(self) -> int:
         """How many parts the outputs have, all written out."""

@@ -153,7 +153,7 @@ class Terms:
             if result is not None:
                 return self.number(result)
         with np.errstate(all="ignore"):
-            return self.number(float(function(*map(float, values))))
+            return self.number(float(function(*(np.float64(float(value)) for value in values))))
 
     # ------------------------------------------------------------------------------- arithmetic
     def factors(self, number: int) -> tuple[Fraction, Factors]:
