@@ -84,7 +84,7 @@ class Code(Printer):
         self.function_name = self.allowed("f" if options.name is None else options.name)
         own = [self.function_name] if self.is_function else []
         self.names = Names(self.spelling, self.inputs, own)
-        self.flags = Flags(self.terms)
+        self.flags = Flags(self.terms, self.outputs)
         self.tests: dict[int, Test] = {}
         self.statements: list[Statement] = []
         self.depths: dict[int, int] = {}
@@ -200,24 +200,22 @@ class Code(Printer):
 
     # ------------------------------------------------------------------------------ conditions
     def flag(self, number: int) -> Test:
-        """A term that is 0 or 1 as a condition."""
+        """A term that is a condition, as one."""
         term = self.terms[number]
-        if isinstance(term, ProductTerm):
-            return self.connectives.all([self.tests[base] for base, _ in term.factors])
-        assert isinstance(term, ComparisonTerm)
-        counted = self.flags.counted(term)
-        if counted is None:
+        if not isinstance(term, ComparisonTerm):
+            join_tests = (
+                self.connectives.all if number in self.flags.truths else self.connectives.any
+            )
+            return join_tests([self.tests[part] for part in children(term)])
+        if not self.flags.is_counted(term):
             return self.sides(term), COMPARED
-        condition = self.condition(counted)
+        condition = self.condition(term.left)
         return self.connectives.negate(condition) if term.symbol == "==" else condition
 
     def condition(self, number: int) -> Test:
         """A term as a condition, which holds where it is not 0."""
         if number in self.tests:
             return self.tests[number]
-        alternatives = self.flags.alternatives(number, self.named)
-        if alternatives:
-            return self.connectives.any([self.tests[each] for each in alternatives])
         return self.unequal(number), COMPARED
 
     def unequal(self, number: int) -> Rope:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from dezero.programs.formula import Rope, interleave
@@ -56,30 +56,63 @@ class Connectives(NamedTuple):
 
 
 class Flags:
-    """The terms that are 0 or 1, each by its number: comparisons, and products of them alone."""
+    """The terms that are conditions, each by its number.
 
-    def __init__(self, terms: Sequence[Term]) -> None:
+    They are 0 or 1, as comparisons and products of those are, or sums of such that nothing but a
+    condition is made of.
+    """
+
+    def __init__(self, terms: Sequence[Term], outputs: Sequence[int]) -> None:
         self.terms = terms
-        self.flags: set[int] = set()
-        self.cheap: dict[int, int] = {}  # terms that are repeated rather than named, by depth
         self.numbers: dict[tuple[type, Term], int] = {}
+        self.truths: set[int] = set()
+        self.counts: set[int] = set()  # how many conditions hold
+        self.cheap: dict[int, int] = {}  # terms that are repeated rather than named, by depth
         for number, term in enumerate(terms):
             self.numbers[type(term), term] = number
             if isinstance(term, ComparisonTerm) or self._is_conjunction(term):
-                self.flags.add(number)
+                self.truths.add(number)
+            elif isinstance(term, SumTerm) and all(map(self._is_count, children(term))):
+                self.counts.add(number)
             depth = self._depth(term)
             if depth is not None:
                 self.cheap[number] = depth
+        self.conditions = self.truths | self._alternatives(outputs)
 
     def __contains__(self, number: int) -> bool:
-        return number in self.flags
+        return number in self.conditions
+
+    def is_cheap(self, number: int) -> bool:
+        """Whether a term is repeated where it is used more than once."""
+        return number in self.cheap
+
+    def is_counted(self, term: ComparisonTerm) -> bool:
+        """Whether a comparison says of conditions that none holds, or that one does."""
+        is_zero = self.terms[term.right] == NumberTerm(0)
+        return term.symbol in {"==", "!="} and is_zero and self._is_count(term.left)
+
+    def _is_count(self, number: int) -> bool:
+        return number in self.truths or number in self.counts
 
     def _is_conjunction(self, term: Term) -> bool:
         return (
             isinstance(term, ProductTerm)
             and term.coefficient == 1
-            and all(base in self.flags and exponent == 1 for base, exponent in term.factors)
+            and all(base in self.truths and exponent == 1 for base, exponent in term.factors)
         )
+
+    def _alternatives(self, outputs: Sequence[int]) -> set[int]:
+        """The counts of which it is only asked whether any condition holds."""
+        asked = self.counts.difference(outputs)
+        for number in range(len(self.terms) - 1, -1, -1):
+            term = self.terms[number]
+            parts = children(term)
+            if isinstance(term, ChoiceTerm):
+                parts = [term.chosen, term.other]
+            elif number in asked or (isinstance(term, ComparisonTerm) and self.is_counted(term)):
+                parts = []
+            asked.difference_update(parts)
+        return asked
 
     def _depth(self, term: Term) -> int | None:
         """How deep what is repeated is: names, their negatives, and comparisons of those."""
@@ -88,39 +121,10 @@ class Flags:
         is_sign = isinstance(term, ProductTerm) and term.coefficient == -1
         if is_sign and [exponent for _, exponent in term.factors] != [1]:  # type: ignore[union-attr]
             return None
-        if is_sign or (isinstance(term, ComparisonTerm) and self.counted(term) is None):
+        if is_sign or (isinstance(term, ComparisonTerm) and not self.is_counted(term)):
             depth = 1 + max(self.cheap.get(part, 0) for part in children(term))
             return depth if depth <= 2 else None
         return None
-
-    def is_cheap(self, number: int) -> bool:
-        """Whether a term is repeated where it is used more than once."""
-        return number in self.cheap
-
-    def counted(self, term: ComparisonTerm) -> int | None:
-        """What a comparison says of conditions, whether there are none; None for other ones."""
-        is_zero = self.terms[term.right] == NumberTerm(0)
-        if term.symbol not in {"==", "!="} or not is_zero:
-            return None
-        return term.left if self.alternatives(term.left) else None
-
-    def alternatives(self, number: int, named: Container[int] = ()) -> list[int]:
-        """The conditions that a term is the sum of, down to those that have names; or none."""
-        found: dict[int, None] = {}
-        pending, seen = [number], set()
-        while pending:
-            number = pending.pop()
-            term = self.terms[number]
-            if number in seen:
-                continue
-            seen.add(number)
-            if number in self.flags:
-                found[number] = None
-            elif isinstance(term, SumTerm) and number not in named:
-                pending += [term.right, term.left]
-            else:
-                return []
-        return list(found)
 
 
 Sides = frozenset[tuple[int, bool]]

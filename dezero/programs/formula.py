@@ -48,6 +48,13 @@ def join(rope: Rope) -> str:
     return "".join(pieces)
 
 
+def first_piece(rope: Rope) -> str:
+    """The str that a rope begins with."""
+    while not isinstance(rope, str):
+        rope = rope[0]
+    return rope
+
+
 # Precedence, from what binds least to what binds most.
 COMPARISON, SUM, PRODUCT, SIGN, POWER, ATOM = range(6)
 
@@ -155,7 +162,8 @@ class Printer:
         if bottom is not None:
             pieces += ["/", bottom]
         if coefficient < 0:
-            return ("-", *pieces), SIGN - 1
+            rope = ("(", tuple(pieces), ")") if first_piece(pieces)[0] == "-" else tuple(pieces)
+            return ("-", rope), SIGN - 1  # to C -- is an operator, to SQL a comment
         return tuple(pieces), POWER if len(pieces) == 1 else PRODUCT
 
     def further(self, base: int, exponent: Exponent) -> tuple[Rope, Rope]:

@@ -114,7 +114,8 @@ _C = frozenset(
             "co_yield compl concept const_cast consteval constinit decltype delete dynamic_cast "
             "explicit export friend mutable namespace new noexcept not not_eq operator or or_eq "
             "private protected public reinterpret_cast requires static_cast template this throw "
-            "try typeid typename using virtual wchar_t xor xor_eq std"
+            "try typeid typename using virtual wchar_t xor xor_eq std float_t double_t size_t "
+            "ptrdiff_t uint ulong ushort FILE"
         ).split(),
         *(
             "main NAN INFINITY HUGE_VAL HUGE_VALF HUGE_VALL NULL EOF errno assert isnan isinf "

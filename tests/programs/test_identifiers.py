@@ -33,7 +33,7 @@ C_WORDS = """
     unsigned void volatile while _Alignas _Atomic _Bool _Complex _Generic _Imaginary _Noreturn
     alignas bool constexpr nullptr thread_local typeof true false asm main exp expf expl sin cos pow
     sqrt hypot log log1p isnan isinf fabs fmax NAN INFINITY HUGE_VAL M_PI signgam y0 y1 j0 gamma
-    printf malloc errno NULL __LINE__ __func__ _X __x a__b
+    printf malloc errno NULL uint ulong size_t double_t FILE __LINE__ __func__ _X __x a__b
 """.split()
 CPP_WORDS = """
     and and_eq asm bitand bitor bool catch char16_t char32_t class compl concept const_cast
