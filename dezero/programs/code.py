@@ -143,7 +143,7 @@ class Code(Printer):
     # ---------------------------------------------------------------------- what gets a name
     def formulas(self) -> list[str]:
         """The text of each output; `statements` then holds what has to come before."""
-        order = reachable(self.terms, self.outputs)
+        order = self.order()
         uses = self.uses(order)
         for number in order:
             term = self.terms[number]
@@ -155,6 +155,10 @@ class Code(Printer):
             if is_shared or self.depths[number] > DEEPEST:
                 self.give_name(number)
         return [join(self.written[number][0]) for number in self.outputs]
+
+    def order(self) -> list[int]:
+        """The terms that are needed, parts before wholes."""
+        return reachable(self.terms, self.outputs)
 
     def depth(self, term: Term) -> int:
         """How deeply the text of a term is nested; what only goes on to the right counts little."""

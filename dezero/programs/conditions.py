@@ -132,21 +132,32 @@ Sides = frozenset[tuple[int, bool]]
 MOST_SIDES = 4
 
 
-def sides_of_use(terms: Sequence[Term], order: Sequence[int]) -> dict[int, Sides]:
-    """For each term the sides of choices on which alone it is used.
+def by_need(terms: Sequence[Term], outputs: Sequence[int]) -> list[int]:
+    """The terms that outputs are made of, parts before wholes, conditions before their choices."""
+    order: dict[int, None] = {}
+    pending = [(number, False) for number in reversed(outputs)]
+    while pending:
+        number, parts_are_done = pending.pop()
+        if parts_are_done:
+            order[number] = None
+        elif number not in order:
+            pending.append((number, True))
+            pending += [(part, False) for part in reversed(children(terms[number]))]
+    return list(order)
 
-    `order` has the terms that are used, parts before wholes.  A condition of a higher number than
-    the term's own says nothing here: what it compares may not be known yet.
-    """
+
+def sides_of_use(terms: Sequence[Term], order: Sequence[int]) -> dict[int, Sides]:
+    """For each term the sides of choices on which alone it is used; `order` is that of need."""
     found: dict[int, Sides] = {}
     for number in reversed(order):
         term, here = terms[number], found.setdefault(number, frozenset())
         for place, part in enumerate(children(term)):
             sides = here
-            if isinstance(term, ChoiceTerm) and place:
-                sides = here | {(term.condition, place == 1)} if len(here) < MOST_SIDES else here
+            if isinstance(term, ChoiceTerm) and place and len(here) < MOST_SIDES:
+                sides = here | {(term.condition, place == 1)}
             found[part] = found[part] & sides if part in found else sides
+    place_of = {number: place for place, number in enumerate(order)}
     return {
-        number: frozenset(side for side in sides if side[0] < number)
+        number: frozenset(side for side in sides if place_of[side[0]] < place_of[number])
         for number, sides in found.items()
     }

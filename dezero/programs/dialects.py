@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from dezero.names import C_NAMES
 from dezero.programs.code import PLAIN, Code, Form, Options, function_form
-from dezero.programs.conditions import WHOLE, Connectives, Sides, sides_of_use
+from dezero.programs.conditions import WHOLE, Connectives, Sides, by_need, sides_of_use
 from dezero.programs.formula import FormulaError, join
 from dezero.programs.identifiers import (
     C_SPELLING,
@@ -164,6 +164,10 @@ class Python(Code):
         super().__init__(terms, options)
         self.whole = self.whole.format(imports=self.imports)
         self.sides_of_use: dict[int, Sides] = {}
+
+    def order(self) -> list[int]:
+        """The terms that are needed, and before each what it depends on whether it is."""
+        return by_need(self.terms, self.outputs)
 
     def uses(self, order: Sequence[int]) -> dict[int, int]:
         """How often each term is needed, the conditions of what is guarded once more."""

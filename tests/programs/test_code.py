@@ -89,6 +89,8 @@ def test_in_python_a_side_of_a_choice_that_is_not_taken_raises_nothing():
     assert names["f"](0.0, 3.0) == (-3.0, -3.0, -1.0)
     value = names["f"](1.0, 3.0)
     assert value == (0.0, 1.0, 0.0)
+    exec(code("python", "where(y > 0, 0, log(-y)*x) + where(0 < y, log(y)*log(y), 1/y)"), names)
+    assert names["f"](1.0, 2.0) == (0.0, 0.0, 0.0)
     with pytest.raises(ValueError, match=r"math domain|positive"):
         exec(code("python", "log(x)"), names)
         names["f"](-1.0)
