@@ -37,7 +37,7 @@ class Names:
         self.spelling = spelling
         self.taken = {spelling.key(word) for word in (*spelling.reserved, *used)}
         self.inputs: dict[str, str] = {}
-        kept = [name for name in inputs if spelling.spell(name) == name and self._claim(name)]
+        kept = {name for name in inputs if spelling.spell(name) == name and self._claim(name)}
         self.taken |= {spelling.key(name) for name in inputs}
         self.inputs = {name: name if name in kept else self.take(name) for name in inputs}
 
