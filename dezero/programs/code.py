@@ -28,9 +28,6 @@ from dezero.programs.terms import (
 )
 from dezero.programs.trace import Program
 
-DEEPEST = 400
-"""Ten times the depth at which expressions are taken apart; Python and SQLite have limits."""
-
 
 class IdentifierError(ValueError):
     """A name that a language does not allow; the message says so."""
@@ -73,6 +70,8 @@ class Code(Printer):
     parameter = "{name}"
     statement = flag_statement = "{name} = {text}"
     is_function = True
+    deepest = 400
+    """Ten times the depth at which expressions are taken apart; Python, for one, has a limit."""
     whole = "{body}"
     """A function of its comments, its name, its parameters and its lines."""
 
@@ -152,7 +151,7 @@ class Code(Printer):
             self.written[number] = self.write(term)
             self.depths[number] = self.depth(term)
             is_shared = uses[number] > 1 and not self.flags.is_cheap(number)
-            if is_shared or self.depths[number] > DEEPEST:
+            if is_shared or self.depths[number] > self.deepest:
                 self.give_name(number)
         return [join(self.written[number][0]) for number in self.outputs]
 

@@ -6,7 +6,7 @@ others there, is taken for NULL too, in the table and in every comparison.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 from dezero.names import C_NAMES, RELATIONS
@@ -71,6 +71,7 @@ class SQL(Code):
     connectives = Connectives(" AND ", " OR ", "({}) IS NOT TRUE")
     comment = "-- {}"
     is_function = False
+    deepest = 80  # SQLite's parser has a stack of a hundred
     whole = "{comments}\n{body}\n"
 
     def __init__(self, terms: Terms, options: Options = PLAIN) -> None:
@@ -130,9 +131,8 @@ class SQL(Code):
         if columns := self.floats():
             tables, source = [f"given AS (SELECT\n{columns}\nFROM input)"], "given"
         kept = "MATERIALIZED " if self.size() > LARGEST_INLINE else ""
-        for count, step in enumerate(self.steps(), 1):
-            texts = ", ".join(f"{each.text} AS {self.quoted(each.name)}" for each in step)
-            tables.append(f"step{count} AS {kept}(SELECT *, {texts} FROM {source})")  # noqa: S608, it is printed, not run
+        for count, columns in enumerate(self.selections(), 1):
+            tables.append(f"step{count} AS {kept}(SELECT {columns} FROM {source})")  # noqa: S608, it is printed, not run
             source = f"step{count}"
         shared = ["WITH " + ",\n".join(tables)] if tables else []
         outputs = ",\n".join(f"  {text} AS {name}" for name, text in self.columns(results))
@@ -159,6 +159,29 @@ class SQL(Code):
         for number in reachable(self.terms, self.outputs):
             sizes[number] = 1 + sum(sizes[part] for part in children(self.terms[number]))
         return sum(sizes[number] for number in self.outputs)
+
+    def selections(self) -> Iterator[str]:
+        """The columns of each step: its own, and those before that it or a later one needs."""
+        steps = self.steps()
+        last = self.last_steps(steps)
+        names = {n: self.written[n][0] for n in last if isinstance(self.terms[n], NameTerm)}
+        for count, step in enumerate(steps, 1):
+            live = [name for number, name in names.items() if last[number] > count]
+            old = ["*"] if len(live) == len(names) else live
+            yield ", ".join([*old, *(f"{each.text} AS {self.quoted(each.name)}" for each in step)])
+            names = {number: name for number, name in names.items() if last[number] > count}
+            names |= {each.number: self.quoted(each.name) for each in step}
+
+    def last_steps(self, steps: list[list[Statement]]) -> dict[int, int]:
+        """For each term the last step that it is used in; the outputs come after all steps."""
+        step_of = {each.number: count for count, step in enumerate(steps, 1) for each in step}
+        last = dict.fromkeys(reachable(self.terms, self.outputs), 0)
+        last |= dict.fromkeys(self.outputs, len(steps) + 1)
+        for number in reversed(list(last)):
+            here = step_of.get(number, last[number])
+            for part in children(self.terms[number]):
+                last[part] = max(last[part], here)
+        return last
 
     def steps(self) -> list[list[Statement]]:
         """The shared terms in steps: a step uses only what earlier steps have named."""

@@ -194,11 +194,11 @@ def test_c_keeps_nothing_outside_its_function():
 
 # ------------------------------------------------------------------------------- long and nested
 LONG = {
-    "nest": "sin(" * 500 + "x" + ")" * 500,
-    "horner": "(" * 300 + "x" + "*x + 1)" * 300,
-    "sum": "+".join(f"sin({k}*x)" for k in range(1, 500)),
+    "nest": "sin(" * 300 + "x" + ")" * 300,
+    "horner": "(" * 210 + "x" + "*x + 1)" * 210,
+    "sum": "+".join(f"sin({k}*x)" for k in range(1, 400)),
     "choices": "where(x > 1, x, " * 150 + "x*x" + ")" * 150,
-    "quotients": "(" * 300 + "x" + "/2 + 1/x)" * 300,
+    "quotients": "(" * 210 + "x" + "/2 + 1/x)" * 210,
 }
 
 

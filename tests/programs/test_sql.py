@@ -1,6 +1,7 @@
 """Queries on the columns that tables have: whole numbers, text, gaps, nan, other columns."""
 
 import math
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 from dezero.programs.dialects import FORMS
 from dezero_cli.language import symbolic
 from dezero_cli.language.parser import parse
+from tests.programs.test_code import LONG
 
 
 def query(text, order=1):
@@ -144,6 +146,23 @@ def test_a_sum_of_thousands_is_within_the_limits(base):
     (row,) = run(base, "x DOUBLE", "+".join(f"x*{k}" for k in range(1, 3000)) + "+exp(x)", (0.5,))
     total = 2999 * 3000 / 2
     assert row == pytest.approx((total / 2 + math.exp(0.5), total + math.exp(0.5)), rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["horner", "sum", "choices", "quotients"])
+def test_long_and_nested_queries_run(base, kind):
+    text = LONG[kind]
+    (row,) = run(base, "x DOUBLE", text, (0.7,))
+    program = symbolic.program(parse(text), ["x"], ["x"])
+    assert row == pytest.approx([float(each[0]) for each in program.run({"x": 0.7})], rel=1e-9)
+
+
+def test_a_step_keeps_what_is_needed_after_it():
+    steps = re.findall(r"step\d AS \(SELECT (.*) FROM", query("sin(exp(x)*y)*exp(x)", 1))
+    assert steps == [
+        '"y", exp("x") AS "t1"',
+        '*, "t1"*"y" AS "t2"',
+        '"y", "t1", sin("t2")*"t1" AS "t3", "t1"*cos("t2") AS "t4"',
+    ]
 
 
 def test_a_table_that_sqlite_imported(tmp_path):
