@@ -195,6 +195,8 @@ class Code(Printer):
 
     def repeats(self, term: Term) -> bool:
         """Whether the text of a term has those of its parts more than once."""
+        if isinstance(term, ChoiceTerm):  # where side() has the condition twice
+            return {term.chosen, term.other} <= self.flags.truths
         if isinstance(term, PowerTerm):
             base = self.terms[term.base]
             is_one = not isinstance(base, NumberTerm) or abs(base.value) == 1
@@ -205,15 +207,34 @@ class Code(Printer):
     def flag(self, number: int) -> Test:
         """A term that is a condition, as one."""
         term = self.terms[number]
+        if isinstance(term, ChoiceTerm):
+            return self.side(term)
         if not isinstance(term, ComparisonTerm):
-            join_tests = (
-                self.connectives.all if number in self.flags.truths else self.connectives.any
-            )
+            both = number in self.flags.truths
+            join_tests = self.connectives.all if both else self.connectives.any
             return join_tests([self.tests[part] for part in children(term)])
         if not self.flags.is_counted(term):
             return self.sides(term), COMPARED
         condition = self.condition(term.left)
         return self.connectives.negate(condition) if term.symbol == "==" else condition
+
+    def side(self, term: ChoiceTerm) -> Test:
+        """A choice between conditions as one: a and b, or not a and c."""
+        condition = self.condition(term.condition)
+        opposite = self.connectives.negate(condition)
+        settled = [self.flags.settled(part) for part in (term.chosen, term.other)]
+        if settled == [True, None]:
+            return self.connectives.any([condition, self.tests[term.other]])
+        if settled == [None, True]:
+            return self.connectives.any([opposite, self.tests[term.chosen]])
+        sides = [
+            test if holds else self.connectives.all([test, self.tests[part]])
+            for test, part, holds in zip(
+                (condition, opposite), (term.chosen, term.other), settled, strict=True
+            )
+            if holds is not False
+        ]
+        return self.connectives.any(sides)
 
     def condition(self, number: int) -> Test:
         """A term as a condition, which holds where it is not 0."""
@@ -248,6 +269,9 @@ class Code(Printer):
 
     def choice(self, term: ChoiceTerm) -> tuple[Rope, int]:
         """`chosen` where the condition is not 0, else `other`."""
+        number = self.flags.numbers[ChoiceTerm, term]
+        if number in self.tests:
+            return self.as_number(number)
         chosen, other = self.written[term.chosen][0], self.written[term.other][0]
         return self.chosen(self.condition(term.condition)[0], chosen, other)
 

@@ -58,8 +58,8 @@ class Connectives(NamedTuple):
 class Flags:
     """The terms that are conditions, each by its number.
 
-    They are 0 or 1, as comparisons and products of those are, or sums of such that nothing but a
-    condition is made of.
+    They are 0 or 1, as comparisons, products of those and choices between them are, or sums of such
+    that nothing but a condition is made of.
     """
 
     def __init__(self, terms: Sequence[Term], outputs: Sequence[int]) -> None:
@@ -70,7 +70,11 @@ class Flags:
         self.cheap: dict[int, int] = {}  # terms that are repeated rather than named, by depth
         for number, term in enumerate(terms):
             self.numbers[type(term), term] = number
-            if isinstance(term, ComparisonTerm) or self._is_conjunction(term):
+            if (
+                isinstance(term, ComparisonTerm)
+                or self._is_conjunction(term)
+                or self._is_side(term)
+            ):
                 self.truths.add(number)
             elif isinstance(term, SumTerm) and all(map(self._is_count, children(term))):
                 self.counts.add(number)
@@ -100,6 +104,19 @@ class Flags:
             and term.coefficient == 1
             and all(base in self.truths and exponent == 1 for base, exponent in term.factors)
         )
+
+    def _is_side(self, term: Term) -> bool:
+        """Whether a term is a choice between conditions, of which one may be settled."""
+        return isinstance(term, ChoiceTerm) and all(
+            part in self.truths or self.settled(part) is not None
+            for part in (term.chosen, term.other)
+        )
+
+    def settled(self, number: int) -> bool | None:
+        """Whether a term is the constant 1 or 0; None for other terms."""
+        term = self.terms[number]
+        known = isinstance(term, NumberTerm) and term.value in {0, 1}
+        return bool(term.value) if known else None  # type: ignore[union-attr]
 
     def _alternatives(self, outputs: Sequence[int]) -> set[int]:
         """The counts of which it is only asked whether any condition holds."""

@@ -55,6 +55,14 @@ def lines(text, form="c"):
             "where((x < y) + (x > 1)*(y > 2), x, 2)",
             ["const int t1 = x < y || (x > 1.0 && y > 2.0);"],
         ),
+        ("where(where(x > y, 0, x > 1), x, 2)", ["const int t1 = !(x > y) && x > 1.0;"]),
+        (
+            "where(where(x > y, x < 3, x > 1), x, 2)",
+            ["const int t1 = (x > y && x < 3.0) || (!(x > y) && x > 1.0);"],
+        ),
+        ("where(where(x > y, 1, x > 1), x, 2)", ["const int t1 = x > y || x > 1.0;"]),
+        ("where(where(x > y, x > 1, 1), x, 2)", ["const int t1 = !(x > y) || x > 1.0;"]),
+        ("where(x, y < 1, 0)", ["return (x != 0.0 && y < 1.0 ? 1.0 : 0.0);"]),
         ("x*(y < 1)*2", ["return 2.0*x*(y < 1.0 ? 1.0 : 0.0);"]),
         ("(x < 1)*(y < 1)", ["return (x < 1.0 && y < 1.0 ? 1.0 : 0.0);"]),
         ("x**0*y", ["(void)x;"]),
@@ -67,7 +75,9 @@ def test_c_is_as_an_engineer_writes_it(text, expected):
 
 
 @pytest.mark.parametrize("form", ["c", "python", "numpy", "js", "sql"])
-@pytest.mark.parametrize("text", ["x**y", "hypot(x, y)*min(x, y)", "clip(x*y, 0, 1)", "relu(x)/y"])
+@pytest.mark.parametrize(
+    "text", ["x**y", "hypot(x, y)*min(x, y)", "clip(x*y, 0, 1)", "clip(x, y, z)"]
+)
 def test_no_condition_is_counted(form, text):
     """No 1 or 0 that is compared with 0 again."""
     written = code(form, text)

@@ -90,6 +90,8 @@ CONDITIONS = [
     ("where(x != 3, 1, 2)", lambda x: 1 if x != 3 else 2),
     ("where((sqrt(x) < 2) == 0, 1, 2)", lambda x: 1 if not 0 <= x < 4 else 2),
     ("where(((x < 1) + (x > 9)) == 0, 1, 2)", lambda x: 1 if not (x < 1 or x > 9) else 2),
+    ("where(where(sqrt(x) > 2, 0, x < 9), 1, 2)", lambda x: 1 if not x > 4 and x < 9 else 2),
+    ("where(where(sqrt(x) > 2, x > 9, x < 1), 1, 2)", lambda x: 1 if x > 9 or x < 1 else 2),
     ("where(x*(x < 9), 1, 2)", lambda x: 1 if math.isnan(x) or x * (x < 9) else 2),
 ]
 
