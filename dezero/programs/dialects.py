@@ -17,6 +17,7 @@ from dezero.programs.formula import FormulaError, join
 from dezero.programs.identifiers import (
     C_SPELLING,
     JAVASCRIPT_SPELLING,
+    MATH_H,
     NUMPY_SPELLING,
     PYTHON_SPELLING,
 )
@@ -93,7 +94,9 @@ class C(Code):
 
 def _in_floats(call: str) -> str:
     """A call, or a template of one, for C's floats."""
-    return call + "f" if "{" not in call else re.sub(r"\d\.\d", r"\g<0>f", call)
+    if "{" not in call:
+        return call + "f"
+    return re.sub(rf"\d\.\d|\b(?:{'|'.join(MATH_H)})(?=\()", r"\g<0>f", call)
 
 
 class JavaScript(Code):

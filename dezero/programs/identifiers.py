@@ -94,15 +94,16 @@ def _one_case(name: str) -> str:
 
 
 # ---------------------------------------------------------------------------------- the languages
-_MATH_H = (
+MATH_H = (
     "acos asin atan atan2 cos sin tan acosh asinh atanh cosh sinh tanh exp exp2 expm1 frexp ilogb "
     "ldexp log log10 log1p log2 logb modf scalbn scalbln cbrt fabs hypot pow sqrt erf erfc lgamma "
     "tgamma ceil floor nearbyint rint lrint llrint round lround llround trunc fmod remainder "
     "remquo copysign nan nextafter nexttoward fdim fmax fmin fma"
 ).split()
+"""The functions of C99's <math.h>; each has one for floats, whose name ends with an f."""
 _C = frozenset(
     [
-        *(name + suffix for name in _MATH_H for suffix in ("", "f", "l")),
+        *(name + suffix for name in MATH_H for suffix in ("", "f", "l")),
         *(
             "auto break case char const continue default do double else enum extern float for "
             "goto if inline int long register restrict return short signed sizeof static struct "

@@ -160,11 +160,8 @@ def test_long_and_nested_queries_run(base, kind):
 
 def test_a_step_keeps_what_is_needed_after_it():
     steps = re.findall(r"step\d AS \(SELECT (.*) FROM", query("sin(exp(x)*y)*exp(x)", 1))
-    assert steps == [
-        '"y", exp("x") AS "t1"',
-        '*, "t1"*"y" AS "t2"',
-        '"y", "t1", sin("t2")*"t1" AS "t3", "t1"*cos("t2") AS "t4"',
-    ]
+    assert steps[0] == '"y", exp("x") AS "t1"' and len(steps) > 2
+    assert not any('"x"' in step for step in steps[1:])
 
 
 def test_a_table_that_sqlite_imported(tmp_path):
