@@ -333,8 +333,9 @@ def fill(template: str, **parts: Rope) -> Rope:
 
 
 def _harmless(text: str) -> str:
-    """A text for one line of a comment, which it neither ends nor begins, nor goes on."""
-    text = " ".join(text.split()).replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?")
+    """A text for one line of a comment, which it neither ends nor begins, turns nor goes on."""
+    text = "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+    text = text.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?")
     return text + "." if text.endswith("\\") else text
 
 

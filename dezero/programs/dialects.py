@@ -6,6 +6,7 @@ its own table.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from fractions import Fraction
@@ -131,9 +132,7 @@ class JavaScript(Code):
 
 def _field(name: str) -> str:
     """The name of an object's field."""
-    if name.isidentifier():
-        return name
-    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return name if name.isidentifier() else json.dumps(name)
 
 
 class Python(Code):

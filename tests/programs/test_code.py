@@ -12,6 +12,8 @@ import pytest
 
 from dezero.programs.code import Options
 from dezero.programs.dialects import FORMS
+from dezero.programs.formula import FormulaError
+from dezero.programs.trace import Program
 from dezero_cli.language import symbolic
 from dezero_cli.language.parser import parse
 
@@ -184,6 +186,13 @@ def test_floats_have_floats_functions_and_literals():
     text = code("c", "0.1*sin(x)*x**7 + min(x, 3)", real="float")
     assert "sinf(x)" in text and "powf(x, 7.0f)" in text and "0.1f*" in text
     assert "double" not in text and not re.search(r"\d\.\d+(?![\df])", text.split("*/")[1])
+
+
+@pytest.mark.parametrize("form", ["c", "python", "numpy", "js", "sql"])
+def test_a_function_that_a_language_lacks_is_an_error(form):
+    program = Program(("x",), (), ((np.spacing, (0,)),), (1,))
+    with pytest.raises(FormulaError, match=r"spacing has no form in \w+"):
+        FORMS[form](program, [()], "")
 
 
 def test_c_keeps_nothing_outside_its_function():
