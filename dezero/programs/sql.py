@@ -19,6 +19,7 @@ from dezero.programs.terms import (
     ComparisonTerm,
     NameTerm,
     NumberTerm,
+    Term,
     Terms,
     children,
     reachable,
@@ -98,11 +99,22 @@ class SQL(Code):
         if term.symbol == "!=":
             equal = ComparisonTerm("==", term.left, term.right)
             return ("(", self.sides(equal), ") IS NOT TRUE")
-        larger = term.right if term.symbol in {"<", "<="} else term.left
-        parts = [larger] if term.symbol != "==" else [term.left, term.right]
-        if not all(map(self.may_be_nan, parts)):
+        larger = self.larger(term)
+        if larger is None:
             return super().sides(term)
         return (super().sides(term), " AND ", self.part(larger, 0), " <= 9e999")
+
+    def larger(self, term: ComparisonTerm) -> int | None:
+        """The side as which nan, the largest of all, would make a comparison hold; or None."""
+        larger = term.right if term.symbol in {"<", "<="} else term.left
+        parts = [term.left, term.right] if term.symbol in {"==", "!="} else [larger]
+        return larger if all(map(self.may_be_nan, parts)) else None
+
+    def repeats(self, term: Term) -> bool:
+        """Whether the text of a term has those of its parts more than once."""
+        if isinstance(term, ComparisonTerm) and not self.flags.is_counted(term):
+            return self.larger(term) is not None
+        return super().repeats(term)
 
     def may_be_nan(self, number: int) -> bool:
         """Whether DuckDB may have nan for a term, and not NULL."""

@@ -158,6 +158,17 @@ def test_long_and_nested_queries_run(base, kind):
     assert row == pytest.approx([float(each[0]) for each in program.run({"x": 0.7})], rel=1e-9)
 
 
+def test_nested_comparisons_are_written_once(base):
+    text = "x"
+    for _ in range(40):
+        text = f"where(sqrt({text}) > 1, y, x + 1)"
+    assert len(query(text)) < 100_000
+    (row,) = run(base, "x DOUBLE, y DOUBLE", text, (0.2, 3.0))
+    program = symbolic.program(parse(text), ["x", "y"], ["x", "y"])
+    right = [float(each[0]) for each in program.run({"x": 0.2, "y": 3.0})]
+    assert row == pytest.approx(right, rel=1e-14)
+
+
 def test_a_step_keeps_what_is_needed_after_it():
     steps = re.findall(r"step\d AS \(SELECT (.*) FROM", query("sin(exp(x)*y)*exp(x)", 1))
     assert steps[0] == '"y", exp("x") AS "t1"' and len(steps) > 2
