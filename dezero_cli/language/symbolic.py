@@ -22,6 +22,14 @@ def program(expression: Expression, names: Sequence[str], wrt: Sequence[str]) ->
     Raises ExpressionError for an operation that needs a whole array, as `sum` does.
     """
 
+    reduction = None if expression.has_lists else expression.reduction
+    if reduction is not None:
+        text, step = reduction
+        called = text[step.start : step.end].partition("(")[0]
+        subject = called if called.isidentifier() else text[step.place]
+        fault = f"{subject} works on whole arrays, but here every input is one number"
+        raise ExpressionError(fault, text, step.place, step.place + 1)
+
     def function(*variables: Variable) -> Variable:
         return expression.evaluate(dict(zip(names, variables, strict=True)))
 

@@ -95,6 +95,7 @@ EXACT = {
     "rint": mpmath.nint,
     "fmod": lambda x, y: x - y * EXACT["trunc"](x / y) if y else None,
     "remainder": lambda x, y: x - y * mpmath.floor(x / y) if y else None,
+    "floor_divide": lambda x, y: mpmath.floor(x / y) if y else None,
     "copysign": lambda x, y: abs(x) if y >= 0 else -abs(x),
     "erf": mpmath.erf,
     "erfc": lambda x: mpmath.erfc(x) if x < 1e3 else mpf(0),
