@@ -56,11 +56,14 @@ def power(jets, x, y):
         if not y.exact:
             jets.compared(jets.constant(float(mpmath.nint(y.value))), y)
         return jets.nothing(jets.add(x, y))
-    parts = [
+    base, exponent = jets.shaken(x.lanes[0]), y.lanes[0]
+    exponent = exponent if whole else jets.shaken(exponent)
+    exact, near = (
         _power(library, a, b, sign < 0)
-        for library, a, b in ((mpmath, x.value, y.value), (np, x.lanes[0], y.lanes[0]))
-    ]
-    value, *slopes = zip(*parts, strict=True)
+        for library, a, b in ((mpmath, x.value, y.value), (np, base, exponent))
+    )
+    lanes = (x.lanes[0] ** y.lanes[0], *near[1:])
+    value, *slopes = zip(exact, lanes, strict=True)
     bends = {(0, 0): slopes[2], (0, 1): slopes[3], (1, 1): slopes[4]}
     return jets.combined([x, y], value, slopes[:2], bends, exact=y.value in (0, 1, 2))
 
@@ -98,7 +101,8 @@ def smooth(jets, formula, x, edges=()):
             lanes = np.full(LANES, float(value))
             bends = {(0, 0): BOTH_NAN}
             return jets.combined([x], (value, lanes), [(mpf(slope), slope)], bends, exact=True)
-    exact, lanes = formula(mpmath, x.value), formula(np, x.lanes[0])
+    exact, near = formula(mpmath, x.value), formula(np, jets.shaken(x.lanes[0]))
+    lanes = (formula(np, x.lanes[0])[0], *near[1:])  # in which terms may cancel
     value, slope, bend = zip(exact, lanes, strict=True)
     told = value[0] in (0, 1) or formula is _sqrt
     return jets.combined([x], value, [slope], {(0, 0): bend}, exact=told)
