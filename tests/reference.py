@@ -190,8 +190,10 @@ def angle(jets, y, x):
     ahead = jets.sign(x) if upright == 0 or x.value < 0 else 1
     if upright == 0 and ahead == 0:
         return jets.lost(y, x)
-    parts = [_angle(mpmath, y.value, x.value), _angle(np, y.lanes[0], x.lanes[0])]
-    value, first, second, bend, mixed, other = zip(*parts, strict=True)
+    exact = _angle(mpmath, y.value, x.value)
+    near = _angle(np, jets.shaken(y.lanes[0]), jets.shaken(x.lanes[0]))
+    lanes = (np.arctan2(y.lanes[0], x.lanes[0]), *near[1:])
+    value, first, second, bend, mixed, other = zip(exact, lanes, strict=True)
     bends = {(0, 0): bend, (0, 1): mixed, (1, 1): other}
     sure = upright != 0 or ahead > 0  # on the other side the sign of a zero decides
     return jets.combined([y, x], value, [first, second], bends, exact=upright == 0, sure=sure)
