@@ -15,7 +15,7 @@ import numpy as np
 from dezero.names import C_NAMES, RELATIONS
 from dezero.programs.code import Code
 from dezero.programs.latex import latex
-from dezero.programs.terms import Terms, children, reachable
+from dezero.programs.terms import CallTerm, Terms, children, reachable
 from dezero.programs.trace import Program
 
 _C_CALLS = {operation.__name__: name for operation, name in C_NAMES.items()}
@@ -29,6 +29,16 @@ _NUMPY_ALONE = ("minimum", "maximum", "sign", "remainder")
 _SQL_RELATIONS = {relation.symbol: relation.sql for relation in RELATIONS}
 
 
+_SCIPY = {
+    name: f"special.{name}"
+    for name in (
+        "erf erfc erfi digamma polygamma beta betaln binom gammainc gammaincc jv yv iv kv "
+        "j0 j1 y0 y1 i0 i1 k0 k1 expi exp1"
+    ).split()
+} | {"_gamma": "special.gamma", "tgamma": "special.gamma", "lgamma": "special.gammaln"}
+"""What NumPy's code calls of scipy.special; an operation made of several has a line before it."""
+
+
 class C(Code):
     """A C99 function, with <math.h>, that returns the first output and stores the others."""
 
@@ -37,6 +47,7 @@ class C(Code):
         "minimum": "(isnan({a}) || {a} < {b} ? {a} : {b})",
         "maximum": "(isnan({a}) || {a} > {b} ? {a} : {b})",
         "sign": "(isnan({a}) ? {a} : ({a} > 0.0) - ({a} < 0.0))",
+        "_gamma": "tgamma",
         "remainder": "copysign(fmod({a}, {b}) + "
         "(fmod({a}, {b}) != 0.0 && (fmod({a}, {b}) < 0.0) != (({b}) < 0.0) ? {b} : 0.0), {b})",
     }
@@ -106,15 +117,23 @@ class JavaScript(Code):
 class NumPy(Code):
     """A Python function on NumPy arrays that returns the outputs as a tuple."""
 
-    calls = {
-        name: f"np.{name}" for name in [*_ELSEWHERE, "minimum", "maximum", "sign", "remainder"]
-    }
+    calls = {name: f"np.{name}" for name in [*_ELSEWHERE, *_NUMPY_ALONE]} | _SCIPY
     power_call = "np.power"
     infinity, nan = "np.inf", "np.nan"
-    reserved = frozenset({*keyword.kwlist, "np", "f"})
+    reserved = frozenset({*keyword.kwlist, "np", "special", "f"})
     test = "np.where({condition}, {chosen}, {other})"
     statement = "    {name} = {text}"
     whole = "import numpy as np\n\n\ndef f({parameters}):\n    # {title}\n{body}\n"
+
+    def function(self, wrt: Sequence[Sequence[str]], title: str) -> str:
+        """The function, with SciPy's special functions where it calls any."""
+        text = super().function(wrt, title)
+        return text.replace("\n", "\nfrom scipy import special\n", 1) if self.uses_scipy else text
+
+    @property
+    def uses_scipy(self) -> bool:
+        """Whether any function is SciPy's."""
+        return any(isinstance(term, CallTerm) and term.function in _SCIPY for term in self.terms)
 
     def results(self, results: Sequence[tuple[str, str]]) -> list[str]:
         """A line for each output, then all of them."""
@@ -207,7 +226,11 @@ Form = Callable[[Program, Sequence[Sequence[str]], str], str]
 
 
 def _function(language: type[Code]) -> Form:
-    return lambda program, wrt, title: language(Terms(program.lowered)).function(wrt, title)
+    def form(program: Program, wrt: Sequence[Sequence[str]], title: str) -> str:
+        written = program.written_out(lambda function: function.__name__ in language.calls)
+        return language(Terms(written)).function(wrt, title)
+
+    return form
 
 
 FORMS: dict[str, Form] = {
