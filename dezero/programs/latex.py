@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -221,21 +222,28 @@ def _bare(factors: list[Rope]) -> list[Rope]:
     return factors
 
 
-def latex(program: Program, wrt: Sequence[Sequence[str]], title: str) -> str:
-    """An equation a line for each output; `wrt` holds the names that it is derived for."""
+def latex(
+    program: Program, wrt: Sequence[Sequence[str]], title: str, of: Sequence[str] = ()
+) -> str:
+    """An equation a line for each output; `wrt` holds the names that it is derived for.
+
+    `of` says of which of several results.
+    """
     formulas = LaTeX(Terms(program.readable)).formulas()
-    return "".join(f"{_symbol(n)} = {text}\n" for n, text in zip(wrt, formulas, strict=True))
+    symbols = itertools.starmap(_symbol, itertools.zip_longest(wrt, of, fillvalue=""))
+    return "".join(f"{symbol} = {text}\n" for symbol, text in zip(symbols, formulas, strict=True))
 
 
-def _symbol(wrt: Sequence[str]) -> str:
-    """f, or the symbol of a derivative of f."""
+def _symbol(wrt: Sequence[str], of: str) -> str:
+    """f, or what a result is called, or the symbol of a derivative of that."""
+    result = latex_name(of) if of else "f"
     if not wrt:
-        return "f"
+        return result
     counts: dict[str, int] = {}
     for name in wrt:
         counts[name] = counts.get(name, 0) + 1
     below = " \\, ".join(f"\\partial {latex_name(n)}{_order(c)}" for n, c in counts.items())
-    return f"\\frac{{\\partial{_order(len(wrt))} f}}{{{below}}}"
+    return f"\\frac{{\\partial{_order(len(wrt))} {result}}}{{{below}}}"
 
 
 def _order(count: int) -> str:
