@@ -23,7 +23,6 @@ WARNINGS = [
     "-Wconversion",
     "-pedantic",
     "-Wshadow",
-    "-Wdouble-promotion",
     "-Werror",
 ]
 BUILDS = [["gcc", "-std=c99"], ["g++", "-x", "c++"]]
