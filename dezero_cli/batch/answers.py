@@ -23,7 +23,7 @@ from dezero_cli.language import json_input, statements, values
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.parser import parse
 from dezero_cli.language.results import Wanted, results
-from dezero_cli.language.spelling import canonical, canonical_words
+from dezero_cli.language.spelling import canonical, canonical_words, names
 from dezero_cli.number_format import ShowNumber, number_text
 
 
@@ -79,10 +79,11 @@ class Settings:
 
 def _names(data: Any) -> tuple[str, ...] | None:
     """The names of ``"wrt"``: a list of them, or one text with commas."""
-    names = data.split(",") if type(data) is str else data
-    if type(names) is not list or not all(type(name) is str for name in names):
+    if type(data) is str:
+        return names([data]) if data else None
+    if type(data) is not list or not all(type(name) is str for name in data):
         raise UsageError('"wrt" must be a list of names')
-    return canonical_words(name.strip() for name in names) or None
+    return canonical_words(data) or None
 
 
 def _sigmas(data: Any) -> dict[str, np.ndarray | str]:

@@ -31,7 +31,7 @@ from dezero_cli.batch.lines import Formula, LineBlock, LineReader
 from dezero_cli.faults import UsageError, did_you_mean
 from dezero_cli.language import propagation, statements, symbolic
 from dezero_cli.language.results import Wanted, wanted_by
-from dezero_cli.language.spelling import canonical_words
+from dezero_cli.language.spelling import canonical_words, names
 from dezero_cli.language.statements import Given
 from dezero_cli.language.words import expression_text, library
 from dezero_cli.number_format import NumberFormat
@@ -117,15 +117,17 @@ def command(
     max_operations: int,
 ) -> int:
     """Read blocks of lines, answer them, write the answers."""
-    sigmas, get = propagation.uncertainties(sigma), canonical_words(get)
-    options = Wanted(canonical_words(wrt) or None, no_grad, jacobian, hessian, sigmas=sigmas)
-    wanted = wanted_by(get, options)
     files = [word for word in words if not statements.is_statement(word)] or ["-"]
-    said = library(defs) | statements.statements(filter(statements.is_statement, words))
+    given_words = list(filter(statements.is_statement, words))
+    named = {"the lines": "-" if "-" in files else "", "--expr": expr, "--defs": defs}
+    asking = [what for what, file in named.items() if file == "-"]
+    reading.read_by_one([*asking, *statements.readers([*given_words, *sigma])])
+    sigmas, get = propagation.uncertainties(sigma), canonical_words(get)
+    options = Wanted(names(wrt) or None, no_grad, jacobian, hessian, sigmas=sigmas)
+    wanted = wanted_by(get, options)
+    said = library(defs) | statements.statements(given_words)
     known = statements.sorted_out(said)
     given = known.values
-    if expr == "-" and "-" in files:
-        raise UsageError("standard input cannot hold both the expression and the lines")
     formula = None if expr is None else _formula(expression_text(expr), known, wanted)
     for place in get:
         _check_place(place, formula, given)

@@ -18,7 +18,7 @@ from dezero_cli.faults import FileText, UsageError
 from dezero_cli.language import explain, symbolic
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.results import names_of
-from dezero_cli.language.spelling import canonical_words
+from dezero_cli.language.spelling import names
 from dezero_cli.language.statements import Given
 from dezero_cli.language.words import Formula, definitions_used, formula
 
@@ -61,14 +61,14 @@ def command(
     _refuse_values(asked, said)
     if form and as_json:
         raise UsageError("--to prints code: leave out --json")
-    wrt = canonical_words(wrt)
+    wrt = names(wrt)
     expression = said.linked(asked.text, max_operations).without(wrt)
-    names = symbolic.wanted_names(expression, wrt)
+    by = symbolic.wanted_names(expression, wrt)
     if form:
-        _write_code(expression, names, wrt, order, form)
+        _write_code(expression, by, wrt, order, form)
     else:
-        _write_formulas(expression, names, wrt, order, as_json, definitions_used(expression))
-    if note := explain.note_on_e(expression, names, "--wrt e makes it an input"):
+        _write_formulas(expression, by, wrt, order, as_json, definitions_used(expression))
+    if note := explain.note_on_e(expression, by, "--wrt e makes it an input"):
         report.warn(note)
 
 
@@ -82,29 +82,29 @@ def _refuse_values(asked: Formula, said: Given) -> None:
 
 
 def _write_code(
-    expression: Expression, names: list[str], wrt: tuple[str, ...], order: int, form: str
+    expression: Expression, by: list[str], wrt: tuple[str, ...], order: int, form: str
 ) -> None:
-    """Write the value and the derivatives by `names` as code."""
+    """Write the value and the derivatives by the names `by` as code."""
     if expression.is_list:
         raise UsageError("--to takes one result: derive each element of the list by itself")
     free = symbolic.free_names(expression, wrt)
-    wanted, program = symbolic.derivatives(expression, free, names, order)
+    wanted, program = symbolic.derivatives(expression, free, by, order)
     report.write(symbolic.code(form, program, [(), *wanted], expression.text))
 
 
 def _write_formulas(
     expression: Expression,
-    names: list[str],
+    by: list[str],
     wrt: tuple[str, ...],
     order: int,
     as_json: bool,
     defs: dict[str, str],
 ) -> None:
-    """Write the derivatives by `names` as formulas."""
+    """Write the derivatives by the names `by` as formulas."""
     free = symbolic.free_names(expression, wrt)
     rows: list[dict[tuple[str, ...], str]] = []
     for each in expression.results:
-        wanted, program = symbolic.derivatives(each, free, names, order)
+        wanted, program = symbolic.derivatives(each, free, by, order)
         formulas = symbolic.texts(program, expression.text)[1:]
         rows.append(dict(zip(wanted, formulas, strict=True)))
     if as_json:
@@ -116,7 +116,7 @@ def _write_formulas(
         head = {"expr": str(expression.text)} | ({"defs": defs} if defs else {})
         report.write(report.json_line(head | several | {"grad": grad}))
         return
-    if not names:
+    if not by:
         report.warn("note: the expression has no inputs to differentiate by")
         return
     of = names_of(expression) if expression.is_list else [""]

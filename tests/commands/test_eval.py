@@ -167,7 +167,7 @@ def test_values_from_standard_input():
         (["x", "x=[[1,2],[3]]"], "x has rows of different lengths"),
         (["x", "x=[true]"], "x must contain only numbers, not true or false"),
         (["x", "x=@/nonexistent.csv"], "/nonexistent.csv: no such file or directory"),
-        (["x", "x=@data.xls"], "data.xls: expected a file that ends in .npy, .json, .csv or .txt"),
+        (["x", "x=@data.xls"], "data.xls: expected a file that ends in .npy, .json, .txt, .csv"),
         (["x", "x", "=", "3"], "write NAME=VALUE without spaces"),
         (["x", "y", "x=1"], "unexpected 'y' after the expression"),
         (["x+y", "x=[1,2]", "y=[1,2,3]"], "shapes (2,) and (3,) do not match"),
