@@ -23,7 +23,7 @@ from dezero_cli.language import json_input, statements, values
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.parser import parse
 from dezero_cli.language.results import Wanted, results
-from dezero_cli.language.spelling import canonical, canonical_words, names
+from dezero_cli.language.spelling import canonical, canonical_words, some_names
 from dezero_cli.number_format import ShowNumber, number_text
 
 
@@ -80,7 +80,7 @@ class Settings:
 def _names(data: Any) -> tuple[str, ...] | None:
     """The names of ``"wrt"``: a list of them, or one text with commas."""
     if type(data) is str:
-        return names([data]) if data else None
+        return some_names([data]) if data else None
     if type(data) is not list or not all(type(name) is str for name in data):
         raise UsageError('"wrt" must be a list of names')
     return canonical_words(data) or None

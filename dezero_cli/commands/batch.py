@@ -31,7 +31,7 @@ from dezero_cli.batch.lines import Formula, LineBlock, LineReader
 from dezero_cli.faults import UsageError, did_you_mean
 from dezero_cli.language import propagation, statements, symbolic
 from dezero_cli.language.results import Wanted, wanted_by
-from dezero_cli.language.spelling import canonical_words, names
+from dezero_cli.language.spelling import canonical_words, some_names
 from dezero_cli.language.statements import Given
 from dezero_cli.language.words import expression_text, library
 from dezero_cli.number_format import NumberFormat
@@ -123,7 +123,7 @@ def command(
     asking = [what for what, file in named.items() if file == "-"]
     reading.read_by_one([*asking, *statements.readers([*given_words, *sigma])])
     sigmas, get = propagation.uncertainties(sigma), canonical_words(get)
-    options = Wanted(names(wrt) or None, no_grad, jacobian, hessian, sigmas=sigmas)
+    options = Wanted(some_names(wrt) or None, no_grad, jacobian, hessian, sigmas=sigmas)
     wanted = wanted_by(get, options)
     said = library(defs) | statements.statements(given_words)
     known = statements.sorted_out(said)

@@ -20,7 +20,7 @@ from dezero_cli.arguments import (
 from dezero_cli.faults import UsageError
 from dezero_cli.language import derivatives
 from dezero_cli.language.results import held, inputs, names_of
-from dezero_cli.language.spelling import canonical_words, names
+from dezero_cli.language.spelling import canonical_words, some_names
 from dezero_cli.language.words import formula
 from dezero_cli.number_format import NumberFormat
 
@@ -81,7 +81,7 @@ def command(
         raise UsageError("--get prints numbers alone: leave out --json")
     asked = formula(words, defs=defs, vars_file=vars_file)
     said = asked.given()
-    chosen = names(wrt)
+    chosen = some_names(wrt)
     expression, given = held(said.linked(asked.text), said.values, chosen)
     by = [name for name in inputs(expression, given, chosen or None) if given[name].size]
     elements = zip(names_of(expression), expression.results, strict=True)

@@ -18,7 +18,7 @@ from dezero_cli.faults import FileText, UsageError
 from dezero_cli.language import explain, symbolic
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.results import names_of
-from dezero_cli.language.spelling import names
+from dezero_cli.language.spelling import some_names
 from dezero_cli.language.statements import Given
 from dezero_cli.language.words import Formula, definitions_used, formula
 
@@ -28,10 +28,12 @@ HELP = """Print each partial derivative of EXPR as a formula.
   dezero derive 'x**3/2 - y'
   dezero derive 'sin(x*y)' --wrt x --order 2
   dezero derive 'a*exp(-b*t)' --to c
+  dezero derive 'a*exp(-b*t)' --to c --name decay --real float
 
 The formulas are in this tool's own language, so it can read them back.
 """
-FORMS = ("latex", "c", "numpy", "sql", "js")
+FORMS = ("latex", "c", "python", "numpy", "sql", "js")
+FUNCTIONS = ("c", "python", "numpy", "js")
 
 
 @click.command("derive", cls=ExpressionCommand, help=HELP)
@@ -43,6 +45,10 @@ FORMS = ("latex", "c", "numpy", "sql", "js")
 @click.option(
     "--to", "form", type=click.Choice(FORMS), help="Print the value and the derivatives as code."
 )
+@click.option("--name", metavar="NAME", help="With --to: what the function is called (default: f).")
+@click.option(
+    "--real", type=click.Choice(("double", "float")), help="With --to c: the type of its numbers."
+)
 @json_option
 @defs_option
 @max_operations_option
@@ -51,6 +57,8 @@ def command(
     wrt: tuple[str, ...],
     order: int,
     form: str | None,
+    name: str | None,
+    real: str | None,
     as_json: bool,
     defs: str | None,
     max_operations: int,
@@ -61,14 +69,18 @@ def command(
     _refuse_values(asked, said)
     if form and as_json:
         raise UsageError("--to prints code: leave out --json")
-    wrt = names(wrt)
+    if name is not None and form not in FUNCTIONS:
+        raise UsageError(f"--name is for functions: --to {', '.join(FUNCTIONS[:-1])} or js")
+    if real and form != "c":
+        raise UsageError("--real is for C: --to c")
+    wrt = some_names(wrt)
     expression = said.linked(asked.text, max_operations).without(wrt)
-    by = symbolic.wanted_names(expression, wrt)
+    names = symbolic.wanted_names(expression, wrt)
     if form:
-        _write_code(expression, by, wrt, order, form)
+        _write_code(expression, names, wrt, order, form, (name, real or "double"))
     else:
-        _write_formulas(expression, by, wrt, order, as_json, definitions_used(expression))
-    if note := explain.note_on_e(expression, by, "--wrt e makes it an input"):
+        _write_formulas(expression, names, wrt, order, as_json, definitions_used(expression))
+    if note := explain.note_on_e(expression, names, "--wrt e makes it an input"):
         report.warn(note)
 
 
@@ -82,29 +94,34 @@ def _refuse_values(asked: Formula, said: Given) -> None:
 
 
 def _write_code(
-    expression: Expression, by: list[str], wrt: tuple[str, ...], order: int, form: str
+    expression: Expression,
+    names: list[str],
+    wrt: tuple[str, ...],
+    order: int,
+    form: str,
+    options: tuple[str | None, str],
 ) -> None:
-    """Write the value and the derivatives by the names `by` as code."""
+    """Write the value and the derivatives by `names` as code."""
     if expression.is_list:
         raise UsageError("--to takes one result: derive each element of the list by itself")
     free = symbolic.free_names(expression, wrt)
-    wanted, program = symbolic.derivatives(expression, free, by, order)
-    report.write(symbolic.code(form, program, [(), *wanted], expression.text))
+    wanted, program = symbolic.derivatives(expression, free, names, order)
+    report.write(symbolic.code(form, program, [(), *wanted], expression.text, *options))
 
 
 def _write_formulas(
     expression: Expression,
-    by: list[str],
+    names: list[str],
     wrt: tuple[str, ...],
     order: int,
     as_json: bool,
     defs: dict[str, str],
 ) -> None:
-    """Write the derivatives by the names `by` as formulas."""
+    """Write the derivatives by `names` as formulas."""
     free = symbolic.free_names(expression, wrt)
     rows: list[dict[tuple[str, ...], str]] = []
     for each in expression.results:
-        wanted, program = symbolic.derivatives(each, free, by, order)
+        wanted, program = symbolic.derivatives(each, free, names, order)
         formulas = symbolic.texts(program, expression.text)[1:]
         rows.append(dict(zip(wanted, formulas, strict=True)))
     if as_json:
@@ -116,7 +133,7 @@ def _write_formulas(
         head = {"expr": str(expression.text)} | ({"defs": defs} if defs else {})
         report.write(report.json_line(head | several | {"grad": grad}))
         return
-    if not by:
+    if not names:
         report.warn("note: the expression has no inputs to differentiate by")
         return
     of = names_of(expression) if expression.is_list else [""]

@@ -28,7 +28,7 @@ from dezero_cli.faults import UsageError
 from dezero_cli.language import propagation, statements
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.results import Wanted, results, wanted_by
-from dezero_cli.language.spelling import canonical_words, names
+from dezero_cli.language.spelling import canonical_words, some_names
 from dezero_cli.language.words import definitions_used, formula
 from dezero_cli.number_format import NumberFormat
 
@@ -88,7 +88,7 @@ def command(
         raise UsageError("--get prints numbers alone: leave out --json")
     asked = formula(words, defs=defs, vars_file=vars_file, readers=statements.readers(sigma))
     sigmas, get = propagation.uncertainties(sigma), canonical_words(get)
-    options = Wanted(names(wrt) or None, no_grad, jacobian, hessian, retain_grad, sigmas)
+    options = Wanted(some_names(wrt) or None, no_grad, jacobian, hessian, retain_grad, sigmas)
     wanted = wanted_by(get, options)
     said = asked.given()
     expression, given = said.linked(asked.text, max_operations), said.values

@@ -23,7 +23,7 @@ from dezero_cli.extras import require
 from dezero_cli.faults import UsageError
 from dezero_cli.language import propagation, values
 from dezero_cli.language.results import Wanted
-from dezero_cli.language.spelling import names
+from dezero_cli.language.spelling import some_names
 from dezero_cli.language.statements import behind, is_statement
 from dezero_cli.language.values import one_number
 from dezero_cli.language.words import Formula, formula
@@ -103,16 +103,16 @@ def command(
 ) -> None:
     """Read the arguments, find the tables, compute every row."""
     wanted = Wanted(
-        names(wrt) or None,
+        some_names(wrt) or None,
         no_grad,
         hessian=hessian,
         sigmas=propagation.sigma_words(sigma),
     )
     if resume and not scheduler:
         raise UsageError("--resume needs --scheduler")
-    asked, tables = _sorted(words, defs)
+    asked, names = _sorted(words, defs)
     asked.given().linked(asked.text, max_operations)  # what is wrong without a table is said first
-    found = files.found(tables, source)
+    found = files.found(names, source)
     require("polars", "llvmlite")
     from dezero_cli.tables.step import Plan
 

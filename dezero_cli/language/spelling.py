@@ -40,7 +40,7 @@ def canonical_words(words: Iterable[str]) -> tuple[str, ...]:
     return tuple(map(canonical, words))
 
 
-def names(words: Iterable[str]) -> tuple[str, ...]:
+def some_names(words: Iterable[str]) -> tuple[str, ...]:
     """The names in the words of an option such as ``--wrt``: ``a,b`` is ``a`` and ``b``.
 
     A name in backquotes may hold commas.  Raises UsageError for a word that lacks a name.
