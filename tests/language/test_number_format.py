@@ -15,12 +15,15 @@ def drawn(count):
     generator = random.Random(17)
     for i in range(count):
         sign = generator.choice([1, -1])
-        yield sign * [
-            float(generator.randrange(10 ** generator.randrange(1, 9))),
-            (2 * generator.randrange(10**4) + 1) / 2 ** generator.randrange(1, 12),
-            float(f"{generator.randrange(1000)}5e{generator.randrange(-12, 20)}"),
-            struct.unpack("<d", generator.randbytes(8))[0],
-        ][i % 4]
+        yield (
+            sign
+            * [
+                float(generator.randrange(10 ** generator.randrange(1, 9))),
+                (2 * generator.randrange(10**4) + 1) / 2 ** generator.randrange(1, 12),
+                float(f"{generator.randrange(1000)}5e{generator.randrange(-12, 20)}"),
+                struct.unpack("<d", generator.randbytes(8))[0],
+            ][i % 4]
+        )
 
 
 def rounded(number, digits):
