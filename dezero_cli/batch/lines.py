@@ -61,13 +61,14 @@ class Formula:
     """One expression for all lines, which are then records: objects whose fields are its values.
 
     `fields` are the names that are taken from a record, in order, each as it is written in the
-    expression; without a field that is `required` a line has a fault.  All other fields may be
-    anything.
+    expression; without a field that is `required` a line has a fault.  Those in `constants` stand
+    for their constants then, of which the user is told.  All other fields may be anything.
     """
 
     text: str
     fields: Mapping[str, str]
     required: frozenset[str]
+    constants: tuple[str, ...] = ()
 
     def line(self, number: int, record: Mapping[str, Any]) -> Line:
         """What a record asks."""
@@ -313,19 +314,33 @@ def _exact(identity: Any, line: bytes) -> Any:
 
     Raises orjson.JSONEncodeError for an "id" nested deeper than orjson can write.
     """
-    if type(identity) not in {float, list, dict}:
+    halved = b"\\u" in line
+    if type(identity) not in {float, list, dict} and not (halved and type(identity) is str):
         return identity
     encoded = orjson.dumps(identity)
+    if halved and _UNSHOWN in encoded:  # half of a surrogate pair, perhaps
+        return _written_out(line)
     pending = [identity]
     while pending:
         item = pending.pop()
         if type(item) is float and abs(item) >= 2**63:
-            import json
-
-            whole = json.dumps(json.loads(line)["id"], ensure_ascii=False, separators=(",", ":"))
-            return orjson.Fragment(whole)
+            return _written_out(line)
         pending += item.values() if type(item) is dict else item if type(item) is list else ()
-    return orjson.Fragment(encoded)
+    return identity if type(identity) is str else orjson.Fragment(encoded)
+
+
+_UNSHOWN = "\ufffd".encode()
+
+
+def _written_out(line: bytes) -> orjson.Fragment:
+    """The "id" of a line as Python's own parser reads it."""
+    import json
+
+    identity = json.loads(line)["id"]
+    text = json.dumps(identity, ensure_ascii=False, separators=(",", ":"))
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        text = json.dumps(identity, separators=(",", ":"))
+    return orjson.Fragment(text)
 
 
 def _from_plain(number: int, text: str) -> Line:
@@ -366,9 +381,23 @@ def _from_values(number: int, text: str, formula: Formula) -> Line:
         for name, definition in given.definitions.items():
             free = next(n for n in definition.places if not definition.is_constant(n))
             raise ValuesError(f"the value of {name} may only use constants, not {free}")
-        return formula.line(number, given.values)
+        asked = formula.line(number, given.values)
+        if "id" not in formula.fields:
+            identities = [word for word in words if _named(word) == "id"]
+            asked.identity = tuple(map(_identity, identities[:1]))
+        return asked
     except (ValuesError, ExpressionError) as error:
         return Line(number, formula.text, {}, fault=LineFault("values", str(error)))
+
+
+def _identity(word: str) -> Any:
+    """What ``id=7`` or ``id=r7`` says: a number or a word of JSON, or text."""
+    text = word.partition("=")[2].strip()
+    try:
+        data = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+    return orjson.Fragment(text) if type(data) in {float, list, dict} else data
 
 
 def _named(word: str) -> str:
