@@ -209,6 +209,8 @@ class Code(Printer):
             base = self.terms[term.base]
             is_one = not isinstance(base, NumberTerm) or abs(base.value) == 1
             return is_one and "{a}" in self.calls["power"]
+        if self.flags.is_extreme(term):  # written as "and" or "or"
+            return False
         return isinstance(term, CallTerm) and "{a}" in self.calls.get(term.function, "")
 
     # ------------------------------------------------------------------------------ conditions

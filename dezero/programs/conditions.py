@@ -74,7 +74,7 @@ class Flags:
             if (
                 isinstance(term, ComparisonTerm)
                 or self._is_conjunction(term)
-                or self._is_extreme(term)
+                or self.is_extreme(term)
                 or self._is_side(term)
             ):
                 self.truths.add(number)
@@ -107,7 +107,7 @@ class Flags:
             and all(base in self.truths and exponent == 1 for base, exponent in term.factors)
         )
 
-    def _is_extreme(self, term: Term) -> bool:
+    def is_extreme(self, term: Term) -> bool:
         """Whether a term is the smaller or the larger of conditions: "and" or "or"."""
         extreme = isinstance(term, CallTerm) and term.function in {"minimum", "maximum"}
         return extreme and all(part in self.truths for part in children(term))

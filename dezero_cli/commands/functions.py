@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 from collections.abc import Iterable, Mapping
@@ -13,7 +14,7 @@ from dezero.functions import CONSTANTS, FUNCTIONS, NAMES
 from dezero.names import Known
 from dezero_cli import report
 from dezero_cli.arguments import json_option
-from dezero_cli.faults import UsageError, did_you_mean
+from dezero_cli.faults import ExpressionError, UsageError, did_you_mean
 from dezero_cli.language import symbolic
 from dezero_cli.language.parser import parse
 from dezero_cli.number_format import number_text
@@ -27,6 +28,10 @@ HELP = """List the functions and constants that an expression may use, with thei
 
 With a NAME, an alias or not, show that function or constant alone.
 """
+
+
+LONG = 400
+"""Characters from which a derivative is left to ``dezero derive``."""
 
 
 @click.command(
@@ -72,7 +77,10 @@ def _rows(functions: Iterable[dict[str, Any]]) -> list[tuple[str, ...]]:
 
 def _details(function: dict[str, Any]) -> list[str]:
     """The derivatives, and the arguments that a call may give by name."""
-    lines = [f"  d/d{name} = {d}" for name, d in function.get("derivative", {}).items()]
+    lines = [
+        f"  d/d{name} = {d if len(d) < LONG else '...'}"
+        for name, d in function.get("derivative", {}).items()
+    ]
     by_name = [f"{keyword}=..." for keyword in function.get("keywords", [])]
     return [*lines, *([f"  by name: {', '.join(by_name)}"] if by_name else [])]
 
@@ -90,5 +98,6 @@ def _function(known: Known) -> dict[str, Any]:
     if known.keywords:
         entry["keywords"] = list(known.keywords)
     if known.elementwise:
-        entry["derivative"] = symbolic.gradient(parse(call))
+        with contextlib.suppress(ExpressionError):  # one of SciPy's, which is not installed
+            entry["derivative"] = symbolic.gradient(parse(call), known.orders)
     return entry

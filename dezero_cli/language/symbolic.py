@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from dezero import Variable
 from dezero.programs.formula import FormulaError, formulas
@@ -21,6 +21,14 @@ def program(expression: Expression, names: Sequence[str], wrt: Sequence[str]) ->
 
     Raises ExpressionError for an operation that needs a whole array, as `sum` does.
     """
+
+    reduction = None if expression.has_lists else expression.reduction
+    if reduction is not None:
+        text, step = reduction
+        called = text[step.start : step.end].partition("(")[0]
+        subject = called if called.isidentifier() else text[step.place]
+        fault = f"{subject} works on whole arrays, but here every input is one number"
+        raise ExpressionError(fault, text, step.place, step.place + 1)
 
     def function(*variables: Variable) -> Variable:
         return expression.evaluate(dict(zip(names, variables, strict=True)))
@@ -84,11 +92,12 @@ def code(
         raise ExpressionError(str(fault), text, 0) from None
 
 
-def gradient(expression: Expression) -> dict[str, str]:
-    """Each partial derivative of an expression as a formula."""
+def gradient(expression: Expression, orders: Collection[str] = ()) -> dict[str, str]:
+    """Each partial derivative of an expression as a formula, but for `orders`, which have none."""
     names = free_names(expression)
-    part = program(expression, names, names)
-    return dict(zip(names, texts(part, expression.text)[1:], strict=True))
+    wrt = [name for name in names if name not in orders]
+    part = program(expression, names, wrt)
+    return dict(zip(wrt, texts(part, expression.text)[1:], strict=True))
 
 
 def wanted_names(expression: Expression, wrt: Sequence[str]) -> list[str]:

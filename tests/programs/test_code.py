@@ -17,7 +17,15 @@ from dezero.programs.trace import Program
 from dezero_cli.language import symbolic
 from dezero_cli.language.parser import parse
 
-WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Wshadow", "-Werror"]
+WARNINGS = [
+    "-Wall",
+    "-Wextra",
+    "-Wconversion",
+    "-pedantic",
+    "-Wshadow",
+    "-Wdouble-promotion",
+    "-Werror",
+]
 BUILDS = [["gcc", "-std=c99"], ["g++", "-x", "c++"]]
 
 
