@@ -253,12 +253,13 @@ def fitted(rows: Sequence[tuple[str, ...]], width: int) -> list[tuple[str, ...]]
     widest = [max(map(len, column)) for column in zip(*rows, strict=True)]
     limits = [min(each, width // 4) for each in widest[:-1]]
     limits.append(max(20, width - sum(limits) - 2 * len(limits)))
+    wrappers = [textwrap.TextWrapper(limit, break_on_hyphens=False) for limit in limits]
     found: list[tuple[str, ...]] = []
     for row in rows:
-        pieces = [
-            textwrap.wrap(cell, limit, subsequent_indent="    ", break_on_hyphens=False)
-            for cell, limit in zip(row, limits, strict=True)
-        ]
+        pieces = []
+        for cell, wrapper in zip(row, wrappers, strict=True):
+            wrapper.subsequent_indent = "    " if cell.startswith(" ") else ""
+            pieces.append(wrapper.wrap(cell))
         found += zip_longest(*pieces, fillvalue="")
     return found
 

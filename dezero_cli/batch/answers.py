@@ -17,7 +17,7 @@ import orjson
 
 from dezero_cli import places, report
 from dezero_cli.batch.alike import alike
-from dezero_cli.batch.lines import Formula, Line, LineBlock, LineFault, arrays, lines_of
+from dezero_cli.batch.lines import Line, LineBlock, LineFault, RecordFormula, arrays, lines_of
 from dezero_cli.faults import ExpressionError, UsageError, ValuesError
 from dezero_cli.language import json_input, statements, values
 from dezero_cli.language.expression import Expression
@@ -36,7 +36,7 @@ class Settings:
     wanted: Wanted = field(default_factory=Wanted)
     fail_fast: bool = False
     longest: int = 1 << 20
-    formula: Formula | None = None
+    formula: RecordFormula | None = None
     get: tuple[str, ...] = ()
     show: ShowNumber = number_text
     defs: tuple[str, ...] = ()

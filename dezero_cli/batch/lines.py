@@ -57,7 +57,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Formula:
+class RecordFormula:
     """One expression for all lines, which are then records: objects whose fields are its values.
 
     `fields` are the names that are taken from a record, in order, each as it is written in the
@@ -177,7 +177,7 @@ class LineReader:
 
 
 # ----------------------------------------------------------------------------------------- lines
-def lines_of(block: LineBlock, longest: int, formula: Formula | None = None) -> list[Line]:
+def lines_of(block: LineBlock, longest: int, formula: RecordFormula | None = None) -> list[Line]:
     """What the lines of a block ask, in order; blank lines and comments ask nothing.
 
     With a `formula` the lines are records, which give its values.
@@ -203,7 +203,7 @@ def _signed(line: bytes, data: dict[str, Any]) -> dict[str, Any]:
     return found | {"id": data["id"]} if found is not data and "id" in data else found
 
 
-def _line(number: int, line: bytes, longest: int, formula: Formula | None) -> Line:
+def _line(number: int, line: bytes, longest: int, formula: RecordFormula | None) -> Line:
     """What one line asks."""
     expr = "" if formula is None else formula.text
     if len(line) > longest:
@@ -221,7 +221,7 @@ def _line(number: int, line: bytes, longest: int, formula: Formula | None) -> Li
     return _from_values(number, text, formula) if formula else _from_plain(number, text)
 
 
-def _from_json(number: int, text: str, formula: Formula | None) -> Line:
+def _from_json(number: int, text: str, formula: RecordFormula | None) -> Line:
     try:
         data = json_input.loads(text)
     except orjson.JSONDecodeError as error:
@@ -233,7 +233,9 @@ def _from_json(number: int, text: str, formula: Formula | None) -> Line:
     return _from_object(number, data, text.encode(), formula)
 
 
-def _from_object(number: int, data: dict[str, Any], line: bytes, formula: Formula | None) -> Line:
+def _from_object(
+    number: int, data: dict[str, Any], line: bytes, formula: RecordFormula | None
+) -> Line:
     """What the JSON object in `line` asks."""
     asked = _asked(number, data, line) if formula is None else formula.line(number, data)
     if formula is not None and asked.fault is None:
@@ -246,7 +248,7 @@ def _from_object(number: int, data: dict[str, Any], line: bytes, formula: Formul
     return asked
 
 
-def _repeated_field(line: bytes, data: dict[str, Any], formula: Formula) -> LineFault | None:
+def _repeated_field(line: bytes, data: dict[str, Any], formula: RecordFormula) -> LineFault | None:
     """The fault of a record that has a field of the formula twice."""
     if not json_input.repeated(line, len(data)):
         return None
@@ -369,7 +371,7 @@ def _give(asked: Line, words: list[str]) -> None:
         )
 
 
-def _from_values(number: int, text: str, formula: Formula) -> Line:
+def _from_values(number: int, text: str, formula: RecordFormula) -> Line:
     """What ``a=3 b=2`` asks of a formula."""
     if text.lstrip().startswith("["):
         message = "a record is an object, not a list: jq -c '.[]' makes a line of each"

@@ -28,7 +28,7 @@ from dezero_cli.arguments import (
     wrt_option,
 )
 from dezero_cli.batch.answers import Answer, Settings, answer
-from dezero_cli.batch.lines import Formula, LineBlock, LineReader
+from dezero_cli.batch.lines import LineBlock, LineReader, RecordFormula
 from dezero_cli.faults import ExpressionError, FileError, UsageError, did_you_mean
 from dezero_cli.language import propagation, statements, symbolic
 from dezero_cli.language.parser import parse
@@ -172,7 +172,9 @@ def _is_expression(text: str) -> bool:
     return True
 
 
-def _check_place(place: str, formula: Formula | None, given: Mapping[str, np.ndarray]) -> None:
+def _check_place(
+    place: str, formula: RecordFormula | None, given: Mapping[str, np.ndarray]
+) -> None:
     """Refuse a place of ``--get`` that no record can have."""
     key, *names = place.partition("[")[0].split(".")
     depth = KEYS.get(key)
@@ -187,7 +189,7 @@ def _check_place(place: str, formula: Formula | None, given: Mapping[str, np.nda
                 raise UsageError(f"--get {place}: no {name} in the formula: {hint}")
 
 
-def _formula(expr: str, known: Given, wanted: Wanted) -> Formula:
+def _formula(expr: str, known: Given, wanted: Wanted) -> RecordFormula:
     """The formula for all lines, and which fields of a record it takes."""
     expression = known.linked(expr)
     used = expression.names
@@ -202,7 +204,7 @@ def _formula(expr: str, known: Given, wanted: Wanted) -> Formula:
     constants = {"e": expression.e_alone, "pi": True}
     unsaid = [n for n, noted in constants.items() if noted and n in fields]
     watched = [n for n in unsaid if n not in known.values and expression.is_constant(n)]
-    return Formula(expr, fields, required, tuple(watched))
+    return RecordFormula(expr, fields, required, tuple(watched))
 
 
 def _answered(

@@ -31,7 +31,7 @@ With a NAME, an alias or not, show that function or constant alone.
 
 
 LONG = 400
-"""Characters from which a derivative is left to ``dezero derive``."""
+"""Characters from which a derivative is left out of the list of all functions."""
 
 
 @click.command(
@@ -46,7 +46,7 @@ def command(name: str | None, as_json: bool) -> None:
     if as_json:
         report.write(report.json_line({"functions": functions, "constants": constants}))
         return
-    tables = [_rows(functions)] if functions else []
+    tables = [_rows(functions, LONG if name is None else sys.maxsize)] if functions else []
     if constants:
         values = [(constant, number_text(value)) for constant, value in constants.items()]
         tables.append([("CONSTANT", "VALUE"), *values])
@@ -64,21 +64,24 @@ def _named(name: str) -> tuple[Iterable[Known], Mapping[str, float]]:
     return [NAMES[bare]], {}
 
 
-def _rows(functions: Iterable[dict[str, Any]]) -> list[tuple[str, ...]]:
-    """The rows of the functions' table, as wide as the terminal where there is one."""
+def _rows(functions: Iterable[dict[str, Any]], longest: int) -> list[tuple[str, ...]]:
+    """The rows of the functions' table, as wide as the terminal where there is one.
+
+    A derivative of `longest` characters or more is left out.
+    """
     rows: list[tuple[str, ...]] = [
         (f["call"] if i == 0 else "", ", ".join(f["aliases"]) if i == 0 else "", label)
         for f in functions
-        for i, label in enumerate([f["summary"], *_details(f)])
+        for i, label in enumerate([f["summary"], *_details(f, longest)])
     ]
     rows.insert(0, ("FUNCTION", "ALSO", ""))
     return report.fitted(rows, shutil.get_terminal_size().columns) if sys.stdout.isatty() else rows
 
 
-def _details(function: dict[str, Any]) -> list[str]:
+def _details(function: dict[str, Any], longest: int) -> list[str]:
     """The derivatives, and the arguments that a call may give by name."""
     lines = [
-        f"  d/d{name} = {d if len(d) < LONG else '...'}"
+        f"  d/d{name} = {d if len(d) < longest else '...'}"
         for name, d in function.get("derivative", {}).items()
     ]
     by_name = [f"{keyword}=..." for keyword in function.get("keywords", [])]

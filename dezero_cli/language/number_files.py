@@ -217,8 +217,8 @@ def _of_frame(shown: str, path: str, form: str, column: str | None) -> np.ndarra
     readers: dict[str, Callable[..., Any]] = {"parquet": pl.read_parquet, "ipc": pl.read_ipc}
     try:
         frame = readers[form](content)
-    except pl.exceptions.PolarsError as error:
-        raise FileError(path, f"cannot be read: {str(error).splitlines()[0]}") from None
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise FileError(path, f"cannot be read as {form}: {_first_line(error)}") from None
     names = frame.columns if column is None else [_chosen(shown, frame.columns, column)]
     text = [name for name in names if not _is_numeric(frame[name].dtype)]
     if text and column is None and len(names) > 1:
@@ -227,6 +227,11 @@ def _of_frame(shown: str, path: str, form: str, column: str | None) -> np.ndarra
         raise FileError(path, f"column {text[0]} is {frame[text[0]].dtype}, not numbers")
     arrays = [frame[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in names]
     return np.array(arrays[0] if len(arrays) == 1 else np.column_stack(arrays))
+
+
+def _first_line(error: Exception) -> str:
+    """What is wrong in a line; Polars goes on with its own stack."""
+    return (str(error).splitlines() or ["it is damaged"])[0]
 
 
 def _is_numeric(dtype: Any) -> bool:

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -358,5 +359,6 @@ def test_functions_lists_names_aliases_and_constants(dezero):
     assert list(listing["constants"]) == ["pi", "e", "inf", "nan"]
     assert listing["constants"]["pi"] == 3.141592653589793
     for function in listing["functions"]:
-        words = [f"{name}=0.5" for name in ("x", "y", "z", "low", "high", "condition")]
-        assert dezero("eval", function["call"], *words).status == 0
+        if "derivative" in function:  # a function of numbers
+            words = [f"{name}=1" for name in re.findall(r"\w+", function["call"])[1:]]
+            assert dezero("eval", function["call"], *words, "--no-grad").status == 0
