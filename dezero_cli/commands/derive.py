@@ -18,7 +18,7 @@ from dezero_cli.faults import FileText, UsageError
 from dezero_cli.language import explain, symbolic
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.results import names_of
-from dezero_cli.language.spelling import canonical_words
+from dezero_cli.language.spelling import some_names
 from dezero_cli.language.statements import Given
 from dezero_cli.language.words import Formula, definitions_used, formula
 
@@ -73,7 +73,7 @@ def command(
         raise UsageError(f"--name is for functions: --to {', '.join(FUNCTIONS[:-1])} or js")
     if real and form != "c":
         raise UsageError("--real is for C: --to c")
-    wrt = canonical_words(wrt)
+    wrt = some_names(wrt)
     expression = said.linked(asked.text, max_operations).without(wrt)
     names = symbolic.wanted_names(expression, wrt)
     if form:
