@@ -80,7 +80,7 @@ CONSTANTS: dict[str, float] = {
 }
 """Names with a value of their own, unless the user gives them another."""
 
-C_NAMES: dict[np.ufunc, str] = {
+C_NAMES: dict[Any, str] = {
     np.absolute: "fabs",
     np.sqrt: "sqrt",
     np.cbrt: "cbrt",
@@ -113,7 +113,10 @@ C_NAMES: dict[np.ufunc, str] = {
     np.fmod: "fmod",
     np.copysign: "copysign",
 }
-"""NumPy's ufuncs that C has too; machine code calls them, other languages note what differs."""
+"""NumPy's ufuncs that C has too; machine code calls them, other languages note what differs.
+
+The operations that are no ufuncs of NumPy are added where they are made.
+"""
 
 
 def c_alias(ufunc: np.ufunc) -> tuple[str, ...]:

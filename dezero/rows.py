@@ -88,7 +88,7 @@ def binary(
 
 def _whole(forward: Callable[..., Operand], *partials: Partial) -> Callable[..., Operand]:
     """The forward of a row as one operation, where there is a derivative to keep."""
-    is_one = isinstance(forward, np.ufunc) or hasattr(forward, "in_ufuncs")
+    is_one = hasattr(forward, "nin") or hasattr(forward, "in_ufuncs")
     return forward if is_one or set(partials) == {flat} else composed(forward)
 
 

@@ -123,6 +123,28 @@ def composed(
     so that a program that is differentiated again uses the rule and not the ufuncs;
     ``in_ufuncs`` is the forward itself, ``in_text`` what formulas and code have in its place.
     """
+    whole = _dispatched(forward)
+    whole.in_ufuncs = forward  # type: ignore[attr-defined]
+    whole.in_text = in_text or forward  # type: ignore[attr-defined]
+    return whole
+
+
+def primitive(nin: int) -> Callable[[Callable[..., Operand]], Callable[..., Operand]]:
+    """A forward of `nin` values that is no ufunc and made of none, as one operation.
+
+    A program keeps it for good, under its own name.
+    """
+
+    def kept(forward: Callable[..., Operand]) -> Callable[..., Operand]:
+        whole = _dispatched(forward)
+        whole.nin = nin  # type: ignore[attr-defined]
+        return whole
+
+    return kept
+
+
+def _dispatched(forward: Callable[..., Operand]) -> Callable[..., Operand]:
+    """The forward on plain arrays; of anything else, what it is on that."""
 
     @wraps(forward)
     def whole(*operands: Any) -> Operand:
@@ -132,8 +154,6 @@ def composed(
                 return kind.__array_function__(x, whole, {*map(type, operands)}, operands, {})
         return forward(*operands)
 
-    whole.in_ufuncs = forward  # type: ignore[attr-defined]
-    whole.in_text = in_text or forward  # type: ignore[attr-defined]
     return whole
 
 

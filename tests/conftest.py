@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from dezero.names import Known
 from dezero_cli.main import run
 
 
@@ -44,6 +45,11 @@ def cases() -> list[dict[str, Any]]:
         if path.name != "parse_errors.jsonl"
         for line in path.read_text(encoding="utf-8").splitlines()
     ]
+
+
+def of_scipy(known: Known) -> bool:
+    """Whether a function is one of SciPy's, at the latest in its derivative."""
+    return known.function.__module__ == "dezero.special"
 
 
 def unmeasured() -> dict[str, str]:

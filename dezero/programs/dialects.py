@@ -10,13 +10,22 @@ import keyword
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
+import numpy as np
+
 from dezero.names import C_NAMES, RELATIONS
 from dezero.programs.code import Code
 from dezero.programs.latex import latex
 from dezero.programs.terms import Terms, children, reachable
 from dezero.programs.trace import Program
 
-_C_CALLS = {ufunc.__name__: name for ufunc, name in C_NAMES.items()}
+_C_CALLS = {operation.__name__: name for operation, name in C_NAMES.items()}
+_ELSEWHERE = {
+    operation.__name__: name
+    for operation, name in C_NAMES.items()
+    if isinstance(operation, np.ufunc)
+}
+"""C's names of what other languages have too."""
+_NUMPY_ALONE = ("minimum", "maximum", "sign", "remainder")
 _SQL_RELATIONS = {relation.symbol: relation.sql for relation in RELATIONS}
 
 
@@ -62,7 +71,7 @@ class C(Code):
 class JavaScript(Code):
     """A JavaScript function that returns an object of the outputs."""
 
-    calls = {name: f"Math.{call}" for name, call in _C_CALLS.items()} | {
+    calls = {name: f"Math.{call}" for name, call in _ELSEWHERE.items()} | {
         "absolute": "Math.abs",
         "exp2": "Math.pow(2, {a})",
         # where IEEE's power is 1, JavaScript's is NaN
@@ -103,7 +112,7 @@ class NumPy(Code):
 
     calls = {
         name: f"np.{name}"
-        for name in (*_C_CALLS, "minimum", "maximum", "sign", "remainder", "floor_divide")
+        for name in (*_ELSEWHERE, "minimum", "maximum", "sign", "remainder", "floor_divide")
     }
     power_call = "np.power"
     infinity, nan = "np.inf", "np.nan"
@@ -126,7 +135,7 @@ class SQL(Code):
     SQL as SQLite (with its math functions) and DuckDB read it.
     """
 
-    calls = _C_CALLS | {
+    calls = _ELSEWHERE | {
         "absolute": "abs",
         "log": "ln",
         "power": "power",

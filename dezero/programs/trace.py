@@ -7,7 +7,7 @@ operations on columns.  Nothing here knows a derivative.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from dezero.arithmetic import raised
-from dezero.graph import Variable
+from dezero.graph import CONSTANT, Variable
 from dezero.programs.recorder import Instruction, Recorder
 from dezero.programs.recorder import TraceError as TraceError
 from dezero.programs.tracer import TracedArray, Tracer
@@ -155,8 +155,10 @@ def _apply(function: Callable[..., Any], operands: list[Any], out: np.ndarray) -
         np.copyto(out, chosen, where=np.not_equal(condition, 0.0))
     elif function is np.power:
         out[...] = raised(*operands)
-    else:
+    elif isinstance(function, np.ufunc):
         function(*operands, out=out)
+    else:
+        out[...] = function(*operands)
 
 
 def trace(
@@ -169,8 +171,8 @@ def trace(
     Raises TraceError where an operation has no place in a program of columns.
     """
     recorder = Recorder(inputs)
-    variables = column_variables(recorder)
     wrt = recorder.inputs if wrt is None else wrt
+    variables = column_variables(recorder, wrt)
     y = function(*variables.values())
     value = output_number(recorder, y)
     if wrt and isinstance(y, Variable):
@@ -198,11 +200,12 @@ def recorded_program(recorder: Recorder, outputs: Iterable[int]) -> Program:
     )
 
 
-def column_variables(recorder: Recorder) -> dict[str, Variable]:
-    """A Variable over a Tracer for each input of a recorder."""
+def column_variables(recorder: Recorder, wrt: Collection[str]) -> dict[str, Variable]:
+    """A Variable over a Tracer for each input of a recorder; those not in `wrt` are constant."""
     variables = {}
     for number, name in enumerate(recorder.inputs):
-        variables[name] = Variable._around(Tracer(recorder, number), 0, name)
+        generation = 0 if name in wrt else CONSTANT
+        variables[name] = Variable._around(Tracer(recorder, number), generation, name)
     return variables
 
 
@@ -226,7 +229,7 @@ def differentiate(program: Program, output: int, wrt: Sequence[str]) -> Program:
     their own shared operations cost.
     """
     recorder = Recorder(program.inputs)
-    variables = column_variables(recorder)
+    variables = column_variables(recorder, wrt)
     y = replay(program, list(variables.values()))[output]
     if isinstance(y, Variable):
         y.backward()

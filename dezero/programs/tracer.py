@@ -43,7 +43,8 @@ class Traced(NDArrayOperatorsMixin):
     def __array_function__(self, function: Any, types: Any, inputs: Any, options: Any) -> Any:
         if any(issubclass(kind, Variable) for kind in types):
             return NotImplemented
-        if not options and (function is np.where or hasattr(function, "in_ufuncs")):
+        is_one = hasattr(function, "in_ufuncs") or hasattr(function, "nin")
+        if not options and (function is np.where or is_one):
             return recorded(self.recorder, function, inputs)
         ours = ARRAY_FUNCTIONS.get(function)
         if ours is None:

@@ -390,5 +390,5 @@ def run(
                     if not waiting:
                         return stack[0]  # type: ignore[no-any-return]
                     expression, scope, steps = waiting.pop()
-    except (ArithmeticError, IndexError, TypeError, ValueError) as error:
+    except (ArithmeticError, ImportError, IndexError, TypeError, ValueError) as error:
         raise diagnosis.refused_operation(expression.text, step, error) from error

@@ -60,7 +60,7 @@ class Model:
     def hessian(
         self, values: Mapping[str, Numbers] | None = None, /, **more: Numbers
     ) -> dict[str, dict[str, Any]]:
-        """The second derivatives for each pair of inputs; in the shapes of the first, the second."""
+        """The second derivatives for each pair of inputs, in the shapes of both."""
         found: dict[str, Any] = self._results(values, more, Wanted(hessian=True))["hessian"]
         return found
 

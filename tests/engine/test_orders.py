@@ -16,6 +16,7 @@ from mpmath import mpf
 from dezero import Variable
 from dezero import functions as F
 from dezero.calculus import hessian
+from tests.conftest import of_scipy
 
 POINTS = int(os.environ.get("DEZERO_LAWS", "100"))
 ORDERS = 4
@@ -133,6 +134,74 @@ def sinc(a):
     return [c * factor**n / math.factorial(n) for n, c in enumerate(found)]
 
 
+def bells(sign, a):
+    """The series of a function from its derivative, 2*sign*sqrt(a/pi)*exp(-a*x**2)."""
+
+    def series(x):
+        found = [mpf(1), -2 * a * x[0]]
+        while len(found) < len(x) - 1:
+            k = len(found) - 1
+            found.append(-2 * a * (x[0] * found[k] + k * found[k - 1]))
+        top = 2 * sign * mpmath.sqrt(a / mpmath.pi) * mpmath.exp(-a * x[0] ** 2)
+        return [top * c / math.factorial(n + 1) for n, c in enumerate(found)]
+
+    return series
+
+
+def density(x):
+    return [c * (n + 1) for n, c in enumerate(bells(mpf("0.5"), 0.5)([*x, mpf(0)]))]
+
+
+def scaled_tail(x):
+    """The series of exp(x**2)*erfc(x) by its recurrence, at as many digits as that loses."""
+    at = x[0]
+    with mpmath.workdps(60 + 4 * max(0, int(mpmath.log10(abs(at) + 1))) * len(x)):
+        tail = mpmath.exp(at * at) * mpmath.erfc(at) if abs(at) < 1e8 else far_tail(at)
+        found = [tail, 2 * at * tail - 2 / mpmath.sqrt(mpmath.pi)]
+        while len(found) < len(x):
+            n = len(found)
+            found.append(2 * at * found[-1] + 2 * (n - 1) * found[-2])
+        return [c / math.factorial(n) for n, c in enumerate(found)]
+
+
+def far_tail(x):
+    """The asymptotic series, which is as good as exact out there."""
+    if x < 0:
+        return mpf("inf")
+    terms = [mpf(1)]
+    for k in range(1, 200):
+        terms.append(-terms[-1] * (2 * k - 1) / (2 * x * x))
+    return mpmath.fsum(terms) / (x * mpmath.sqrt(mpmath.pi))
+
+
+def quantile(x, slope, forward, start):
+    """The series of an inverse: its value by Newton's method, its derivatives by reversion."""
+    y = mpf(float(start(np.float64(float(x[0]))).data))
+    for _ in range(6):
+        y -= (forward(y) - x[0]) / slope([y, mpf(1)])[0]
+    derivatives = slope([y, mpf(1), *[mpf(0)] * (len(x) - 2)])
+    inner, found = [mpf(0)] * len(x), [y]
+    for n in range(1, len(x)):  # dy/dx = 1/slope(y(x)), a coefficient at a time
+        inner[0] = mpf(0)
+        composed = [mpf(0)] * len(x)
+        power = [mpf(1), *[mpf(0)] * (len(x) - 1)]
+        for c in derivatives:
+            composed = [a + c * b for a, b in zip(composed, power)]
+            power = times(power, inner)
+        found.append(over(one(x), composed)[n - 1] / n)
+        inner[n] = found[n]
+    return found
+
+
+def erf_slope(x):
+    """The Taylor series of erf' at x[0]."""
+    return [c * (n + 1) for n, c in enumerate(bells(1, 1.0)([*x, mpf(0)]))]
+
+
+def normal_slope(x):
+    return density(x)
+
+
 INFINITE = (-math.inf, math.inf)
 BEYOND = (1, math.inf)
 ONE = {
@@ -195,6 +264,13 @@ ONE = {
     "sinc": (lambda x: sinc(scaled(mpmath.pi, x)), (-1e307, 1e307)),
     "degrees": (lambda x: scaled(180 / mpmath.pi, x), INFINITE),
     "radians": (lambda x: scaled(mpmath.pi / 180, x), INFINITE),
+    "erf": (lambda x: [mpf(0), *bells(1, 1.0)(x)], INFINITE),
+    "erfc": (lambda x: [mpf(0), *bells(-1, 1.0)(x)], INFINITE),
+    "normcdf": (lambda x: [mpf(0), *bells(mpf("0.5"), 0.5)(x)], INFINITE),
+    "normpdf": (lambda x: density(x), INFINITE),
+    "erfcx": (lambda x: scaled_tail(x), INFINITE),
+    "erfinv": (lambda x: quantile(x, erf_slope, mpmath.erf, F.erfinv), (-1, 1)),
+    "norminv": (lambda x: quantile(x, normal_slope, mpmath.ncdf, F.norminv), (0, 1)),
     "logit": (inverse(mpmath.log, lambda x: reciprocal(times(x, plus(1, scaled(-1, x))))), (0, 1)),
     "log_sigmoid": (inverse(mpmath.log, fading), INFINITE),
     "frac": (lambda x: [x[0], mpf(1), *[mpf(0)] * (len(x) - 2)], INFINITE),
@@ -301,11 +377,13 @@ CHOICES = {"minimum", "maximum", "where", "clip"}
 """Of these tests/engine/test_choices.py has the derivatives; they have none of their own."""
 STEPS = {"mod", "fmod", "copysign", "heaviside"}
 """Of these tests/engine/test_steps.py has."""
+SPECIAL = {name for name, known in F.FUNCTIONS.items() if of_scipy(known)}
+"""Of these tests/engine/test_special.py has."""
 
 
 def test_every_function_is_held():
     elementwise = {name for name, known in F.FUNCTIONS.items() if known.elementwise}
-    assert ONE.keys() | TWO.keys() | CHOICES | STEPS == elementwise
+    assert ONE.keys() | TWO.keys() | CHOICES | STEPS | SPECIAL == elementwise
 
 
 # --------------------------------------------------------------------------------------- the points

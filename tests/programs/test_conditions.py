@@ -148,4 +148,4 @@ def test_conditions_stay_conditions(form, text):
 
     program = trace(function, ["x", "y"], [])
     assert text in FORMS[form](program, [()], "t")
-    assert formulas(program) == ["where((x > 0)*maximum(y <= 0, (x < y) == 0), x, y)"]
+    assert formulas(program) == ["where(x > 0 and (y <= 0 or not (x < y)), x, y)"]

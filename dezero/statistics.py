@@ -1,0 +1,145 @@
+"""Statistics and running sums of arrays, under NumPy's and SciPy's names, with their derivatives.
+
+Most are made of sums and of elementary functions of Variables, and take their derivatives thence.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dezero.arrays import Axis, Movement, Reduction, _axes, _kept, max, mean, sum
+from dezero.choices import equal, where
+from dezero.exponentials import exp, log, sqrt
+from dezero.graph import ARRAY_FUNCTIONS, Operand, Variable, as_operand, as_variable, constant
+
+
+def _deviation(x: Any, axis: Axis) -> Any:
+    """x less its mean along `axis`."""
+    return as_variable(x) - mean(x, axis, True)
+
+
+def var(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
+    """The mean square distance from the mean along `axis` (default: of all)."""
+    return mean(_deviation(x, axis) ** 2, axis, keepdims)
+
+
+def std(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
+    """The square root of var; its gradient is 0 where all elements are equal."""
+    square = var(x, axis, keepdims)
+    return where(equal(square, 0.0), 0.0, sqrt(square))
+
+
+class Median(Reduction):
+    """The middle element, or the mean of the two in the middle."""
+
+    def forward(self, x: Operand) -> Operand:
+        return np.median(x, axis=self.axes(x), keepdims=self.keepdims)
+
+    def gradient(self, gy: Operand, y: Operand, x: Operand) -> Operand:
+        """The output's gradient for what is in the middle; elements that tie share it equally."""
+        data = as_operand(x)
+        axes, kept = _axes(data.ndim, self.axis), _kept(data.shape, self.axis)
+        rest = tuple(i for i in range(data.ndim) if i not in axes)
+        rows = np.sort(
+            np.transpose(data, (*rest, *axes)).reshape((*(data.shape[i] for i in rest), -1))
+        )
+        count = rows.shape[-1]
+        weight = np.zeros(data.shape)
+        for place in ((count - 1) // 2, count // 2):
+            attained = data == rows[..., place].reshape(kept)
+            weight += 0.5 * attained / attained.sum(axis=axes, keepdims=True)
+        return np.reshape(gy, kept) * weight
+
+    partials = (gradient,)
+
+
+def median(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
+    """The middle element along `axis` (default: of all), or the mean of the two in the middle."""
+    return Median(axis, keepdims)(x)
+
+
+class CumSum(Movement):
+    """The running sum along an axis."""
+
+    __slots__ = ("axis",)
+
+    def __init__(self, axis: int) -> None:
+        self.axis = axis
+
+    def forward(self, x: Operand) -> Operand:
+        return np.cumsum(x, axis=self.axis)
+
+    def gradient(self, gy: Operand, y: Operand, x: Operand) -> Operand:
+        """The running sum from the other end."""
+        back = [slice(None)] * x.ndim
+        back[self.axis] = slice(None, None, -1)
+        index = tuple(back)
+        return np.cumsum(gy[index], axis=self.axis)[index]
+
+    partials = (gradient,)
+
+
+def cumsum(x: Any, axis: int | None = None) -> Variable:
+    """The running sum along `axis` (default: of all elements, in order)."""
+    x = as_variable(x) if isinstance(x, Variable) else constant(x)
+    if axis is None:
+        x, axis = x.reshape(-1), 0
+    (axis,) = _axes(x.ndim, axis)
+    return CumSum(axis)(x)
+
+
+def diff(x: Any, axis: int = -1) -> Variable:
+    """The differences of neighbours along `axis` (default: the last)."""
+    x = as_variable(x) if isinstance(x, Variable) else constant(x)
+    (place,) = _axes(x.ndim, axis)
+    before = (slice(None),) * place
+    return x[(*before, slice(1, None))] - x[(*before, slice(None, -1))]  # type: ignore[no-any-return]
+
+
+def _shifted(x: Any, axis: Axis) -> tuple[Variable, Variable]:
+    """x less its largest element along `axis`, which is held constant, and that element."""
+    top = as_operand(max(constant(as_operand(x)), axis, True))
+    top = constant(np.where(np.isfinite(top), top, 0.0))
+    return as_variable(x) - top, top
+
+
+def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
+    """log(sum(exp(x))) along `axis` (default: of all), without overflow."""
+    rest, top = _shifted(x, axis)
+    whole = log(sum(exp(rest), axis, True)) + top
+    return whole if keepdims else sum(whole, axis)
+
+
+def softmax(x: Any, axis: Axis = None) -> Variable:
+    """exp(x)/sum(exp(x)) along `axis` (default: of all), without overflow."""
+    part = exp(_shifted(x, axis)[0])
+    return part / sum(part, axis, True)
+
+
+def interp(x: Any, xs: Any, ys: Any) -> Variable:
+    """The line through the points (xs, ys) at x; beyond them it is level.
+
+    `xs` must grow.  On a point the derivative is that to its right.
+    """
+    x, xs, ys = (as_variable(a) if isinstance(a, Variable) else constant(a) for a in (x, xs, ys))
+    if xs.ndim != 1 or xs.shape != ys.shape or xs.size < 2:
+        raise ValueError("interp takes two lists of the same length, of two points at least")
+    places = as_operand(xs)
+    if not (np.diff(places) > 0.0).all():
+        raise ValueError("the second value of interp must grow from element to element")
+    left = np.clip(np.searchsorted(places, x.data, "right") - 1, 0, xs.size - 2)
+    x0, y0, x1, y1 = xs[left], ys[left], xs[left + 1], ys[left + 1]
+    inside = y0 + (x - x0) / (x1 - x0) * (y1 - y0)
+    return where(x < places[0], ys[0], where(x >= places[-1], ys[-1], inside))
+
+
+ARRAY_FUNCTIONS |= {
+    np.var: var,
+    np.std: std,
+    np.median: median,
+    np.cumsum: cumsum,
+    np.diff: diff,
+    np.interp: interp,
+}
