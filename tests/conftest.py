@@ -38,13 +38,21 @@ DATA = Path(__file__).parent / "data"
 
 @functools.cache
 def cases() -> list[dict[str, Any]]:
-    """All real expressions, in the order of the files; no test changes them."""
-    return [
-        json.loads(line)
-        for path in sorted(DATA.glob("*.jsonl"))
-        if path.name != "parse_errors.jsonl"
-        for line in path.read_text(encoding="utf-8").splitlines()
-    ]
+    """All real expressions of elementary functions, in the order of the files; none is changed."""
+    names = (path.name for path in sorted(DATA.glob("*.jsonl")))
+    apart = ("parse_errors.jsonl", "language2.jsonl")
+    return [case for name in names if name not in apart for case in data(name)]
+
+
+@functools.cache
+def special_cases() -> list[dict[str, Any]]:
+    """Real expressions of logic, choices, remainders and special functions; none is changed."""
+    return data("language2.jsonl")
+
+
+def data(name: str) -> list[dict[str, Any]]:
+    """The JSON objects of a file of the tests."""
+    return [json.loads(line) for line in (DATA / name).read_text(encoding="utf-8").splitlines()]
 
 
 def of_scipy(known: Known) -> bool:
