@@ -38,16 +38,10 @@ DATA = Path(__file__).parent / "data"
 
 @functools.cache
 def cases() -> list[dict[str, Any]]:
-    """All real expressions of elementary functions, in the order of the files; none is changed."""
+    """The real expressions that every way of computing is tried on; no test changes them."""
     names = (path.name for path in sorted(DATA.glob("*.jsonl")))
-    apart = ("parse_errors.jsonl", "language2.jsonl")
+    apart = ("parse_errors.jsonl", "suites2.jsonl", "language2.jsonl")
     return [case for name in names if name not in apart for case in data(name)]
-
-
-@functools.cache
-def special_cases() -> list[dict[str, Any]]:
-    """Real expressions of logic, choices, remainders and special functions; none is changed."""
-    return data("language2.jsonl")
 
 
 def data(name: str) -> list[dict[str, Any]]:
