@@ -13,7 +13,7 @@ from dezero.graph import ARRAY_FUNCTIONS, CONSTANT, UFUNCS, Operand, Variable
 from dezero.names import RELATIONS, Relation
 from dezero.rows import Choice, binary, kept, nothing, rule_of, tied, unary
 from dezero.rule import Partial, Rule, composed, flat
-from dezero.trigonometry import hypot, radial
+from dezero.trigonometry import radial
 
 abs = unary(
     np.absolute,
@@ -191,8 +191,3 @@ def product(*values: Any) -> Variable:
 def average(*values: Any) -> Variable:
     """The mean of several values."""
     return total(*values) / float(len(values))
-
-
-def distance(*values: Any) -> Variable:
-    """The Euclidean norm of several values, without overflow."""
-    return reduce(hypot, values)  # type: ignore[no-any-return]

@@ -86,7 +86,9 @@ xlogy = binary(
     _xlogy,
     "x*log(y), 0 where x is 0.",
     lambda _, gy, y, x0, x1: gy * np.log(x1),
-    lambda _, gy, y, x0, x1: gy * np.where(x0 == 0.0, 0.0, x0 / inside(x1, np.log(x1))),
+    lambda _, gy, y, x0, x1: (
+        gy * np.where((x0 == 0.0) * (x1 <= 0.0), 0.0, x0 / inside(x1, np.log(x1)))
+    ),
 )
 
 

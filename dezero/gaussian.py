@@ -176,13 +176,14 @@ _SCALED = (
 
 @composed
 def _erfcx(x: Operand) -> Operand:
-    size = np.absolute(x)
-    t = 1.0 - 6.0 / (size + 3.0)
-    total: Any = _SCALED[-1]
-    for coefficient in _SCALED[-2::-1]:
-        total = coefficient + t * total
-    right = total / (1.0 + 2.0 * size)
-    return np.where(x < 0.0, 2.0 * np.exp(x * x) - right, right)
+    right = np.maximum(x, 1.0)
+    t = 1.0 - 6.0 / (right + 3.0)
+    terms: list[Any] = [*_SCALED]
+    while len(terms) > 1:  # Estrin's scheme, as deep as the logarithm of the degree
+        terms = [a + t * b for a, b in zip(terms[::2], terms[1::2])] + terms[len(terms) & ~1 :]
+        t = t * t
+    left = np.minimum(x, 1.0)
+    return np.where(x < 1.0, np.exp(left * left) * _erfc(left), terms[0] / (1.0 + 2.0 * right))
 
 
 STEP = 3.0 / 32.0  # exact, as its multiples are

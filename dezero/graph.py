@@ -359,6 +359,11 @@ def constant(data: Any, name: str | None = None) -> Variable:
     return Variable._around(operand, CONSTANT, name)
 
 
+def given(x: Any) -> Variable:
+    """`x` if it is a Variable, else a constant."""
+    return as_variable(x) if isinstance(x, Variable) else constant(x)
+
+
 _FLOAT64 = np.dtype(float64)
 _ARRAYS = (ndarray, np.generic)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dezero.arrays import reshape, sum
-from dezero.graph import ARRAY_FUNCTIONS, Operand, Variable, as_variable, constant
+from dezero.graph import ARRAY_FUNCTIONS, Operand, Variable, given
 from dezero.rule import Rule
 
 
@@ -92,7 +92,7 @@ def solve(a: Any, b: Any) -> Variable:
 
 def trace(x: Any) -> Variable:
     """The sum of the diagonal of a matrix."""
-    x = as_variable(x) if isinstance(x, Variable) else constant(x)
+    x = given(x)
     if x.ndim != 2:
         raise ValueError(f"expected a matrix, got shape {x.shape}")
     places = np.arange(min(x.shape))

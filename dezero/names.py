@@ -19,7 +19,7 @@ class Known:
     by name besides, as whole numbers.  `elementwise` says whether it works element by element, so
     that many evaluations may share one call.  `others` are what calls with other numbers of values
     mean, by that number, and `several` is what a call with any number from two means; those work
-    element by element.
+    element by element.  `orders` are the parameters that take no gradient.
     """
 
     __slots__ = (
@@ -27,6 +27,7 @@ class Known:
         "elementwise",
         "function",
         "keywords",
+        "orders",
         "others",
         "parameters",
         "several",
@@ -41,6 +42,7 @@ class Known:
         elementwise: bool = True,
         others: Mapping[int, Callable[..., Variable]] = MappingProxyType({}),
         several: Callable[..., Variable] | None = None,
+        orders: tuple[str, ...] = (),
     ) -> None:
         self.function = function
         self.parameters = parameters
@@ -49,6 +51,7 @@ class Known:
         self.elementwise = elementwise
         self.others = others
         self.several = several
+        self.orders = orders
 
     @property
     def name(self) -> str:

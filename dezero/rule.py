@@ -123,6 +123,7 @@ def composed(
     so that a program that is differentiated again uses the rule and not the ufuncs;
     ``in_ufuncs`` is the forward itself, ``in_text`` what formulas and code have in its place.
     """
+
     whole = _dispatched(forward)
     whole.in_ufuncs = forward  # type: ignore[attr-defined]
     whole.in_text = in_text or forward  # type: ignore[attr-defined]

@@ -12,12 +12,12 @@ import numpy as np
 from dezero.arrays import Axis, Movement, Reduction, _axes, _kept, max, mean, sum
 from dezero.choices import equal, where
 from dezero.exponentials import exp, log, sqrt
-from dezero.graph import ARRAY_FUNCTIONS, Operand, Variable, as_operand, as_variable, constant
+from dezero.graph import ARRAY_FUNCTIONS, Operand, Variable, as_operand, constant, given
 
 
 def _deviation(x: Any, axis: Axis) -> Any:
     """x less its mean along `axis`."""
-    return as_variable(x) - mean(x, axis, True)
+    return given(x) - mean(x, axis, True)
 
 
 def var(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
@@ -83,7 +83,7 @@ class CumSum(Movement):
 
 def cumsum(x: Any, axis: int | None = None) -> Variable:
     """The running sum along `axis` (default: of all elements, in order)."""
-    x = as_variable(x) if isinstance(x, Variable) else constant(x)
+    x = given(x)
     if axis is None:
         x, axis = x.reshape(-1), 0
     (axis,) = _axes(x.ndim, axis)
@@ -92,7 +92,7 @@ def cumsum(x: Any, axis: int | None = None) -> Variable:
 
 def diff(x: Any, axis: int = -1) -> Variable:
     """The differences of neighbours along `axis` (default: the last)."""
-    x = as_variable(x) if isinstance(x, Variable) else constant(x)
+    x = given(x)
     (place,) = _axes(x.ndim, axis)
     before = (slice(None),) * place
     return x[(*before, slice(1, None))] - x[(*before, slice(None, -1))]  # type: ignore[no-any-return]
@@ -102,7 +102,7 @@ def _shifted(x: Any, axis: Axis) -> tuple[Variable, Variable]:
     """x less its largest element along `axis`, which is held constant, and that element."""
     top = as_operand(max(constant(as_operand(x)), axis, True))
     top = constant(np.where(np.isfinite(top), top, 0.0))
-    return as_variable(x) - top, top
+    return given(x) - top, top
 
 
 def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
@@ -123,7 +123,7 @@ def interp(x: Any, xs: Any, ys: Any) -> Variable:
 
     `xs` must grow.  On a point the derivative is that to its right.
     """
-    x, xs, ys = (as_variable(a) if isinstance(a, Variable) else constant(a) for a in (x, xs, ys))
+    x, xs, ys = map(given, (x, xs, ys))
     if xs.ndim != 1 or xs.shape != ys.shape or xs.size < 2:
         raise ValueError("interp takes two lists of the same length, of two points at least")
     places = as_operand(xs)

@@ -56,11 +56,14 @@ def power(jets, x, y):
         if not y.exact:
             jets.compared(jets.constant(float(mpmath.nint(y.value))), y)
         return jets.nothing(jets.add(x, y))
-    parts = [
+    base, exponent = jets.shaken(x.lanes[0]), y.lanes[0]
+    exponent = exponent if whole else jets.shaken(exponent)
+    exact, near = (
         _power(library, a, b, sign < 0)
-        for library, a, b in ((mpmath, x.value, y.value), (np, x.lanes[0], y.lanes[0]))
-    ]
-    value, *slopes = zip(*parts, strict=True)
+        for library, a, b in ((mpmath, x.value, y.value), (np, base, exponent))
+    )
+    lanes = (x.lanes[0] ** y.lanes[0], *near[1:])
+    value, *slopes = zip(exact, lanes, strict=True)
     bends = {(0, 0): slopes[2], (0, 1): slopes[3], (1, 1): slopes[4]}
     return jets.combined([x, y], value, slopes[:2], bends, exact=y.value in (0, 1, 2))
 
@@ -98,7 +101,8 @@ def smooth(jets, formula, x, edges=()):
             lanes = np.full(LANES, float(value))
             bends = {(0, 0): BOTH_NAN}
             return jets.combined([x], (value, lanes), [(mpf(slope), slope)], bends, exact=True)
-    exact, lanes = formula(mpmath, x.value), formula(np, x.lanes[0])
+    exact, near = formula(mpmath, x.value), formula(np, jets.shaken(x.lanes[0]))
+    lanes = (formula(np, x.lanes[0])[0], *near[1:])  # in which terms may cancel
     value, slope, bend = zip(exact, lanes, strict=True)
     told = value[0] in (0, 1) or formula is _sqrt
     return jets.combined([x], value, [slope], {(0, 0): bend}, exact=told)
@@ -186,8 +190,10 @@ def angle(jets, y, x):
     ahead = jets.sign(x) if upright == 0 or x.value < 0 else 1
     if upright == 0 and ahead == 0:
         return jets.lost(y, x)
-    parts = [_angle(mpmath, y.value, x.value), _angle(np, y.lanes[0], x.lanes[0])]
-    value, first, second, bend, mixed, other = zip(*parts, strict=True)
+    exact = _angle(mpmath, y.value, x.value)
+    near = _angle(np, jets.shaken(y.lanes[0]), jets.shaken(x.lanes[0]))
+    lanes = (np.arctan2(y.lanes[0], x.lanes[0]), *near[1:])
+    value, first, second, bend, mixed, other = zip(exact, lanes, strict=True)
     bends = {(0, 0): bend, (0, 1): mixed, (1, 1): other}
     sure = upright != 0 or ahead > 0  # on the other side the sign of a zero decides
     return jets.combined([y, x], value, [first, second], bends, exact=upright == 0, sure=sure)

@@ -49,6 +49,13 @@ def join(rope: Rope) -> str:
     return "".join(pieces)
 
 
+def first_piece(rope: Rope) -> str:
+    """The str that a rope begins with."""
+    while not isinstance(rope, str):
+        rope = rope[0]
+    return rope
+
+
 def fill(template: str, **parts: Rope) -> Rope:
     """A rope of a template whose {names} are ropes."""
     pieces = re.split(r"\{(\w+)\}", template)
@@ -72,6 +79,7 @@ class Printer:
     longest = 200_000
     both, either, negation = "{a} and {b}", "{a} or {b}", "not ({a})"
     """How "and", "or" and "not" are written for conditions {a} and {b}."""
+    one = "1"
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms.terms
@@ -198,15 +206,16 @@ class Printer:
             first = first if exponent == 1 else self.literal_power(self.part(base, ATOM), exponent)
             pieces = [first] if top is None else [top, "*", first]
         elif bottom is not None:
-            pieces, bottom = [top or "1", "/(", bottom, "*", first, ")"], None
+            pieces, bottom = [top or self.one, "/(", bottom, "*", first, ")"], None
         else:
-            pieces = [top or "1", "/", first]
+            pieces = [top or self.one, "/", first]
         for base, exponent in rest:
             pieces += self.further(base, exponent)
         if bottom is not None:
             pieces += ["/", bottom]
         if coefficient < 0:
-            return ("-", *pieces), SIGN - 1
+            rope = ("(", tuple(pieces), ")") if first_piece(pieces)[0] == "-" else tuple(pieces)
+            return ("-", rope), SIGN - 1  # to C -- is an operator, to SQL a comment
         return tuple(pieces), POWER if len(pieces) == 1 else PRODUCT
 
     def further(self, base: int, exponent: Exponent) -> tuple[Rope, Rope]:
@@ -217,11 +226,10 @@ class Printer:
 
     def coefficient(self, value: Fraction) -> tuple[str | None, str | None]:
         """The texts of a positive coefficient above and below the line; None is 1."""
-        if (_terminates(value) and not _is_dyadic(value)) or value.denominator > 1000:
-            return self.number_text(value), None
-        top = None if value.numerator == 1 else self.number_text(Fraction(value.numerator))
-        bottom = None if value.denominator == 1 else self.number_text(Fraction(value.denominator))
-        return top, bottom
+        top, bottom = above_and_below(value)
+        return None if top == 1 else self.number_text(top), (
+            None if bottom == 1 else self.number_text(bottom)
+        )
 
     def literal_power(self, base: Rope, exponent: Exponent) -> Rope:
         """base**exponent for a number."""
@@ -278,6 +286,13 @@ _WRITERS: dict[type, Callable[[Any, Any], tuple[Rope, int]]] = {
 _CALLED = {"absolute": "abs", "rint": "round"}
 """What the language calls a ufunc, where that is not NumPy's name."""
 _NAMED = {math.pi: "pi", math.e: "e"}
+
+
+def above_and_below(value: Fraction) -> tuple[Fraction, Fraction]:
+    """A coefficient as what is multiplied by and what is divided by."""
+    if (_terminates(value) and not _is_dyadic(value)) or value.denominator > 1000:
+        return value, Fraction(1)
+    return Fraction(value.numerator), Fraction(value.denominator)
 
 
 def _terminates(value: Fraction) -> bool:

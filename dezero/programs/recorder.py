@@ -13,9 +13,8 @@ from dezero.names import RELATIONS
 Instruction = tuple[Callable[..., Any], tuple[int, ...]]
 """An operation and the numbers of the values that it is applied to.
 
-The operation is a NumPy ufunc, ``numpy.where``, a function that is made of none (see
-`dezero.rule.primitive`), or the forward of a rule that is made of several of those (see
-`dezero.rule.composed`), which `Program.lowered` writes out.
+The operation is a NumPy ufunc, ``numpy.where``, or the forward of a rule that is made of several
+of those (see `dezero.rule.composed`), which `Program.lowered` writes out.
 """
 
 

@@ -25,7 +25,7 @@ from dezero_cli.language.words import formula
 from dezero_cli.number_format import NumberFormat
 
 if TYPE_CHECKING:
-    from dezero.calculus import Comparison
+    from dezero.numerical import Comparison
 
 HELP = """Compare the gradient of EXPR with numerical ones; exit with status 1 unless they agree.
 

@@ -28,10 +28,12 @@ HELP = """Print each partial derivative of EXPR as a formula.
   dezero derive 'x**3/2 - y'
   dezero derive 'sin(x*y)' --wrt x --order 2
   dezero derive 'a*exp(-b*t)' --to c
+  dezero derive 'a*exp(-b*t)' --to c --name decay --real float
 
 The formulas are in this tool's own language, so it can read them back.
 """
-FORMS = ("latex", "c", "numpy", "sql", "js")
+FORMS = ("latex", "c", "python", "numpy", "sql", "js")
+FUNCTIONS = ("c", "python", "numpy", "js")
 
 
 @click.command("derive", cls=ExpressionCommand, help=HELP)
@@ -43,6 +45,10 @@ FORMS = ("latex", "c", "numpy", "sql", "js")
 @click.option(
     "--to", "form", type=click.Choice(FORMS), help="Print the value and the derivatives as code."
 )
+@click.option("--name", metavar="NAME", help="With --to: what the function is called (default: f).")
+@click.option(
+    "--real", type=click.Choice(("double", "float")), help="With --to c: the type of its numbers."
+)
 @json_option
 @defs_option
 @max_operations_option
@@ -51,6 +57,8 @@ def command(
     wrt: tuple[str, ...],
     order: int,
     form: str | None,
+    name: str | None,
+    real: str | None,
     as_json: bool,
     defs: str | None,
     max_operations: int,
@@ -61,11 +69,15 @@ def command(
     _refuse_values(asked, said)
     if form and as_json:
         raise UsageError("--to prints code: leave out --json")
+    if name is not None and form not in FUNCTIONS:
+        raise UsageError(f"--name is for functions: --to {', '.join(FUNCTIONS[:-1])} or js")
+    if real and form != "c":
+        raise UsageError("--real is for C: --to c")
     wrt = canonical_words(wrt)
     expression = said.linked(asked.text, max_operations).without(wrt)
     names = symbolic.wanted_names(expression, wrt)
     if form:
-        _write_code(expression, names, wrt, order, form)
+        _write_code(expression, names, wrt, order, form, (name, real or "double"))
     else:
         _write_formulas(expression, names, wrt, order, as_json, definitions_used(expression))
     if note := explain.note_on_e(expression, names, "--wrt e makes it an input"):
@@ -82,14 +94,19 @@ def _refuse_values(asked: Formula, said: Given) -> None:
 
 
 def _write_code(
-    expression: Expression, names: list[str], wrt: tuple[str, ...], order: int, form: str
+    expression: Expression,
+    names: list[str],
+    wrt: tuple[str, ...],
+    order: int,
+    form: str,
+    options: tuple[str | None, str],
 ) -> None:
     """Write the value and the derivatives by `names` as code."""
     if expression.is_list:
         raise UsageError("--to takes one result: derive each element of the list by itself")
     free = symbolic.free_names(expression, wrt)
     wanted, program = symbolic.derivatives(expression, free, names, order)
-    report.write(symbolic.code(form, program, [(), *wanted], expression.text))
+    report.write(symbolic.code(form, program, [(), *wanted], expression.text, *options))
 
 
 def _write_formulas(

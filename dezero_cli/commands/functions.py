@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import click
@@ -10,11 +11,16 @@ from dezero.functions import CONSTANTS, FUNCTIONS
 from dezero.names import Known
 from dezero_cli import report
 from dezero_cli.arguments import json_option
+from dezero_cli.faults import ExpressionError
 from dezero_cli.language import symbolic
 from dezero_cli.language.parser import parse
 from dezero_cli.number_format import number_text
 
 HELP = """List the functions and constants that an expression may use, with their derivatives."""
+
+
+LONG = 400
+"""Characters from which a derivative is left to ``dezero derive``."""
 
 
 @click.command(
@@ -39,7 +45,10 @@ def command(as_json: bool) -> None:
 
 def _details(function: dict[str, Any]) -> list[str]:
     """The derivatives, and the arguments that a call may give by name."""
-    lines = [f"  d/d{name} = {d}" for name, d in function.get("derivative", {}).items()]
+    lines = [
+        f"  d/d{name} = {d if len(d) < LONG else '...'}"
+        for name, d in function.get("derivative", {}).items()
+    ]
     by_name = [f"{keyword}=..." for keyword in function.get("keywords", [])]
     return [*lines, *([f"  by name: {', '.join(by_name)}"] if by_name else [])]
 
@@ -57,5 +66,6 @@ def _function(known: Known) -> dict[str, Any]:
     if known.keywords:
         entry["keywords"] = list(known.keywords)
     if known.elementwise:
-        entry["derivative"] = symbolic.gradient(parse(call))
+        with contextlib.suppress(ExpressionError):  # one of SciPy's, which is not installed
+            entry["derivative"] = symbolic.gradient(parse(call), known.orders)
     return entry

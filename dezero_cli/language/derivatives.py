@@ -12,7 +12,7 @@ from dezero_cli.faults import ExpressionError
 from dezero_cli.language.expression import Expression, Operation
 
 if TYPE_CHECKING:
-    from dezero import calculus
+    from dezero import numerical
 
 Values = Mapping[str, np.ndarray]
 """An array for each name."""
@@ -103,9 +103,9 @@ def _recorded(
 
 def check(
     expression: Expression, values: Values, names: Sequence[str], tolerance: float
-) -> dict[str, calculus.Comparison]:
+) -> dict[str, numerical.Comparison]:
     """The gradient for each of `names`, compared with a numerical one."""
-    from dezero import calculus
+    from dezero import numerical
 
     others = {name: constant(array) for name, array in values.items() if name not in names}
 
@@ -119,5 +119,5 @@ def check(
 
     expression.evaluate({name: constant(array) for name, array in values.items()})
     arrays = [values[name] for name in names]
-    compared = calculus.gradient_check(function, *arrays, tolerance=tolerance)
+    compared = numerical.gradient_check(function, *arrays, tolerance=tolerance)
     return dict(zip(names, compared, strict=True))

@@ -246,6 +246,11 @@ class Expression:
         return None
 
     @property
+    def has_lists(self) -> bool:
+        """Whether there is a list in it, so that arrays are made of single numbers."""
+        return any(type(step) is Apply and step.function is listed for step in self.steps)
+
+    @property
     def is_list(self) -> bool:
         """Whether the expression is a list at its top: several results."""
         last = self.steps[-1]

@@ -94,6 +94,11 @@ class Linked(Expression):
         return next((found for each in self.parts if (found := each.reduction)), None)
 
     @property
+    def has_lists(self) -> bool:
+        """Whether there is a list in any part, so that arrays are made of single numbers."""
+        return any(each.has_lists for each in self.parts)
+
+    @property
     def results(self) -> list[Expression]:
         """Each element of a list with what it uses; any other expression itself."""
         if not self.is_list:

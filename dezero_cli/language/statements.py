@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from dezero_cli.faults import FileText, ValuesError
-from dezero_cli.language import ranges, values
+from dezero_cli.language import values
 from dezero_cli.language.expression import DefinedFunction, Expression
 from dezero_cli.language.parser import parse
 from dezero_cli.language.spelling import NAME, canonical
@@ -158,8 +158,10 @@ def behind(word: str, begun: Head) -> str:
 def _sort(result: Given, name: str, text: str, files: bool, known: Collection[str]) -> None:
     """Add a value or a definition."""
     array = values.literal(name, text, files)
-    if array is None and ranges.parts(text) is not None:
-        array = ranges.samples(name, text)
+    if array is None and ":" in text:
+        from dezero_cli.language import ranges
+
+        array = None if ranges.parts(text) is None else ranges.samples(name, text)
     if array is None:
         if _UNIT.fullmatch(text):
             raise ValuesError(f"{name}={text}: values are plain numbers, without units")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from dezero import Variable
 from dezero.programs.formula import FormulaError, formulas
 from dezero.programs.trace import Program, TraceError, differentiate, merge, trace
-from dezero_cli.faults import ExpressionError, did_you_mean
+from dezero_cli.faults import ExpressionError, UsageError, did_you_mean
 from dezero_cli.language.expression import Expression
 
 
@@ -21,6 +21,14 @@ def program(expression: Expression, names: Sequence[str], wrt: Sequence[str]) ->
 
     Raises ExpressionError for an operation that needs a whole array, as `sum` does.
     """
+
+    reduction = None if expression.has_lists else expression.reduction
+    if reduction is not None:
+        text, step = reduction
+        called = text[step.start : step.end].partition("(")[0]
+        subject = called if called.isidentifier() else text[step.place]
+        fault = f"{subject} works on whole arrays, but here every input is one number"
+        raise ExpressionError(fault, text, step.place, step.place + 1)
 
     def function(*variables: Variable) -> Variable:
         return expression.evaluate(dict(zip(names, variables, strict=True)))
@@ -60,21 +68,36 @@ def texts(part: Program, text: str) -> list[str]:
         raise ExpressionError(str(fault), text, 0) from None
 
 
-def code(form: str, part: Program, wrt: Sequence[tuple[str, ...]], text: str) -> str:
-    """The outputs of a program, differentiated by `wrt`, as a function in another language."""
+def code(
+    form: str,
+    part: Program,
+    wrt: Sequence[tuple[str, ...]],
+    text: str,
+    name: str | None = None,
+    real: str = "double",
+) -> str:
+    """The outputs of a program, differentiated by `wrt`, as a function in another language.
+
+    `name` is what the function is called, `real` the type of C's numbers.  Raises ExpressionError
+    where the language has no form for it, and UsageError where it does not allow the name.
+    """
+    from dezero.programs.code import IdentifierError, Options
     from dezero.programs.dialects import FORMS
 
     try:
-        return FORMS[form](part, wrt, text)
+        return FORMS[form](part, wrt, text, Options(name, real))
+    except IdentifierError as fault:
+        raise UsageError(str(fault)) from None
     except FormulaError as fault:
         raise ExpressionError(str(fault), text, 0) from None
 
 
-def gradient(expression: Expression) -> dict[str, str]:
-    """Each partial derivative of an expression as a formula."""
+def gradient(expression: Expression, orders: Collection[str] = ()) -> dict[str, str]:
+    """Each partial derivative of an expression as a formula, but for `orders`, which have none."""
     names = free_names(expression)
-    part = program(expression, names, names)
-    return dict(zip(names, texts(part, expression.text)[1:], strict=True))
+    wrt = [name for name in names if name not in orders]
+    part = program(expression, names, wrt)
+    return dict(zip(wrt, texts(part, expression.text)[1:], strict=True))
 
 
 def wanted_names(expression: Expression, wrt: Sequence[str]) -> list[str]:

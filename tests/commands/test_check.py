@@ -7,7 +7,7 @@ import pytest
 
 import dezero as engine
 from dezero import functions
-from dezero.calculus import gradient_check
+from dezero.numerical import gradient_check
 from dezero_cli.faults import ExpressionError
 from dezero_cli.language.parser import parse
 from tests.conftest import cases, parts

@@ -11,7 +11,8 @@ from hypothesis.extra import numpy as hnp
 
 from dezero import Variable, constant
 from dezero import functions as F
-from dezero.calculus import grad, gradient_check, hessian, hvp, jacobian
+from dezero.calculus import grad, hessian, hvp, jacobian
+from dezero.numerical import gradient_check
 
 RANDOM = np.random.default_rng(5)
 SHAPES = hnp.array_shapes(min_dims=1, max_dims=3, max_side=4)

@@ -6,15 +6,8 @@ import pytest
 
 from dezero import Function, Variable
 from dezero import functions as F
-from dezero.calculus import (
-    grad,
-    gradient_check,
-    hessian,
-    hvp,
-    jacobian,
-    numerical_grad,
-    value_and_grad,
-)
+from dezero.calculus import grad, hessian, hvp, jacobian, value_and_grad
+from dezero.numerical import gradient_check, numerical_grad
 
 mpmath.mp.dps = 50
 

@@ -101,7 +101,7 @@ def derivatives_by_mpmath(truth, at):
     *first, x = map(mpf, at)
     distance = abs(x - mpmath.nint(x)) if x < 0 else abs(x)
     scale = min(distance, mpf(1))
-    series = mpmath.taylor(lambda t: truth(*first, x + scale * t), 0, ORDERS + 1)
+    series = mpmath.taylor(lambda t: truth(*first, x + scale * t), 0, ORDERS + 1, chop=False)
     return [mpmath.re(c) * math.factorial(n) / scale**n for n, c in enumerate(series)]
 
 

@@ -131,8 +131,7 @@ def test_a_negation_of_what_has_no_value_holds():
         ("js", "value: (x > 0.0 && (y <= 0.0 || !(x < y)) ? x : y)"),
         (
             "numpy",
-            "np.where(np.logical_and(x > 0.0, "
-            "np.logical_or(y <= 0.0, np.logical_not(x < y))), x, y)",
+            "np.where((x > 0.0) & ((y <= 0.0) | np.logical_not(x < y)), x, y)",
         ),
         (
             "sql",

@@ -9,6 +9,7 @@ from dezero import functions as F
 from dezero.functions import FUNCTIONS
 from dezero.graph import ARRAY_FUNCTIONS
 from dezero.programs.trace import BLOCK, Program, TraceError, differentiate, merge, trace
+from dezero_cli.faults import ExpressionError
 from dezero_cli.language import symbolic
 from dezero_cli.language.parser import parse
 from tests.conftest import cases, of_scipy, parts
@@ -320,7 +321,10 @@ def test_what_has_no_place_in_a_program_is_named(message):
 @pytest.mark.parametrize("name", [n for n, known in FUNCTIONS.items() if not known.elementwise])
 def test_no_reduction_is_traced(name):
     fault = f"{name} works on whole arrays, but here every input is one number"
-    with pytest.raises(TraceError, match=fault):
+    called = parse(f"{name}({', '.join(names(arity(name)))})")
+    with pytest.raises(ExpressionError, match=fault):
+        symbolic.program(called, called.names, called.names)
+    with pytest.raises((TraceError, ValueError)):
         trace(FUNCTIONS[name].function, names(arity(name)))
 
 

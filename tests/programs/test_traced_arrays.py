@@ -320,7 +320,7 @@ def test_a_sum_of_many_is_nearly_exact():
 
 
 def test_shapes_are_static():
-    variables = column_variables(Recorder("abc")).values()
+    variables = column_variables(Recorder("abc"), "abc").values()
     x = stack([stack(variables), 1.0])
     assert (x.shape, x.ndim, x.size, len(x), x.dtype) == ((2, 3), 2, 6, 2, np.float64)
     assert (x @ x.T).shape == (2, 2) and x[0].shape == (3,) and x[0, 1].shape == ()
