@@ -36,6 +36,19 @@ _CALLS = {
     "remainder": "\\operatorname{mod}",
     "rint": "\\operatorname{round}",
 }
+_NAMED = {
+    **{f"_{name}": f"\\{name}" for name in "sec csc cot coth".split()},
+    **{
+        f"_{name}": f"\\operatorname{{{name}}}"
+        for name in (
+            "sech csch arcsec arccsc arccot arcsech arccsch arccoth sinc erfcx erfinv logit "
+            "normpdf normcdf norminv"
+        ).split()
+    },
+    "_gamma": "\\Gamma",
+    "digamma": "\\psi",
+}
+"""What mathematics calls functions, those made of several operations among them."""
 _ENCLOSING = {
     "sqrt": ("\\sqrt{", "}"),
     "cbrt": ("\\sqrt[3]{", "}"),
@@ -190,7 +203,8 @@ class LaTeX(Printer):
         if term.function in _ENCLOSING:
             before, after = _ENCLOSING[term.function]
             return (before, self.written[term.arguments[0]][0], after), ATOM
-        name = _CALLS.get(term.function, f"\\operatorname{{{term.function}}}")
+        names = _CALLS | _NAMED
+        name = names.get(term.function, f"\\operatorname{{{term.function}}}")
         return (name, "\\left(", self.arguments(term.arguments), "\\right)"), ATOM
 
 
@@ -206,7 +220,8 @@ def _bare(factors: list[Rope]) -> list[Rope]:
 
 def latex(program: Program, wrt: Sequence[Sequence[str]], title: str) -> str:
     """An equation a line for each output; `wrt` holds the names that it is derived for."""
-    formulas = LaTeX(Terms(program.lowered)).formulas()
+    written = program.written_out(lambda function: function.__name__ in _NAMED)
+    formulas = LaTeX(Terms(written)).formulas()
     return "".join(f"{_symbol(n)} = {text}\n" for n, text in zip(wrt, formulas, strict=True))
 
 

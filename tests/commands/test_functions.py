@@ -129,6 +129,12 @@ def test_an_order_takes_no_gradient_and_says_so(dezero):
     assert "takes no gradient" in dezero("derive", "jv(n, x)").err
 
 
+def test_latex_has_the_names_of_mathematics(dezero):
+    shown = dezero("derive", "sec(x)*gamma(x)*sech(x)", "--to", "latex").out.splitlines()[0]
+    x = "\\left(x\\right)"
+    assert shown == f"f = \\sec{x} \\, \\Gamma{x} \\, \\operatorname{{sech}}{x}"
+
+
 def test_what_a_language_lacks_is_one_line(dezero):
     for form, text in (("js", "erf(x)"), ("sql", "normcdf(x)"), ("c", "lambertw(x)")):
         outcome = dezero("derive", text, "--to", form)
