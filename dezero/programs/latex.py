@@ -45,6 +45,19 @@ _CALLS = {
     "remainder": "\\operatorname{mod}",
     "rint": "\\operatorname{round}",
 }
+_NAMED = {
+    **{f"_{name}": f"\\{name}" for name in "sec csc cot coth".split()},
+    **{
+        f"_{name}": f"\\operatorname{{{name}}}"
+        for name in (
+            "sech csch arcsec arccsc arccot arcsech arccsch arccoth sinc erfcx erfinv logit "
+            "normpdf normcdf norminv"
+        ).split()
+    },
+    "_gamma": "\\Gamma",
+    "digamma": "\\psi",
+}
+"""What mathematics calls functions, those made of several operations among them."""
 _ENCLOSING = {
     "sqrt": ("\\sqrt{", "}"),
     "cbrt": ("\\sqrt[3]{", "}"),
@@ -208,7 +221,8 @@ class LaTeX(Printer):
         if term.function == "floor_divide":
             above, below = (self.written[part][0] for part in term.arguments)
             return ("\\left\\lfloor \\frac{", above, "}{", below, "}\\right\\rfloor"), ATOM
-        name = _CALLS.get(term.function, f"\\operatorname{{{term.function}}}")
+        names = _CALLS | _NAMED
+        name = names.get(term.function, f"\\operatorname{{{term.function}}}")
         return (name, "\\left(", self.arguments(term.arguments), "\\right)"), ATOM
 
 
@@ -229,7 +243,8 @@ def latex(
 
     `of` says of which of several results.
     """
-    formulas = LaTeX(Terms(program.readable)).formulas()
+    written = program.written_out(lambda function: function.__name__ in _NAMED)
+    formulas = LaTeX(Terms(written)).formulas()
     symbols = itertools.starmap(_symbol, itertools.zip_longest(wrt, of, fillvalue=""))
     return "".join(f"{symbol} = {text}\n" for symbol, text in zip(symbols, formulas, strict=True))
 
