@@ -103,11 +103,23 @@ def _write_code(
     options: tuple[str | None, str],
 ) -> None:
     """Write the value and the derivatives by `names` as code."""
-    if expression.is_list:
-        raise UsageError("--to takes one result: derive each element of the list by itself")
     free = symbolic.free_names(expression, wrt)
+    if expression.is_list:
+        wanted, numbers, program = symbolic.derivatives_of_several(expression, free, names, order)
+        results = names_of(expression)
+        if len(set(results)) < len(results):
+            raise UsageError("two results have the same name: give each a name of its own")
+        of = tuple(results[i] for i in numbers)
+        report.write(symbolic.code(form, program, wanted, _title(expression), *options, of))
+        return
     wanted, program = symbolic.derivatives(expression, free, names, order)
-    report.write(symbolic.code(form, program, [(), *wanted], expression.text, *options))
+    report.write(symbolic.code(form, program, [(), *wanted], _title(expression), *options))
+
+
+def _title(expression: Expression) -> str:
+    """What the code computes, definitions included."""
+    defs = [f"{head} = {text}" for head, text in definitions_used(expression).items()]
+    return "; ".join([expression.text, *defs])
 
 
 def _write_formulas(
