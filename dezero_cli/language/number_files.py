@@ -249,6 +249,8 @@ def _is_numeric(dtype: Any) -> bool:
 # ------------------------------------------------------------------------------------------ faults
 def _chosen(shown: str, columns: Any, column: str) -> str:
     """The column that is meant.  Raises ValuesError if there is none."""
+    if not column.strip():
+        raise ValuesError(f"{shown}: needs the name of a column")
     found = meant(canonical(column), column, columns)
     if found is not None:
         return found

@@ -137,6 +137,7 @@ def test_a_column_of_standard_input(dezero, typed):
         ("m.csv", "a,2\n3,4\n", "", "m.csv:1: 'a' is not a number"),
         ("m.csv", "a,a\n1,2\n", "", "m.csv: two columns are named 'a'"),
         ("m.csv", "a,b\nq,r\n", "", "2 columns, of which a, b are text: no column has numbers"),
+        ("m.csv", "1,2\n", ":", "x=@m.csv: needs the name of a column"),
         ("m.csv", "1,2\n", ":a", "no column a: the columns are 1, 2"),
         ("m.csv", "\udcff", "", "m.csv: not UTF-8 at byte 0"),
         ("m.csv", f'a\n"{"1" * 200_000}"\n', ":a", "m.csv: line 2 cannot be read as CSV"),
