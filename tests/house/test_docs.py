@@ -144,6 +144,11 @@ RESULTS = [
     ("eval", "x*y", "x=1", "y=2", "--sigma", "x=0.1", "--sigma", "y=0.2"),
     ("eval", "log(x)/x", "x=[0,1]", "--jacobian", "--hessian", "--retain-grad"),
     ("eval", "1/x", "x=0", "--sigma", "x=1"),
+    ("eval", "[v, x/y]", "v=x*y", "x=1", "y=[1,2]", "--hessian", "--jacobian"),
+    ("eval", "[v, log(x)]", "v=x*y", "x=0", "y=2", "--sigma", "x=0.1"),
+    ("eval", "g(r)", "r=x*y", "g(t)=t**2", "x=1", "y=2", "--retain-grad"),
+    ("derive", "[x*y, r]", "r=x+y"),
+    ("check", "[x*y, r]", "r=x+y", "x=1", "y=2"),
     ("derive", "x**2*y"),
     ("derive", "x**2*y", "--order", "3"),
     ("derive", "pi"),
@@ -166,6 +171,9 @@ x**2 ; x=3
 2x ; x=1
 y
 x ; x=[1,
+r*x ; r=x**2 x=3
+{"expr": "[x, g(x)]", "defs": {"g(t)": "t**2"}, "vars": {"x": 3}, "hessian": true}
+{"expr": "r", "defs": {"r": "s*x", "s": "r"}, "vars": {"x": 3}}
 {"expr": 1}
 {"expr": "x", "vars": {"x": "@file"}}
 {"expr": "x@x", "vars": {"x": [1, 2]}, "id": 5}
