@@ -18,7 +18,7 @@ from dezero_cli.faults import FileText, UsageError
 from dezero_cli.language import explain, symbolic
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.results import names_of
-from dezero_cli.language.spelling import canonical_words
+from dezero_cli.language.spelling import some_names
 from dezero_cli.language.statements import Given
 from dezero_cli.language.words import Formula, definitions_used, formula
 
@@ -73,7 +73,7 @@ def command(
         raise UsageError(f"--name is for functions: --to {', '.join(FUNCTIONS[:-1])} or js")
     if real and form != "c":
         raise UsageError("--real is for C: --to c")
-    wrt = canonical_words(wrt)
+    wrt = some_names(wrt)
     expression = said.linked(asked.text, max_operations).without(wrt)
     names = symbolic.wanted_names(expression, wrt)
     if form:
@@ -102,11 +102,23 @@ def _write_code(
     options: tuple[str | None, str],
 ) -> None:
     """Write the value and the derivatives by `names` as code."""
-    if expression.is_list:
-        raise UsageError("--to takes one result: derive each element of the list by itself")
     free = symbolic.free_names(expression, wrt)
+    if expression.is_list:
+        wanted, numbers, program = symbolic.derivatives_of_several(expression, free, names, order)
+        results = names_of(expression)
+        if len(set(results)) < len(results):
+            raise UsageError("two results have the same name: give each a name of its own")
+        of = tuple(results[i] for i in numbers)
+        report.write(symbolic.code(form, program, wanted, _title(expression), *options, of))
+        return
     wanted, program = symbolic.derivatives(expression, free, names, order)
-    report.write(symbolic.code(form, program, [(), *wanted], expression.text, *options))
+    report.write(symbolic.code(form, program, [(), *wanted], _title(expression), *options))
+
+
+def _title(expression: Expression) -> str:
+    """What the code computes, definitions included."""
+    defs = [f"{head} = {text}" for head, text in definitions_used(expression).items()]
+    return "; ".join([expression.text, *defs])
 
 
 def _write_formulas(

@@ -60,6 +60,24 @@ def derivatives(
     return list(level), merge([(base, 0), *level.values()])
 
 
+def derivatives_of_several(
+    expression: Expression, names: Sequence[str], wrt: Sequence[str], order: int = 1
+) -> tuple[list[tuple[str, ...]], list[int], Program]:
+    """The same of a list: what each output is derived for, its result's number, and a program.
+
+    The values come first, then the derivatives of each result.
+    """
+    found = [derivatives(each, names, wrt, order) for each in expression.results]
+    parts = [(program, 0) for _, program in found]
+    keys: list[tuple[str, ...]] = [() for _ in found]
+    numbers = list(range(len(found)))
+    for number, (wanted, program) in enumerate(found):
+        keys += wanted
+        numbers += [number] * len(wanted)
+        parts += [(program, i) for i in range(1, len(wanted) + 1)]
+    return keys, numbers, merge(parts)
+
+
 def texts(part: Program, text: str) -> list[str]:
     """The outputs of a program as formulas in this language."""
     try:
@@ -75,17 +93,19 @@ def code(
     text: str,
     name: str | None = None,
     real: str = "double",
+    of: tuple[str, ...] = (),
 ) -> str:
     """The outputs of a program, differentiated by `wrt`, as a function in another language.
 
-    `name` is what the function is called, `real` the type of C's numbers.  Raises ExpressionError
+    `name` is what the function is called, `real` the type of C's numbers, `of` the results that
+    the outputs are or are derived of, if there are several.  Raises ExpressionError
     where the language has no form for it, and UsageError where it does not allow the name.
     """
     from dezero.programs.code import IdentifierError, Options
     from dezero.programs.dialects import FORMS
 
     try:
-        return FORMS[form](part, wrt, text, Options(name, real))
+        return FORMS[form](part, wrt, text, Options(name, real, of))
     except IdentifierError as fault:
         raise UsageError(str(fault)) from None
     except FormulaError as fault:
