@@ -148,6 +148,11 @@ RESULTS = [
     ("eval", "[v, x*y]", "v=hypot(x, y)", "x=3", "y=4", "--retain-grad", "--sigma", "x=1"),
     ("eval", "[v, x*y]", "v=hypot(x, y)", "x=3", "y=[1,2]", "--jacobian", "--hessian"),
     ("eval", "[1/x, x]", "x=0", "--no-grad"),
+    ("eval", "[v, x/y]", "v=x*y", "x=1", "y=[1,2]", "--hessian", "--jacobian"),
+    ("eval", "[v, log(x)]", "v=x*y", "x=0", "y=2", "--sigma", "x=0.1"),
+    ("eval", "g(r)", "r=x*y", "g(t)=t**2", "x=1", "y=2", "--retain-grad"),
+    ("derive", "[x*y, r]", "r=x+y"),
+    ("check", "[x*y, r]", "r=x+y", "x=1", "y=2"),
     ("derive", "x**2*y"),
     ("derive", "[v, x*v]", "v=hypot(x, y)", "--order", "2"),
     ("check", "[v, x*y]", "v=hypot(x, y)", "x=3", "y=4"),
@@ -175,6 +180,9 @@ x**2 ; x=3
 2x ; x=1
 y
 x ; x=[1,
+r*x ; r=x**2 x=3
+{"expr": "[x, g(x)]", "defs": {"g(t)": "t**2"}, "vars": {"x": 3}, "hessian": true}
+{"expr": "r", "defs": {"r": "s*x", "s": "r"}, "vars": {"x": 3}}
 {"expr": 1}
 {"expr": "x", "vars": {"x": "@file"}}
 {"expr": "x@x", "vars": {"x": [1, 2]}, "id": 5}
