@@ -245,7 +245,7 @@ def formulas(program: Program) -> list[str]:
 
     Raises FormulaError where writing every shared part out would take too long a text.
     """
-    return Printer(Terms(program.written_out(_has_a_name))).formulas()
+    return Printer(Terms(program.written_out(_has_a_name), written_out=True)).formulas()
 
 
 def _has_a_name(function: Any) -> bool:

@@ -204,7 +204,7 @@ def _bare(factors: list[Rope]) -> list[Rope]:
 
 def latex(program: Program, wrt: Sequence[Sequence[str]], title: str) -> str:
     """An equation a line for each output; `wrt` holds the names that it is derived for."""
-    formulas = LaTeX(Terms(program.lowered)).formulas()
+    formulas = LaTeX(Terms(program.lowered, written_out=True)).formulas()
     return "".join(f"{_symbol(n)} = {text}\n" for n, text in zip(wrt, formulas, strict=True))
 
 

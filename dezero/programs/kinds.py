@@ -1,0 +1,140 @@
+"""The kinds of terms that a program's operations become: a sum, a product, a choice, a call.
+
+A term's parts are numbers of terms that stand before it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import NamedTuple
+
+LARGEST = 1e290
+"""Constants are gathered up to this, and down to its reciprocal."""
+MODERATE = 10**9
+"""A constant beyond this, or below its reciprocal, is no coefficient: it stays where it is."""
+
+Exponent = int | Fraction
+Factors = tuple[tuple[int, Exponent], ...]
+"""Terms by their numbers, each with its exponent."""
+
+
+class NumberTerm(NamedTuple):
+    """A constant; a float only where it is not finite."""
+
+    value: Fraction | float
+
+
+class NameTerm(NamedTuple):
+    """An input."""
+
+    name: str
+
+
+class SumTerm(NamedTuple):
+    """left + right."""
+
+    left: int
+    right: int
+
+
+class ProductTerm(NamedTuple):
+    """A coefficient times factors, one after another; an exponent of -1 divides by the base."""
+
+    coefficient: Fraction
+    factors: Factors
+
+
+class PowerTerm(NamedTuple):
+    """base**exponent, where the exponent is not a constant."""
+
+    base: int
+    exponent: int
+
+
+class ComparisonTerm(NamedTuple):
+    """1 where the left side and the right are in the relation, else 0."""
+
+    symbol: str
+    left: int
+    right: int
+
+
+class ChoiceTerm(NamedTuple):
+    """`chosen` where the condition is not 0, else `other`."""
+
+    condition: int
+    chosen: int
+    other: int
+
+
+class CallTerm(NamedTuple):
+    """A function, under NumPy's name, of its arguments."""
+
+    function: str
+    arguments: tuple[int, ...]
+
+
+Term = (
+    NumberTerm
+    | NameTerm
+    | SumTerm
+    | ProductTerm
+    | PowerTerm
+    | ComparisonTerm
+    | ChoiceTerm
+    | CallTerm
+)
+
+
+def exact(value: float) -> Fraction | float:
+    """The number a person would have written for a float64; one that is not finite as it is."""
+    if not math.isfinite(value):
+        return value
+    simple = Fraction(value).limit_denominator(1000)
+    return simple if float(simple) == value else Fraction(repr(value))
+
+
+def is_moderate(value: Fraction) -> bool:
+    return value == 0 or 1 <= abs(value) * MODERATE <= MODERATE**2
+
+
+def are_powers(*exponents: Exponent) -> bool:
+    return all(isinstance(exponent, int) and exponent > 0 for exponent in exponents)
+
+
+def exact_product(c0: Fraction, c1: Fraction) -> Fraction | None:
+    return short(c0 * c1)
+
+
+def short(value: Fraction) -> Fraction | None:
+    """An exact constant, rounded where it is long; None near the ends of a float64's range."""
+    if value and not 1 / LARGEST < abs(value) < LARGEST:
+        return None
+    if value.denominator > 10**30 or abs(value.numerator) > 10**30:
+        return Fraction(repr(float(value)))
+    return value
+
+
+def children(term: Term) -> list[int]:
+    """The numbers of the terms that a term is made of."""
+    match term:
+        case ProductTerm():
+            return [base for base, _ in term.factors]
+        case CallTerm():
+            return list(term.arguments)
+        case ComparisonTerm():
+            return [term.left, term.right]
+        case SumTerm() | PowerTerm() | ChoiceTerm():
+            return list(term)
+    return []
+
+
+def reachable(terms: list[Term], outputs: Iterable[int]) -> list[int]:
+    """The terms that outputs are made of, parts before wholes."""
+    needed = set(outputs)
+    for number in range(len(terms) - 1, -1, -1):
+        if number in needed:
+            needed.update(children(terms[number]))
+    return sorted(needed)

@@ -1,0 +1,136 @@
+"""A table of terms, each before those that use it, in which equal terms are one."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from dezero.names import RELATIONS
+from dezero.programs.kinds import (
+    CallTerm,
+    ComparisonTerm,
+    Exponent,
+    Factors,
+    NameTerm,
+    NumberTerm,
+    ProductTerm,
+    Term,
+    children,
+    exact,
+    exact_product,
+    is_moderate,
+    short,
+)
+
+SYMBOLS: dict[Any, str] = {relation.ufunc: relation.symbol for relation in RELATIONS}
+_EXACT: dict[Any, Callable[..., Fraction]] = {
+    np.add: operator.add,
+    np.multiply: operator.mul,
+    np.divide: operator.truediv,
+}
+SPREAD = {"cos": 17.0, "log": 16.0, "log2": 16.0, "log10": 17.0, "arccos": 8.0}
+"""How far, in powers of ten, a value of these functions is from 1 at most, unless it is 0."""
+WIDEST = 17.0
+"""A product that is no farther from 1 than that leaves the range nowhere but near its ends."""
+
+
+class TermTable:
+    """Terms by their numbers; `lengths` has about how long each is when it is written out."""
+
+    def __init__(self) -> None:
+        self.terms: list[Term] = []
+        self.lengths: list[int] = []
+        self.numbers: dict[tuple[type, Term], int] = {}
+        self.insides: dict[int, tuple[tuple[int, int], ...]] = {}
+
+    def intern(self, term: Term) -> int:
+        """The number of a term."""
+        key = (type(term), term)
+        known = self.numbers.get(key)
+        if known is None:
+            known = self.numbers[key] = len(self.terms)
+            self.terms.append(term)
+            own = len(term.name) if isinstance(term, NameTerm) else 1
+            self.lengths.append(own + sum(self.lengths[part] + 1 for part in children(term)))
+        return known
+
+    def number(self, value: float | Fraction) -> int:
+        """The number of a constant's term."""
+        return self.intern(NumberTerm(exact(value) if isinstance(value, float) else value))
+
+    def constants(self, numbers: Iterable[int]) -> list[Fraction | float]:
+        """The values of terms that are constants."""
+        terms = [self.terms[number] for number in numbers]
+        return [term.value for term in terms if isinstance(term, NumberTerm)]
+
+    def fold(self, function: Any, values: list[Fraction | float]) -> int:
+        """The number of the term for a function of constants, exact where it is arithmetic."""
+        made = _EXACT.get(function)
+        if made is not None and all(isinstance(value, Fraction) for value in values):
+            result = short(made(*values))
+            if result is not None:
+                return self.number(result)
+        with np.errstate(all="ignore"):
+            return self.number(float(function(*map(float, values))))
+
+    def value(self, number: int) -> Fraction | None:
+        """The number that a term is; None for other terms."""
+        term = self.terms[number]
+        is_finite = isinstance(term, NumberTerm) and isinstance(term.value, Fraction)
+        return term.value if is_finite else None  # type: ignore[union-attr, return-value]
+
+    def factors(self, number: int) -> tuple[Fraction, Factors]:
+        """A term as a coefficient and factors with their exponents."""
+        term = self.terms[number]
+        if isinstance(term, ProductTerm):
+            return term
+        if isinstance(term, NumberTerm) and isinstance(term.value, Fraction):
+            if is_moderate(term.value):
+                return term.value, ()
+            sign = Fraction(1 if term.value > 0 else -1)
+            return sign, ((self.number(abs(term.value)), 1),)
+        return Fraction(1), ((number, 1),)
+
+    def product(self, coefficient: Fraction, factors: Iterable[tuple[int, Exponent]]) -> int:
+        """The term for a coefficient times factors."""
+        parts = tuple(factors)
+        if not parts or coefficient == 0:
+            return self.number(coefficient)
+        leading = self.value(parts[0][0]) if parts[0][1] == 1 else None
+        if leading is not None and (abs(coefficient) != 1 or len(parts) == 1):
+            joined = exact_product(coefficient, leading)
+            if joined is not None and len(parts) == 1:
+                return self.number(joined)
+            if joined is not None:  # c*(n*x) is (c*n)*x
+                first = self.number(abs(joined))
+                return self.product(Fraction(1 if joined > 0 else -1), ((first, 1), *parts[1:]))
+        if coefficient == 1 and len(parts) == 1 and parts[0][1] == 1:
+            return parts[0][0]
+        return self.intern(ProductTerm(coefficient, parts))
+
+    def core(self, factors: Factors) -> int:
+        """The term for factors alone."""
+        return self.product(Fraction(1), factors)
+
+    def is_comparison(self, number: int) -> bool:
+        """Whether a term is a comparison."""
+        return isinstance(self.terms[number], ComparisonTerm)
+
+    def spread(self, factors: Iterable[tuple[int, Exponent]]) -> float:
+        """How far from 1 a product of factors is at most, in powers of ten, unless it is 0."""
+        total = 0.0
+        for base, exponent in factors:
+            match self.terms[base]:
+                case CallTerm(function) if function in SPREAD:
+                    total += SPREAD[function] * abs(float(exponent))
+                case ComparisonTerm():
+                    continue
+                case NumberTerm(Fraction() as value) if value and is_moderate(value):
+                    total += 9.0 * abs(float(exponent))
+                case _:
+                    return np.inf
+        return total
