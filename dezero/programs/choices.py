@@ -21,33 +21,74 @@ class Choices(Products):
         return term.left if coefficient == 1 and compared else None
 
     def where(self, condition: int, x0: int, x1: int) -> int:
-        """x0 where the condition holds, else x1."""
-        while (opposite := self.negated(condition)) is not None:
-            condition, x0, x1 = opposite, x1, x0
+        """x0 where the condition holds, else x1.
+
+        A condition that is a choice itself, whose one side is a constant, comes apart.
+        """
+        outer: list[tuple[int, int, bool]] = []
+        while True:
+            test = self.terms[condition]
+            if (opposite := self.negated(condition)) is not None:
+                condition, x0, x1 = opposite, x1, x0
+            elif isinstance(test, ChoiceTerm) and self.is_either(test.chosen, x0, x1):
+                outer.append((test.condition, x1 if self.value(test.chosen) == 0 else x0, True))
+                condition = test.other
+            elif isinstance(test, ChoiceTerm) and self.is_either(test.other, x0, x1):
+                outer.append((test.condition, x1 if self.value(test.other) == 0 else x0, False))
+                condition = test.chosen
+            else:
+                break
+        made = self.choice(condition, x0, x1)
+        for condition, constant, is_chosen in reversed(outer):
+            sides = (constant, made) if is_chosen else (made, constant)
+            made = self.choice(condition, *sides)
+        return made
+
+    def is_either(self, test: int, x0: int, x1: int) -> bool:
+        """Whether a constant condition takes a constant of the two."""
+        value = self.value(test)
+        return value is not None and self.value(x0 if value != 0 else x1) is not None
+
+    def choice(self, condition: int, x0: int, x1: int) -> int:
+        """x0 where a condition that is no choice holds, else x1."""
         x0, x1 = self.chosen(condition, x0, 0), self.chosen(condition, x1, 1)
         decided = self.terms[condition]
         if x0 == x1 or (isinstance(decided, NumberTerm) and decided.value != 0):
             return x0
         if isinstance(decided, NumberTerm):
             return x1
-        return self.intern(ChoiceTerm(condition, x0, x1))
+        sides = [self.factors(x0), self.factors(x1)]
+        if not sides[0][1] or not sides[1][1]:
+            return self.intern(ChoiceTerm(condition, x0, x1))
+        sides, outside = self.shared(sides)
+        made = self.intern(ChoiceTerm(condition, *(self.product(*side) for side in sides)))
+        return self.times_factors(made, outside)
 
-    def chosen(self, condition: int, x: int, side: int) -> int:
+    def chosen(self, condition: int, x: int, side: int, depth: int = 4) -> int:
         """What `x` is on one side of a condition: its own choices by that condition are made."""
         coefficient, factors = self.factors(x)
-        choices = [self.terms[base] for base, e in factors if e == 1]
-        if not any(isinstance(c, ChoiceTerm) and c.condition == condition for c in choices):
+        settled = [self.settled(condition, base, side, depth) for base, _ in factors]
+        if settled == [base for base, _ in factors]:
             return x
         made = self.number(coefficient)
-        for base, exponent in factors:
-            choice = self.terms[base]
-            if exponent == 1 and isinstance(choice, ChoiceTerm) and choice.condition == condition:
-                base = choice.other if side else choice.chosen
+        for base, (_, exponent) in zip(settled, factors, strict=True):
             if exponent == -1:
                 made = self.divide(made, base)
             else:
                 made = self.times(made, self.core(((base, exponent),)))
         return made
+
+    def settled(self, condition: int, x: int, side: int, depth: int) -> int:
+        """A choice on one side of a condition: made, if it is by the same, or in its own sides."""
+        term = self.terms[x]
+        if not isinstance(term, ChoiceTerm):
+            return x
+        if term.condition == condition:
+            return term.other if side else term.chosen
+        if depth == 0:
+            return x
+        sides = [self.chosen(condition, part, side, depth - 1) for part in term[1:]]
+        return x if sides == list(term[1:]) else self.where(term.condition, *sides)
 
     def multiply(self, x0: int, x1: int) -> int:
         """x0*x1; choices by one condition become one."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
+from dezero.programs.constants import is_fraction
 from dezero.programs.formula import ATOM, SUM, FormulaError, Printer, Rope, interleave, join
 from dezero.programs.terms import (
     CallTerm,
@@ -107,6 +108,15 @@ class Code(Printer):
             text = self.nan if value != value else self.infinity
             return f"-{text}" if value < 0 else text
         return repr(float(value))
+
+    def coefficient(self, value: Fraction) -> tuple[str | None, str | None]:
+        """The texts of a positive coefficient above and below the line; None is 1."""
+        if not is_fraction(value):
+            return self.number_text(value), None
+        above, below = (
+            None if n == 1 else self.number_text(Fraction(n)) for n in value.as_integer_ratio()
+        )
+        return above, below
 
     def condition(self, number: int) -> Rope:
         """A term as the condition of a choice."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from dezero.functions import FUNCTIONS
 from dezero.graph import ARRAY_FUNCTIONS
+from dezero.programs.constants import quotient
 from dezero.programs.terms import (
     CallTerm,
     ChoiceTerm,
@@ -97,7 +98,7 @@ class Printer:
     def number(self, term: NumberTerm) -> tuple[Rope, int]:
         """A constant."""
         text = self.number_text(term.value)
-        if "/" in text:
+        if "/" in text or "*" in text:
             return text, PRODUCT if not text.startswith("-") else SIGN - 1
         return text, ATOM if not text.startswith("-") else SIGN
 
@@ -105,13 +106,11 @@ class Printer:
         """A constant as a person writes it: 3, 0.5, 1/3, pi."""
         if isinstance(value, float):
             return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
-        if float(value) in _NAMED:
-            return _NAMED[float(value)]
-        if value.denominator == 1 and abs(value) < 10**15:
-            return str(value.numerator)
-        if _terminates(value) or value.denominator > 1000:
-            return repr(float(value))
-        return f"{value.numerator}/{value.denominator}"
+        if value == 0:
+            return "0"
+        top, bottom = quotient(abs(value), alone=True)
+        line = "" if bottom is None else f"/({bottom})" if "*" in bottom else f"/{bottom}"
+        return "-" * (value < 0) + (top or "1") + line
 
     def name(self, name: str) -> str:
         """An input."""
@@ -152,7 +151,7 @@ class Printer:
         for base, exponent in rest:
             pieces += self.further(base, exponent)
         if bottom is not None:
-            pieces += ["/", bottom]
+            pieces += ["/(", bottom, ")"] if "*" in bottom else ["/", bottom]
         if coefficient < 0:
             return ("-", *pieces), SIGN - 1
         return tuple(pieces), POWER if len(pieces) == 1 else PRODUCT
@@ -165,11 +164,7 @@ class Printer:
 
     def coefficient(self, value: Fraction) -> tuple[str | None, str | None]:
         """The texts of a positive coefficient above and below the line; None is 1."""
-        if (_terminates(value) and not _is_dyadic(value)) or value.denominator > 1000:
-            return self.number_text(value), None
-        top = None if value.numerator == 1 else self.number_text(Fraction(value.numerator))
-        bottom = None if value.denominator == 1 else self.number_text(Fraction(value.denominator))
-        return top, bottom
+        return quotient(value)
 
     def literal_power(self, base: Rope, exponent: Exponent) -> Rope:
         """base**exponent for a number."""
@@ -217,22 +212,6 @@ _WRITERS: dict[type, Callable[[Any, Any], tuple[Rope, int]]] = {
     ChoiceTerm: lambda printer, term: printer.choice(term),
     CallTerm: lambda printer, term: printer.call(term),
 }
-
-
-_NAMED = {math.pi: "pi", math.e: "e"}
-
-
-def _terminates(value: Fraction) -> bool:
-    """Whether a number has a decimal form of reasonable length."""
-    rest = value.denominator
-    for prime in (2, 5):
-        while rest % prime == 0:
-            rest //= prime
-    return rest == 1 and value.denominator < 10**17
-
-
-def _is_dyadic(value: Fraction) -> bool:
-    return value.denominator in {1, 2, 4, 8, 16, 32, 64}
 
 
 def interleave(ropes: list[Rope], separator: str) -> Rope:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from dezero.names import RELATIONS
@@ -92,16 +92,16 @@ class LaTeX(Printer):
     def number_text(self, value: Fraction | float) -> str:
         """A number; powers of ten as such."""
         text = super().number_text(value)
-        named = {"pi": "\\pi", "inf": "\\infty", "-inf": "-\\infty", "nan": "\\mathrm{nan}"}
+        sign, text = ("-", text[1:]) if text.startswith("-") else ("", text)
         if "/" in text:
             above, below = text.split("/")
-            sign = "-" if above.startswith("-") else ""
-            return f"{sign}\\frac{{{above.lstrip('-')}}}{{{below}}}"
-        return re.sub(
-            r"e([+-])0*(\d+)",
-            lambda m: f" \\cdot 10^{{{m[1].strip('+')}{m[2]}}}",
-            named.get(text, text),
-        )
+            return f"{sign}\\frac{{{_constant(above)}}}{{{_constant(below.strip('()'))}}}"
+        return sign + _constant(text)
+
+    def coefficient(self, value: Fraction) -> tuple[str | None, str | None]:
+        """The texts of a positive coefficient above and below the line; None is 1."""
+        above, below = (None if t is None else _constant(t) for t in super().coefficient(value))
+        return above, below
 
     def product(self, term: ProductTerm) -> tuple[Rope, int]:
         """Coefficient and factors as one fraction, equal factors gathered; it is not computed."""
@@ -190,6 +190,23 @@ class LaTeX(Printer):
             return (before, self.written[term.arguments[0]][0], after), ATOM
         name = _CALLS.get(term.function, f"\\operatorname{{{term.function}}}")
         return (name, "\\left(", self.arguments(term.arguments), "\\right)"), ATOM
+
+
+def _constant(text: str) -> str:
+    """A constant of the tool's own language; powers of ten as such."""
+    named = {"inf": "\\infty", "nan": "\\mathrm{nan}"}
+    for pattern, form in _CONSTANT:
+        text = re.sub(pattern, form, text)
+    return named.get(text, text)
+
+
+_CONSTANT: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
+    (r"e([+-])0*(\d+)", lambda m: f" \\cdot 10^{{{m[1].strip('+')}{m[2]}}}"),
+    (r"sqrt\((.*)\)", r"\\sqrt{\1}"),
+    (r"pi\*\*(\d)", r"{\\pi}^{\1}"),
+    (r"\bpi", r"\\pi"),
+    (r"\*", r" \\, "),
+]
 
 
 def _bare(factors: list[Rope]) -> list[Rope]:

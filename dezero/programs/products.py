@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 import numpy as np
 
 from dezero.programs.kinds import (
     LARGEST,
+    CallTerm,
     ComparisonTerm,
     Exponent,
     Factors,
     PowerTerm,
     ProductTerm,
     are_powers,
+    children,
     exact_product,
     is_moderate,
 )
-from dezero.programs.table import TermTable
+from dezero.programs.table import WIDEST, TermTable
 
 MOST_FACTORS = 32
 """A product of more factors becomes a factor itself, so that long products take linear time."""
+
+
+RANGE = 290.0
+"""Powers of ten that are in the range for sure."""
 
 
 class Products(TermTable):
@@ -105,10 +111,36 @@ class Products(TermTable):
             if made is not None:
                 chain[-1] = self.core((*inner.factors[:-1], *([made] if made[1] != 0 else []))), 1
                 return
-        if len(chain) == 1 and chain[0][0] == base and are_powers(chain[0][1], exponent):
-            chain[0] = (base, chain[0][1] + exponent)
-        else:
+        if not self.is_raised(chain, base, exponent):
             chain.append((base, exponent))
+            half = len(chain) // 2
+            if half > 1 and chain[:half] == chain[half:]:  # x/y*x/y is (x/y)**2
+                chain[:] = [(self.core(tuple(chain[:half])), 2)]
+
+    def is_raised(self, chain: list[tuple[int, Exponent]], base: int, exponent: Exponent) -> bool:
+        """Make the last factor a higher power of itself, where that is as near to the range.
+
+        So it is where no value of the base, or what is before it, is very large or very small:
+        1/s/s is 1/s**2, and x/s/s stays as it is, since s**2 leaves the range where x/s/s does not.
+        """
+        if not chain or not isinstance(exponent, int):
+            return False
+        last, power = chain[-1]
+        inverse = power == exponent == -1
+        if inverse:
+            (last, power), (base, exponent) = self.whole_power(last), self.whole_power(base)
+        if last != base or not are_powers(power, exponent):
+            return False
+        total = power + exponent
+        if self.spread(((base, total),)) < RANGE or self.spread(chain[:-1]) <= WIDEST:
+            chain[-1] = (self.core(((base, total),)), -1) if inverse else (base, total)
+            return True
+        root = self.terms[base]
+        is_root = inverse and isinstance(root, CallTerm) and root.function == "sqrt"
+        if is_root and total == 2 and (base, -1) in chain[:-1]:
+            chain[-1] = (children(root)[0], -1)  # x/sqrt(u)/sqrt(u)/sqrt(u) is x/sqrt(u)/u
+            return True
+        return False
 
     def cancelled(
         self, known: tuple[int, Exponent], added: tuple[int, Exponent], is_last: bool
@@ -123,14 +155,22 @@ class Products(TermTable):
             if rest >= 0:
                 return (base, rest) if is_last or rest == 0 or known[1] != -1 else None
             return self.core(((base, -rest),)), -1
-        if over != 1 or known[1] != -1 or not is_last:
+        left = self.without(known_base, base, over) if is_last else None
+        return None if left is None else (left, -1)
+
+    def without(self, number: int, base: int, power: Exponent) -> int | None:
+        """A product divided by a power that is its last factor, or either of two; else None."""
+        term = self.terms[number]
+        if not isinstance(term, ProductTerm) or term.coefficient != 1:
             return None
-        match self.terms[known_base]:
-            case ProductTerm(Fraction(numerator=1, denominator=1), factors):
-                if factors[-1] == (base, 1):
-                    return self.core(factors[:-1]), -1
-                if len(factors) == 2 and factors[0] == (base, 1) and factors[1][1] != -1:
-                    return self.core(factors[1:]), -1
+        factors = term.factors
+        for i in (len(factors) - 1, 0):
+            found, exponent = factors[i]
+            alone = i > 0 or (len(factors) == 2 and factors[1][1] != -1)
+            if found != base or not are_powers(exponent) or exponent < power or not alone:
+                continue
+            left = [(base, exponent - power)] if exponent > power else []
+            return self.core((*factors[:i], *left, *factors[i + 1 :]))
         return None
 
     def whole_power(self, number: int) -> tuple[int, int]:
@@ -191,3 +231,49 @@ class Products(TermTable):
             {self.numbers.get((ComparisonTerm, equal))} if term.symbol in {"<=", ">="} else set()
         )
         return any(e == 1 and number in stronger for number, e in chain)
+
+    # -------------------------------------------------------------------------- shared factors
+    def length(self, factors: Factors) -> int:
+        """About how long a product is when it is written out."""
+        return sum(self.lengths[base] + 1 + 3 * (abs(exponent) != 1) for base, exponent in factors)
+
+    def splits(self, factors: Factors) -> list[tuple[Factors, Factors]]:
+        """A product as what it may share with others, times a rest that is as near to the range.
+
+        What is before the last factor has been computed, and so has each factor itself.
+        """
+        wide = [self.spread((factor,)) for factor in factors]
+        narrow = sum(w for w in wide if w <= WIDEST) <= WIDEST
+        count = sum(w > WIDEST for w in wide)
+        found: list[tuple[Factors, Factors]] = [(factors, ())] if len(factors) > 1 else []
+        if len(factors) > 2:
+            found.append((factors[:-1], factors[-1:]))
+        for i, (factor, w) in enumerate(zip(factors, wide, strict=True)):
+            alone = narrow and count - (w > WIDEST) <= 1
+            if i == len(factors) - 1 or w <= WIDEST or alone:
+                found.append(((factor,), (*factors[:i], *factors[i + 1 :])))
+        return found
+
+    def shared(
+        self, addends: Sequence[tuple[Fraction, Factors]]
+    ) -> tuple[list[tuple[Fraction, Factors]], Factors]:
+        """The addends without the factors that all of them have, and those factors."""
+        left: list[tuple[Fraction, Factors]] = list(addends)
+        outside: list[tuple[int, Exponent]] = []
+        while True:
+            splits = [dict(self.splits(factors)) for _, factors in left]
+            common = [each for each in splits[0] if all(each in other for other in splits)]
+            if not common:
+                return left, tuple(outside)
+            longest = max(common, key=self.length)
+            outside[:0] = longest
+            left = [(c, split[longest]) for (c, _), split in zip(left, splits, strict=True)]
+
+    def times_factors(self, number: int, factors: Factors) -> int:
+        """A term times factors."""
+        for base, exponent in factors:
+            if exponent == -1:
+                number = self.divide(number, base)
+            else:
+                number = self.times(number, self.core(((base, exponent),)))
+        return number

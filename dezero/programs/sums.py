@@ -7,7 +7,7 @@ where what is left has been computed before, or where the factor is a number of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -15,7 +15,6 @@ import numpy as np
 
 from dezero.programs.choices import Choices
 from dezero.programs.kinds import ChoiceTerm, Factors, ProductTerm, SumTerm, short
-from dezero.programs.table import WIDEST
 
 ONE = Fraction(1)
 SMALL = 8
@@ -197,77 +196,69 @@ class Sums(Choices):
             found += [(b, e * exponent) for b, e in self.insides.get(base, ((base, 1),))]
         return tuple(found) if len(found) <= SMALL else ((number, 1),)
 
-    def length(self, factors: Factors) -> int:
-        """About how long a product is when it is written out."""
-        return sum(self.lengths[base] + 1 + 3 * (abs(exponent) != 1) for base, exponent in factors)
-
     # -------------------------------------------------------------------------- shared factors
-    def shared(
-        self, addends: Sequence[Addend], always: bool
-    ) -> tuple[list[Addend], list[tuple[int, int]]]:
-        """The addends without the factors that all of them have, and those factors."""
-        left: list[Addend] = list(addends)
-        outside: list[tuple[int, int]] = []
-        while True:
-            places = [self.removable(factors) for _, factors in left]
-            common = [key for key in places[0] if all(key in place for place in places)]
-            if not always:
-                common = [key for key in common if self.saves(key, left)]
-            if not common:
-                return left, outside
-            outside.append(common[-1])
-            left = [
-                (c, (*f[: place[common[-1]]], *f[place[common[-1]] + 1 :]))
-                for (c, f), place in zip(left, places, strict=True)
-            ]
+    def factored(self, addends: list[Addend | None]) -> None:
+        """Take factors that several addends share out of them, the longest first."""
+        while groups := self.groups(addends):
+            used: set[int] = set()
+            for common, members in groups:
+                free = {i: rest for i, rest in members.items() if i not in used}
+                if len(free) > 1 and (not self.written_out or self.saves(common, free, addends)):
+                    used.update(free)
+                    self.take_out(common, free, addends)
+            if not used:
+                return
 
-    def removable(self, factors: Factors) -> dict[tuple[int, int], int]:
-        """The factors, each with its place, without which a product is as near to the range.
+    def groups(self, addends: Sequence[Addend | None]) -> list[tuple[Factors, dict[int, Factors]]]:
+        """What several addends share, and what is left of each; the longest first."""
+        members: dict[Factors, dict[int, Factors]] = {}
+        for i, addend in enumerate(addends):
+            if addend is not None:
+                for common, rest in self.splits(addend[1]):
+                    members.setdefault(common, {}).setdefault(i, rest)
+        groups = [group for group in members.items() if len(group[1]) > 1]
+        return sorted(groups, key=lambda g: -self.length(g[0]) * (len(g[1]) - 1))
 
-        What is before the last factor has been computed, and so has each factor itself.
-        """
-        places: dict[tuple[int, int], int] = {}
-        wide = [self.spread((factor,)) for factor in factors]
-        for i, (base, exponent) in enumerate(factors):
-            if not isinstance(exponent, int):
-                continue
-            rest = [*wide[:i], *wide[i + 1 :]]
-            narrow = sum(w for w in rest if w <= WIDEST) <= WIDEST
-            alone = narrow and sum(w > WIDEST for w in rest) <= 1
-            if i == len(factors) - 1 or wide[i] <= WIDEST or alone:
-                places[base, exponent] = i
-        return places
+    def saves(
+        self, common: Factors, rests: Mapping[int, Factors], addends: Sequence[Addend | None]
+    ) -> bool:
+        """Whether a sum is no longer with a common part written once."""
+        length = self.length(common)
+        saved = -length - 2
+        for i, rest in rests.items():
+            addend = addends[i]
+            is_bare = not rest and addend is not None and abs(addend[0]) == 1
+            saved += length - 2 * (is_bare and common[0][1] != -1)
+        return saved >= 0
 
-    def saves(self, key: tuple[int, int], addends: Sequence[Addend]) -> bool:
-        """Whether a sum is no longer with a factor taken out of it."""
-        length = self.length((key,))
-        bare = [f == (key,) and abs(c) == 1 and key[1] != -1 for c, f in addends]
-        return sum(length - 2 * is_bare for is_bare in bare) >= length + 2
+    def take_out(
+        self, common: Factors, rests: Mapping[int, Factors], addends: list[Addend | None]
+    ) -> None:
+        """Let the first of some addends be the common part times the sum of their rests."""
+        leaves = []
+        for i, rest in rests.items():
+            addend = addends[i]
+            assert addend is not None
+            leaves.append((addend[0], self.core(rest)))
+            addends[i] = None
+        inner = self.in_a_row(leaves)
+        if len(common) == 1:
+            made = self.times_factors(inner, common)
+        else:
+            made = self.times(self.core(common), inner)
+        addends[min(rests)] = self.factors(made)
 
-    def built(self, layout: _Layout, addends: Sequence[Addend | None]) -> int:
+    def built(self, layout: _Layout, addends: list[Addend | None]) -> int:
         """The term for a sum whose leaves are given with their coefficients in the whole."""
+        if _count(addends) > 1:
+            self.factored(addends)
         kept = [addend for addend in addends if addend is not None]
-        outside: list[tuple[int, int]] = []
-        scale = ONE
-        if len(kept) > 1:
-            kept, outside = self.shared(kept, always=not self.written_out)
-            if len({abs(c) for c, _ in kept}) == 1 and (outside or len(kept) > 2):
-                scale = Fraction(abs(kept[0][0]))
-        following = iter(kept)
-        leaves = [None if a is None else next(following) for a in addends]
-        made = self.joined_up(layout, leaves, scale)
-        if made is None:
-            return self.number(0.0)
-        return self.times_factors(self.product(*self.scaled(scale, made)), reversed(outside))
-
-    def times_factors(self, number: int, factors: Iterable[tuple[int, int]]) -> int:
-        """A term times factors."""
-        for base, exponent in factors:
-            if exponent == -1:
-                number = self.divide(number, base)
-            else:
-                number = self.times(number, self.core(((base, exponent),)))
-        return number
+        if len(kept) == 1:
+            return self.product(*kept[0])
+        sizes = {abs(c) for c, _ in kept}
+        scale = sizes.pop() if len(sizes) == 1 else ONE
+        made = self.joined_up(layout, addends, scale)
+        return self.number(0.0) if made is None else self.product(*self.scaled(scale, made))
 
     def joined_up(
         self, layout: _Layout, leaves: Sequence[Addend | None], scale: Scale
