@@ -124,6 +124,7 @@ def _derived(
     """
     made: list[type[Rule]] = []
     whole = composed(forward)
+    whole.__name__ = name
 
     def function(*operands: Operand) -> Operand:
         if not any(isinstance(x, Variable) for x in operands):

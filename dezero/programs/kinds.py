@@ -96,15 +96,21 @@ def exact(value: float) -> Fraction | float:
     return simple if float(simple) == value else Fraction(repr(value))
 
 
-def is_moderate(value: Fraction) -> bool:
-    return value == 0 or 1 <= abs(value) * MODERATE <= MODERATE**2
+def is_moderate(value: Fraction, most: int = MODERATE) -> bool:
+    """Whether a number is a coefficient: neither it nor its reciprocal is beyond `most`."""
+    return (
+        value == 0
+        or value.denominator <= most * abs(value.numerator) <= most**2 * value.denominator
+    )
 
 
 def are_powers(*exponents: Exponent) -> bool:
+    """Whether exponents are whole numbers above 0."""
     return all(isinstance(exponent, int) and exponent > 0 for exponent in exponents)
 
 
 def exact_product(c0: Fraction, c1: Fraction) -> Fraction | None:
+    """c0*c1, rounded where it is long; None near the ends of a float64's range."""
     return short(c0 * c1)
 
 

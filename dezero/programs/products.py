@@ -76,7 +76,7 @@ class Products(TermTable):
     ) -> int:
         """The product of two coefficients, factors, and one factor more at most."""
         coefficient = exact_product(c0, c1)
-        if coefficient is None or not is_moderate(coefficient):  # each stays where it is
+        if coefficient is None or not is_moderate(coefficient, self.most):  # each stays where it is
             last = [(base, exponent) for base, exponent in f1]
             if not f0 and not last and coefficient is not None:
                 return self.number(coefficient)

@@ -7,18 +7,24 @@ where what is left has been computed before, or where the factor is a number of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
 
 from dezero.programs.choices import Choices
-from dezero.programs.kinds import ChoiceTerm, Factors, ProductTerm, SumTerm, short
+from dezero.programs.kinds import ChoiceTerm, Factors, NameTerm, ProductTerm, SumTerm, short
 
 ONE = Fraction(1)
 SMALL = 8
 """A sum of at most so many terms is opened inside another, to find equal terms in it."""
+
+LARGE = 64
+"""The same for sums that are multiplied out."""
+DEEPEST = 8
+"""Factors are taken out of what others have been taken out of, up to this depth."""
 
 Scale = Fraction
 Addend = tuple[Scale, Factors]
@@ -44,13 +50,13 @@ class _Layout(NamedTuple):
 class Sums(Choices):
     """Sums and differences of terms."""
 
-    def total(self, root: Addition) -> int:
-        """The term for a sum."""
+    def total(self, root: Addition, with_choices: bool = True) -> int:
+        """The term for a sum; `with_choices`, those by one condition become one."""
         layout = self.laid_out(root, opening=False)
-        addends = self.gathered(layout.leaves, with_choices=True)
+        addends = self.gathered(layout.leaves, with_choices)
         if any(self.is_small_sum(number) for _, number in layout.leaves):
             opened = self.laid_out(root, opening=True)
-            fewer = self.gathered(opened.leaves, with_choices=True)
+            fewer = self.gathered(opened.leaves, with_choices)
             merged = len(opened.leaves) - _count(fewer) > len(layout.leaves) - _count(addends)
             if merged and (self.written_out or _count(fewer) <= _count(addends)):
                 layout, addends = opened, fewer
@@ -58,21 +64,59 @@ class Sums(Choices):
 
     written_out = True
     """Whether a term is written wherever it is used, as in a formula, or once, as in code."""
+    depth = 0
+    """How many sums are being made whose terms are what is left of others."""
+    factoring = True
+    """Whether what terms of a sum share is written once; if not, sums are multiplied out."""
 
     def is_small_sum(self, number: int) -> bool:
         """Whether a term is a multiple of a sum of a few terms."""
         factors = self.factors(number)[1]
-        if len(factors) != 1 or factors[0][1] != 1:
-            return False
-        pending, count = [factors[0][0]], 0
-        if not isinstance(self.terms[pending[0]], SumTerm):
-            return False
-        while pending and count <= SMALL:
-            term = self.terms[pending.pop()]
-            if isinstance(term, SumTerm):
-                count += 1
-                pending += [term.left, term.right]
-        return count <= SMALL
+        return len(factors) == 1 and factors[0][1] == 1 and len(self.addends(factors[0][0])) > 1
+
+    def addends(self, number: int) -> list[tuple[int, Scale]]:
+        """The terms of a sum of a few; for any other term, that term alone."""
+        known = self.opened_sums.get(number)
+        if known is not None:
+            return known
+        most = SMALL if self.factoring else LARGE
+        found: list[tuple[int, Scale]] = []
+        pending = [(number, ONE)]
+        while pending and len(found) + len(pending) <= most:
+            each, scale = pending.pop()
+            coefficient, factors = self.factors(each)
+            whole = self.terms[factors[0][0]] if len(factors) == 1 and factors[0][1] == 1 else None
+            if isinstance(whole, SumTerm):
+                scale *= coefficient
+                pending += [(whole.right, scale), (whole.left, scale)]
+            else:
+                found.append((each, scale))
+        self.opened_sums[number] = [(number, ONE)] if pending else found
+        return self.opened_sums[number]
+
+    # --------------------------------------------------------------------------- multiplied out
+    def multiply(self, x0: int, x1: int) -> int:
+        """x0*x1; a sum on the left is multiplied out where that loses no digits."""
+        return self.over_addends(super().multiply, x0, x1)
+
+    def divide(self, x0: int, x1: int) -> int:
+        """x0/x1; a sum on the left is divided term by term where that loses no digits."""
+        return self.over_addends(super().divide, x0, x1)
+
+    def over_addends(self, make: Callable[[int, int], int], x0: int, x1: int) -> int:
+        """make(x0, x1), of each term of a sum x0 that is rounded anyway: not of x - y."""
+        if self.factoring or not self.is_small_sum(x0):
+            return make(x0, x1)
+        addends = self.addends(x0)
+        if sum(self.is_exact(number) for number, _ in addends) > 1:
+            return make(x0, x1)
+        return self.total(Addition(tuple((make(n, x1), scale) for n, scale in addends)))
+
+    def is_exact(self, number: int) -> bool:
+        """Whether a term is a constant or a name but for its coefficient."""
+        factors = self.factors(number)[1]
+        bases = [self.terms[base] for base, _ in factors]
+        return not bases or (len(bases) == 1 and isinstance(bases[0], NameTerm))
 
     def laid_out(self, root: Addition, opening: bool) -> _Layout:
         """A sum as a line of leaves; with `opening`, small sums in it are part of it."""
@@ -142,21 +186,14 @@ class Sums(Choices):
             if len(places) < 2:
                 continue
             sides = [
-                [(leaves[i][0], self.chosen(condition, leaves[i][1], side)) for i in places]
+                [(self.chosen(condition, leaves[i][1], side), leaves[i][0]) for i in places]
                 for side in (0, 1)
             ]
-            made[places[0]] = (ONE, self.where(condition, *map(self.in_a_row, sides)))
+            totals = (self.total(Addition(tuple(each)), with_choices=False) for each in sides)
+            made[places[0]] = (ONE, self.where(condition, *totals))
             for i in places[1:]:
                 made[i] = (Fraction(0), leaves[i][1])
         return made
-
-    def in_a_row(self, leaves: Sequence[tuple[Scale, int]]) -> int:
-        """The term for a sum of leaves, one after another."""
-        steps: list[int | tuple[Scale, ...]] = [0]
-        for i in range(1, len(leaves)):
-            steps += [i, (ONE, ONE)]
-        flat = [(ONE, self.product(*self.scaled(scale, number))) for scale, number in leaves]
-        return self.built(_Layout(steps, [(ONE, n) for _, n in flat]), self.gathered(flat, False))
 
     def scaled(self, scale: Scale, number: int) -> tuple[Fraction, Factors]:
         """A multiple of a term as a coefficient and factors."""
@@ -239,9 +276,11 @@ class Sums(Choices):
         for i, rest in rests.items():
             addend = addends[i]
             assert addend is not None
-            leaves.append((addend[0], self.core(rest)))
+            leaves.append((self.core(rest), addend[0]))
             addends[i] = None
-        inner = self.in_a_row(leaves)
+        self.depth += 1
+        inner = self.total(Addition(tuple(leaves)), with_choices=False)
+        self.depth -= 1
         if len(common) == 1:
             made = self.times_factors(inner, common)
         else:
@@ -250,7 +289,7 @@ class Sums(Choices):
 
     def built(self, layout: _Layout, addends: list[Addend | None]) -> int:
         """The term for a sum whose leaves are given with their coefficients in the whole."""
-        if _count(addends) > 1:
+        if self.factoring and _count(addends) > 1 and self.depth < DEEPEST:
             self.factored(addends)
         kept = [addend for addend in addends if addend is not None]
         if len(kept) == 1:
@@ -277,7 +316,7 @@ class Sums(Choices):
                 for part, own in zip(parts, step, strict=True)
                 if part is not None
             ]
-            made.append(None if not terms else terms[0] if len(terms) == 1 else self.pair(*terms))
+            made.append(reduce(self.pair, terms) if terms else None)
         return made[0]
 
     def pair(self, x0: int, x1: int) -> int:

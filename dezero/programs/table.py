@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Iterable
 from fractions import Fraction
@@ -11,6 +12,7 @@ import numpy as np
 
 from dezero.names import RELATIONS
 from dezero.programs.kinds import (
+    MODERATE,
     CallTerm,
     ComparisonTerm,
     Exponent,
@@ -41,11 +43,15 @@ WIDEST = 17.0
 class TermTable:
     """Terms by their numbers; `lengths` has about how long each is when it is written out."""
 
+    most = MODERATE
+    """The largest coefficient."""
+
     def __init__(self) -> None:
         self.terms: list[Term] = []
         self.lengths: list[int] = []
         self.numbers: dict[tuple[type, Term], int] = {}
         self.insides: dict[int, tuple[tuple[int, int], ...]] = {}
+        self.opened_sums: dict[int, list[tuple[int, Fraction]]] = {}
 
     def intern(self, term: Term) -> int:
         """The number of a term."""
@@ -89,7 +95,7 @@ class TermTable:
         if isinstance(term, ProductTerm):
             return term
         if isinstance(term, NumberTerm) and isinstance(term.value, Fraction):
-            if is_moderate(term.value):
+            if is_moderate(term.value, self.most):
                 return term.value, ()
             sign = Fraction(1 if term.value > 0 else -1)
             return sign, ((self.number(abs(term.value)), 1),)
@@ -129,8 +135,8 @@ class TermTable:
                     total += SPREAD[function] * abs(float(exponent))
                 case ComparisonTerm():
                     continue
-                case NumberTerm(Fraction() as value) if value and is_moderate(value):
-                    total += 9.0 * abs(float(exponent))
+                case NumberTerm(Fraction() as value) if value:
+                    total += abs(math.log10(abs(value)) * float(exponent))
                 case _:
                     return np.inf
         return total

@@ -54,12 +54,16 @@ __all__ = [
 class Terms(Sums):
     """The terms of a program, each before those that use it; equal terms are one.
 
-    `written_out` says whether a term is written wherever it is used or once, with a name.
+    `written_out` says whether a term is written wherever it is used or once, with a name;
+    `factoring` whether what terms of a sum share is taken out; if not, sums are multiplied out.
     """
 
-    def __init__(self, program: Program, written_out: bool = False) -> None:
+    def __init__(self, program: Program, written_out: bool = False, factoring: bool = True) -> None:
         super().__init__()
-        self.written_out = written_out
+        self.written_out, self.factoring = written_out, factoring
+        if not factoring:
+            self.most = 10**30
+        self.functions: dict[str, Any] = {}
         values: list[int | Addition] = [self.intern(NameTerm(name)) for name in program.inputs]
         values += [self.number(constant) for constant in program.constants]
         whole = _wholes(program)
@@ -84,6 +88,7 @@ class Terms(Sums):
             return self.fold(function, self.constants(operands))
         if function in SYMBOLS:
             return self.intern(ComparisonTerm(SYMBOLS[function], *operands))
+        self.functions[function.__name__] = function
         return self.intern(CallTerm(function.__name__, tuple(operands)))
 
 

@@ -33,6 +33,10 @@ class TraceError(TypeError):
     """An operation that a program of columns cannot hold; the message names it."""
 
 
+class SizeError(ValueError):
+    """A program that would have more operations than were allowed."""
+
+
 @dataclass(frozen=True, slots=False)
 class Program:
     """Named columns in, columns out, and the operations between, in order.
@@ -159,8 +163,9 @@ def _apply(function: Callable[..., Any], operands: list[Any], out: np.ndarray) -
 class Recorder:
     """The values of a trace: the same operation on the same operands is one value."""
 
-    def __init__(self, inputs: Sequence[str]) -> None:
+    def __init__(self, inputs: Sequence[str], most: int | None = None) -> None:
         self.inputs = tuple(inputs)
+        self.most = most
         self.values: list[Any] = list(inputs)  # a name, a float, or an Instruction
         self.numbers: dict[Any, int] = {}
 
@@ -173,6 +178,8 @@ class Recorder:
         if known is None:
             known = self.numbers[key] = len(self.values)
             self.values.append(value)
+            if self.most is not None and known > self.most:
+                raise SizeError(f"more than {self.most:,} operations")
         return known
 
     def apply(self, function: Callable[..., Any], *operands: int) -> int:
@@ -374,15 +381,19 @@ class Tracer(NDArrayOperatorsMixin):
 
 
 def trace(
-    function: Callable[..., Any], inputs: Sequence[str], wrt: Sequence[str] | None = None
+    function: Callable[..., Any],
+    inputs: Sequence[str],
+    wrt: Sequence[str] | None = None,
+    most: int | None = None,
 ) -> Program:
     """The program of a function's value and its gradient for each input.
 
     `function` takes a Variable for each of `inputs` and returns one Variable; the outputs are the
     value, then the gradients for the inputs named in `wrt` (default: all; none if empty).
-    Raises TraceError where an operation has no place in a program of columns.
+    Raises TraceError where an operation has no place in a program of columns, SizeError where
+    there are more than `most`.
     """
-    recorder = Recorder(inputs)
+    recorder = Recorder(inputs, most)
     variables = column_variables(recorder)
     wrt = recorder.inputs if wrt is None else wrt
     y = function(*variables.values())
@@ -413,18 +424,42 @@ def output_number(recorder: Recorder, value: Any) -> int:
     return recorder.constant(float(value))
 
 
-def differentiate(program: Program, output: int, wrt: Sequence[str]) -> Program:
-    """The program of the gradient of one output, for the inputs named in `wrt`.
+def differentiate(
+    program: Program, wanted: Sequence[tuple[int, Sequence[str]]], most: int | None = None
+) -> Program:
+    """The program of the gradients of outputs, each for the inputs named with it.
 
-    The program is replayed on Variables over new Tracers, so derivatives of any order cost what
-    their own shared operations cost.
+    The program is replayed once on Variables over new Tracers, so derivatives of any order cost
+    what their own shared operations cost.  Raises SizeError, before anything is done, if a walk
+    back from each output takes more than `most` operations, or as soon as as many are recorded.
     """
-    recorder = Recorder(program.inputs)
+    if most is not None and _work(program, [output for output, _ in wanted]) > most:
+        raise SizeError(f"more than {most:,} operations")
+    recorder = Recorder(program.inputs, most)
     variables = column_variables(recorder)
-    y = replay(program, list(variables.values()))[output]
-    if isinstance(y, Variable):
-        y.backward()
-    return recorder.program(output_number(recorder, variables[name].grad) for name in wrt)
+    outputs = replay(program, list(variables.values()))
+    numbers: list[int] = []
+    for output, wrt in wanted:
+        for variable in variables.values():
+            variable.cleargrad()
+        y = outputs[output]
+        if isinstance(y, Variable):
+            y.backward()
+        numbers += [output_number(recorder, variables[name].grad) for name in wrt]
+    return recorder.program(numbers)
+
+
+def _work(program: Program, outputs: Sequence[int]) -> int:
+    """At least how many operations the walks back from outputs take: one an operand."""
+    work = 0
+    for output in outputs:
+        needed = {program.outputs[output]}
+        for number in range(program.first + len(program.operations) - 1, program.first - 1, -1):
+            if number in needed:
+                operands = program.operations[number - program.first][1]
+                needed.update(operands)
+                work += len(operands)
+    return work
 
 
 def replay(
@@ -445,5 +480,8 @@ def merge(parts: Sequence[tuple[Program, int]]) -> Program:
     """One program of single outputs of several programs with the same inputs."""
     recorder = Recorder(parts[0][0].inputs)
     tracers = [Tracer(recorder, number) for number in range(len(recorder.inputs))]
-    numbers = [output_number(recorder, replay(program, tracers)[i]) for program, i in parts]
-    return recorder.program(numbers)
+    replayed: dict[int, list[Any]] = {}
+    for program, _ in parts:
+        if id(program) not in replayed:
+            replayed[id(program)] = replay(program, tracers)
+    return recorder.program(output_number(recorder, replayed[id(p)][i]) for p, i in parts)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
+from dezero.programs.trace import Program
 from dezero_cli import report
 from dezero_cli.arguments import ExpressionCommand, json_option, wrt_option
 from dezero_cli.faults import UsageError
 from dezero_cli.language import explain, symbolic
-from dezero_cli.language.expression import Expression
 from dezero_cli.language.parser import parse
 from dezero_cli.language.spelling import canonical_words
 from dezero_cli.language.words import expression_and_values
@@ -22,6 +24,8 @@ HELP = """Print each partial derivative of EXPR as a formula.
 
 The formulas are in this tool's own language, so it can read them back.
 """
+MOST = 1_000_000
+"""Operations that derivatives may take, unless told otherwise."""
 FORMS = ("latex", "c", "numpy", "sql", "js")
 
 
@@ -34,9 +38,22 @@ FORMS = ("latex", "c", "numpy", "sql", "js")
 @click.option(
     "--to", "form", type=click.Choice(FORMS), help="Print the value and the derivatives as code."
 )
+@click.option(
+    "--max-operations",
+    type=click.IntRange(1),
+    default=MOST,
+    show_default=True,
+    metavar="N",
+    help="The most operations that the derivatives may take.",
+)
 @json_option
 def command(
-    words: tuple[str, ...], wrt: tuple[str, ...], order: int, form: str | None, as_json: bool
+    words: tuple[str, ...],
+    wrt: tuple[str, ...],
+    order: int,
+    form: str | None,
+    max_operations: int,
+    as_json: bool,
 ) -> None:
     """Differentiate, write the formulas, report."""
     text, given = expression_and_values(words, "'a*b+c'")
@@ -48,24 +65,22 @@ def command(
         raise UsageError("--to prints code: leave out --json")
     expression, wrt = parse(text), canonical_words(wrt)
     names = symbolic.wanted_names(expression, wrt)
-    _write(text, expression, names, wrt, order, form, as_json)
+    wanted, program = symbolic.derivatives(
+        expression, symbolic.free_names(expression, wrt), names, order, max_operations
+    )
+    _write(text, wanted, program, form, as_json)
     if note := explain.note_on_e(expression, names, "--wrt e makes it an input"):
         report.warn(note)
 
 
 def _write(
     text: str,
-    expression: Expression,
-    names: list[str],
-    wrt: tuple[str, ...],
-    order: int,
+    wanted: Sequence[tuple[str, ...]],
+    program: Program,
     form: str | None,
     as_json: bool,
 ) -> None:
-    """Write the derivatives by `names` as formulas or as code."""
-    wanted, program = symbolic.derivatives(
-        expression, symbolic.free_names(expression, wrt), names, order
-    )
+    """Write derivatives as formulas or as code."""
     if form:
         report.write(symbolic.code(form, program, [(), *wanted], text))
         return
