@@ -15,6 +15,10 @@ LARGEST = 1e290
 MODERATE = 10**9
 """A constant beyond this, or below its reciprocal, is no coefficient: it stays where it is."""
 
+LONGEST = 10**30
+"""What stands above or below the line of an exact constant at most."""
+ONE = Fraction(1)
+
 Exponent = int | Fraction
 Factors = tuple[tuple[int, Exponent], ...]
 """Terms by their numbers, each with its exponent."""
@@ -111,16 +115,16 @@ def are_powers(*exponents: Exponent) -> bool:
 
 def exact_product(c0: Fraction, c1: Fraction) -> Fraction | None:
     """c0*c1, rounded where it is long; None near the ends of a float64's range."""
-    return short(c0 * c1)
+    return c0 if c1 is ONE else c1 if c0 is ONE else short(c0 * c1)
 
 
 def short(value: Fraction) -> Fraction | None:
     """An exact constant, rounded where it is long; None near the ends of a float64's range."""
+    if value.denominator <= LONGEST and abs(value.numerator) <= LONGEST:
+        return value
     if value and not 1 / LARGEST < abs(value) < LARGEST:
         return None
-    if value.denominator > 10**30 or abs(value.numerator) > 10**30:
-        return Fraction(repr(float(value)))
-    return value
+    return Fraction(repr(float(value)))
 
 
 def children(term: Term) -> list[int]:

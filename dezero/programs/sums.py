@@ -15,9 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from dezero.programs.choices import Choices
-from dezero.programs.kinds import ChoiceTerm, Factors, NameTerm, ProductTerm, SumTerm, short
+from dezero.programs.kinds import ONE, ChoiceTerm, Factors, NameTerm, ProductTerm, SumTerm, short
 
-ONE = Fraction(1)
 SMALL = 8
 """A sum of at most so many terms is opened inside another, to find equal terms in it."""
 
@@ -134,7 +133,7 @@ class Sums(Choices):
                     continue
                 node = self.opened(node)
             pending.append((None, ONE, tuple(own for _, own in node.parts)))
-            pending += [(part, scale * own, ()) for part, own in reversed(node.parts)]
+            pending += [(part, _times(scale, own), ()) for part, own in reversed(node.parts)]
         return layout
 
     def opened(self, number: int) -> Addition:
@@ -157,7 +156,7 @@ class Sums(Choices):
         for i, (scale, number) in enumerate(leaves):
             value = self.value(number)
             coefficient, factors = self.factors(number) if value is None else (value, ())
-            coefficient *= scale
+            coefficient = _times(coefficient, scale)
             known = first.setdefault(self.monomial(factors), i)
             addends.append((coefficient, factors) if known == i else None)
             if known != i:
@@ -198,7 +197,7 @@ class Sums(Choices):
     def scaled(self, scale: Scale, number: int) -> tuple[Fraction, Factors]:
         """A multiple of a term as a coefficient and factors."""
         coefficient, factors = self.factors(number)
-        return coefficient * scale, factors
+        return _times(coefficient, scale), factors
 
     def monomial(self, factors: Factors) -> frozenset[object]:
         """What products have in common that are equal but for their order.
@@ -264,7 +263,7 @@ class Sums(Choices):
         saved = -length - 2
         for i, rest in rests.items():
             addend = addends[i]
-            is_bare = not rest and addend is not None and abs(addend[0]) == 1
+            is_bare = not rest and addend is not None and _is_unit(addend[0])
             saved += length - 2 * (is_bare and common[0][1] != -1)
         return saved >= 0
 
@@ -307,12 +306,16 @@ class Sums(Choices):
         for step in layout.steps:
             if isinstance(step, int):
                 leaf, own = leaves[step], layout.leaves[step][0]
-                made.append(None if leaf is None else self.product(leaf[0] / own / scale, leaf[1]))
+                made.append(
+                    None
+                    if leaf is None
+                    else self.product(_over(_over(leaf[0], own), scale), leaf[1])
+                )
                 continue
             parts = made[len(made) - len(step) :]
             del made[len(made) - len(step) :]
             terms = [
-                part if own == 1 else self.product(*self.scaled(own, part))
+                part if own is ONE else self.product(*self.scaled(own, part))
                 for part, own in zip(parts, step, strict=True)
                 if part is not None
             ]
@@ -322,7 +325,7 @@ class Sums(Choices):
     def pair(self, x0: int, x1: int) -> int:
         """x0 + x1, in the order that reads best."""
         is_sum0, is_sum1 = (isinstance(self.terms[x], SumTerm) for x in (x0, x1))
-        c0, c1 = self.factors(x0)[0], self.factors(x1)[0]
+        c0, c1 = self.factors(x0)[0].numerator, self.factors(x1)[0].numerator
         if (is_sum1 and not is_sum0) or (c0 < 0 < c1):
             x0, x1 = x1, x0
         return self.intern(SumTerm(x0, x1))
@@ -330,3 +333,15 @@ class Sums(Choices):
 
 def _count(addends: Sequence[Addend | None]) -> int:
     return sum(addend is not None for addend in addends)
+
+
+def _times(c0: Scale, c1: Scale) -> Scale:
+    return c0 if c1 is ONE else c1 if c0 is ONE else c0 * c1
+
+
+def _is_unit(scale: Scale) -> bool:
+    return scale.denominator == 1 and scale.numerator in (1, -1)
+
+
+def _over(c0: Scale, c1: Scale) -> Scale:
+    return c0 if c1 is ONE else c0 / c1

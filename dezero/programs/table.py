@@ -13,6 +13,7 @@ import numpy as np
 from dezero.names import RELATIONS
 from dezero.programs.kinds import (
     MODERATE,
+    ONE,
     CallTerm,
     ComparisonTerm,
     Exponent,
@@ -49,13 +50,13 @@ class TermTable:
     def __init__(self) -> None:
         self.terms: list[Term] = []
         self.lengths: list[int] = []
-        self.numbers: dict[tuple[type, Term], int] = {}
+        self.numbers: dict[object, int] = {}
         self.insides: dict[int, tuple[tuple[int, int], ...]] = {}
         self.opened_sums: dict[int, list[tuple[int, Fraction]]] = {}
 
     def intern(self, term: Term) -> int:
         """The number of a term."""
-        key = (type(term), term)
+        key = _key(term)
         known = self.numbers.get(key)
         if known is None:
             known = self.numbers[key] = len(self.terms)
@@ -99,28 +100,28 @@ class TermTable:
                 return term.value, ()
             sign = Fraction(1 if term.value > 0 else -1)
             return sign, ((self.number(abs(term.value)), 1),)
-        return Fraction(1), ((number, 1),)
+        return ONE, ((number, 1),)
 
     def product(self, coefficient: Fraction, factors: Iterable[tuple[int, Exponent]]) -> int:
         """The term for a coefficient times factors."""
         parts = tuple(factors)
-        if not parts or coefficient == 0:
+        if not parts or not coefficient:
             return self.number(coefficient)
         leading = self.value(parts[0][0]) if parts[0][1] == 1 else None
-        if leading is not None and (abs(coefficient) != 1 or len(parts) == 1):
+        if leading is not None and (len(parts) == 1 or coefficient not in _UNITS):
             joined = exact_product(coefficient, leading)
             if joined is not None and len(parts) == 1:
                 return self.number(joined)
             if joined is not None:  # c*(n*x) is (c*n)*x
                 first = self.number(abs(joined))
                 return self.product(Fraction(1 if joined > 0 else -1), ((first, 1), *parts[1:]))
-        if coefficient == 1 and len(parts) == 1 and parts[0][1] == 1:
+        if len(parts) == 1 and parts[0][1] == 1 and coefficient == 1:
             return parts[0][0]
         return self.intern(ProductTerm(coefficient, parts))
 
     def core(self, factors: Factors) -> int:
         """The term for factors alone."""
-        return self.product(Fraction(1), factors)
+        return self.product(ONE, factors)
 
     def is_comparison(self, number: int) -> bool:
         """Whether a term is a comparison."""
@@ -140,3 +141,13 @@ class TermTable:
                 case _:
                     return np.inf
         return total
+
+
+_UNITS = (Fraction(1), Fraction(-1))
+
+
+def _key(term: Term) -> object:
+    """What equal terms have in common; a fraction's own hash takes long."""
+    if isinstance(term, ProductTerm):
+        return ProductTerm, *term.coefficient.as_integer_ratio(), term.factors
+    return type(term), term

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from dezero.programs.kinds import (
+    ONE,
     CallTerm,
     ChoiceTerm,
     ComparisonTerm,
@@ -30,7 +31,7 @@ from dezero.programs.kinds import (
     children,
     reachable,
 )
-from dezero.programs.sums import ONE, Addition, Sums
+from dezero.programs.sums import Addition, Sums
 from dezero.programs.table import SYMBOLS
 from dezero.programs.trace import Program
 
