@@ -84,7 +84,11 @@ class Printer:
             raise FormulaError(
                 f"the formula would have {size} parts; as code, with --to c, it shares them"
             )
-        return reachable(self.terms, self.outputs)
+        return reachable(self.terms, self.outputs, self.parts)
+
+    def parts(self, term: Term) -> list[int]:
+        """The terms whose texts the text of a term is made of."""
+        return children(term)
 
     def write(self, term: Term) -> tuple[Rope, int]:
         """The rope of a term whose parts are written, and how tightly it binds."""

@@ -6,7 +6,7 @@ A term's parts are numbers of terms that stand before it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -113,6 +113,11 @@ def are_powers(*exponents: Exponent) -> bool:
     return all(isinstance(exponent, int) and exponent > 0 for exponent in exponents)
 
 
+def is_odd(exponent: Exponent) -> bool:
+    """Whether a power of a number below 0 may be below 0 too."""
+    return not isinstance(exponent, int) or exponent % 2 == 1
+
+
 def exact_product(c0: Fraction, c1: Fraction) -> Fraction | None:
     """c0*c1, rounded where it is long; None near the ends of a float64's range."""
     return c0 if c1 is ONE else c1 if c0 is ONE else short(c0 * c1)
@@ -141,10 +146,14 @@ def children(term: Term) -> list[int]:
     return []
 
 
-def reachable(terms: list[Term], outputs: Iterable[int]) -> list[int]:
+def reachable(
+    terms: list[Term],
+    outputs: Iterable[int],
+    parts: Callable[[Term], Iterable[int]] = children,
+) -> list[int]:
     """The terms that outputs are made of, parts before wholes."""
     needed = set(outputs)
     for number in range(len(terms) - 1, -1, -1):
         if number in needed:
-            needed.update(children(terms[number]))
+            needed.update(parts(terms[number]))
     return sorted(needed)

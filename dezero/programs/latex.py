@@ -17,6 +17,7 @@ from dezero.programs.terms import (
     NumberTerm,
     PowerTerm,
     ProductTerm,
+    Term,
     Terms,
 )
 from dezero.programs.trace import Program
@@ -113,6 +114,12 @@ class LaTeX(Printer):
         if coefficient < 0:
             return ("-", rope), SIGN - 1
         return rope, POWER if coefficient == 1 and len(above) == 1 and not below else PRODUCT
+
+    def parts(self, term: Term) -> list[int]:
+        """The terms whose texts are needed: not those of the products in a product."""
+        if isinstance(term, ProductTerm):
+            return [base for base, _ in self.gathered(term)[1]]
+        return super().parts(term)
 
     def gathered(self, term: ProductTerm) -> tuple[Fraction, list[tuple[int, Exponent]]]:
         """The coefficient and the powers of a product, those of the products in it included."""

@@ -21,11 +21,13 @@ from dezero.programs.kinds import (
     NameTerm,
     NumberTerm,
     ProductTerm,
+    SumTerm,
     Term,
     children,
     exact,
     exact_product,
     is_moderate,
+    is_odd,
     short,
 )
 
@@ -42,7 +44,11 @@ WIDEST = 17.0
 
 
 class TermTable:
-    """Terms by their numbers; `lengths` has about how long each is when it is written out."""
+    """Terms by their numbers; `lengths` has about how long each is when it is written out.
+
+    `signs` tells what is known of each: 2 if it is above 0 by more than a number can be too small
+    for, 1 if it is not below 0, else 0; where it is nan, neither.
+    """
 
     most = MODERATE
     """The largest coefficient."""
@@ -50,6 +56,7 @@ class TermTable:
     def __init__(self) -> None:
         self.terms: list[Term] = []
         self.lengths: list[int] = []
+        self.signs: list[int] = []
         self.numbers: dict[object, int] = {}
         self.insides: dict[int, tuple[tuple[int, int], ...]] = {}
         self.opened_sums: dict[int, list[tuple[int, Fraction]]] = {}
@@ -63,7 +70,26 @@ class TermTable:
             self.terms.append(term)
             own = len(term.name) if isinstance(term, NameTerm) else 1
             self.lengths.append(own + sum(self.lengths[part] + 1 for part in children(term)))
+            self.signs.append(self._sign(term))
         return known
+
+    def _sign(self, term: Term) -> int:
+        match term:
+            case NumberTerm(value):
+                return 2 if value > 0 else int(value == 0)
+            case SumTerm(left, right):
+                signs = self.signs[left], self.signs[right]
+                return max(signs) if min(signs) else 0
+            case ProductTerm(coefficient, factors):
+                even = (self.signs[base] or not is_odd(exponent) for base, exponent in factors)
+                return int(coefficient > 0 and all(even))
+            case CallTerm("sqrt" | "cbrt", (base,)):
+                return self.signs[base]
+            case CallTerm("cosh"):
+                return 2
+            case CallTerm("exp" | "exp2" | "absolute" | "hypot") | ComparisonTerm():
+                return 1
+        return 0
 
     def number(self, value: float | Fraction) -> int:
         """The number of a constant's term."""

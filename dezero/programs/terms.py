@@ -87,6 +87,8 @@ class Terms(Sums):
         terms = [self.terms[number] for number in operands]
         if all(isinstance(term, NumberTerm) for term in terms):
             return self.fold(function, self.constants(operands))
+        if function is np.equal and self.value(operands[1]) == 0 and self.signs[operands[0]] == 2:
+            return self.number(0.0)  # the base of a power that needs no guard
         if function in SYMBOLS:
             return self.intern(ComparisonTerm(SYMBOLS[function], *operands))
         self.functions[function.__name__] = function
