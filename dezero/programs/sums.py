@@ -63,6 +63,8 @@ class Sums(Choices):
 
     written_out = True
     """Whether a term is written wherever it is used, as in a formula, or once, as in code."""
+    budget = 0
+    """How many terms may still be made where sums are multiplied out."""
     depth = 0
     """How many sums are being made whose terms are what is left of others."""
     factoring = True
@@ -78,7 +80,7 @@ class Sums(Choices):
         known = self.opened_sums.get(number)
         if known is not None:
             return known
-        most = SMALL if self.factoring else LARGE
+        most = SMALL if self.budget <= 0 else LARGE
         found: list[tuple[int, Scale]] = []
         pending = [(number, ONE)]
         while pending and len(found) + len(pending) <= most:
@@ -104,9 +106,10 @@ class Sums(Choices):
 
     def over_addends(self, make: Callable[[int, int], int], x0: int, x1: int) -> int:
         """make(x0, x1), of each term of a sum x0 that is rounded anyway: not of x - y."""
-        if self.factoring or not self.is_small_sum(x0):
+        if self.factoring or self.budget <= 0 or not self.is_small_sum(x0):
             return make(x0, x1)
         addends = self.addends(x0)
+        self.budget -= len(addends)
         if sum(self.is_exact(number) for number, _ in addends) > 1:
             return make(x0, x1)
         return self.total(Addition(tuple((make(n, x1), scale) for n, scale in addends)))

@@ -64,6 +64,7 @@ class Terms(Sums):
         self.written_out, self.factoring = written_out, factoring
         if not factoring:
             self.most = 10**30
+            self.budget = 1000 + len(program.operations) // 4
         self.functions: dict[str, Any] = {}
         values: list[int | Addition] = [self.intern(NameTerm(name)) for name in program.inputs]
         values += [self.number(constant) for constant in program.constants]

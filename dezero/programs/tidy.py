@@ -25,35 +25,48 @@ from dezero.programs.kinds import (
 )
 from dezero.programs.table import SYMBOLS
 from dezero.programs.terms import Terms
-from dezero.programs.trace import Program, Recorder, Tracer
+from dezero.programs.trace import Program, Recorder, SizeError, Tracer, output_number
 
 _COMPARISONS = {symbol: ufunc for ufunc, symbol in SYMBOLS.items()}
 
 
+LARGEST = 5000
+"""A program of more operations has no equal terms that are worth the search."""
+
+
 def tidied(program: Program) -> Program:
-    """The same outputs, with equal terms collected; operations that are rules stay as they are."""
-    return _Writer(Terms(program, written_out=True, factoring=False)).program(program.inputs)
+    """The same outputs, with equal terms collected; operations that are rules stay as they are.
+
+    Where that takes as many operations, as for nests of functions, it is the program itself.
+    """
+    if len(program.operations) > LARGEST:
+        return program
+    terms = Terms(program, written_out=True, factoring=False)
+    recorder = Recorder(program.inputs, program.first + len(program.operations))
+    try:
+        return _Writer(terms, recorder).program()
+    except SizeError:
+        return program
 
 
 class _Writer:
     """Terms as operations on tracers."""
 
-    def __init__(self, terms: Terms) -> None:
-        self.terms = terms
+    def __init__(self, terms: Terms, recorder: Recorder) -> None:
+        self.terms, self.recorder = terms, recorder
+        self.inputs = {name: Tracer(recorder, i) for i, name in enumerate(recorder.inputs)}
         self.written: dict[int, Any] = {}
 
-    def program(self, inputs: tuple[str, ...]) -> Program:
-        recorder = Recorder(inputs)
-        self.inputs = {name: Tracer(recorder, number) for number, name in enumerate(inputs)}
+    def program(self) -> Program:
+        """The program of the outputs; SizeError where the recorder has no place for it."""
         for number in reachable(self.terms.terms, self.terms.outputs):
             term = self.terms.terms[number]
             self.written[number] = _WRITERS[type(term)](self, term)
         outputs = [self.written[number] for number in self.terms.outputs]
-        return recorder.program(
-            x.number if isinstance(x, Tracer) else recorder.constant(float(x)) for x in outputs
-        )
+        return self.recorder.program(output_number(self.recorder, x) for x in outputs)
 
     def sum(self, term: SumTerm) -> Any:
+        """left + right, or a difference where the right side has a minus sign."""
         right = self.terms.terms[term.right]
         if isinstance(right, ProductTerm) and right.coefficient < 0:
             positive = self.product(ProductTerm(-right.coefficient, right.factors))
@@ -72,12 +85,14 @@ class _Writer:
         return -made if above < 0 else made
 
     def times(self, made: Any, base: Any, exponent: Exponent) -> Any:
+        """A product with one factor more; None is 1."""
         if exponent == -1:
             return (np.float64(1.0) if made is None else made) / base
         factor = base if exponent == 1 else self.raised(base, exponent)
         return factor if made is None else made * factor
 
     def raised(self, base: Any, exponent: Exponent) -> Any:
+        """base**exponent for a number; a square is a product, as in the engine."""
         return base * base if exponent == 2 else np.power(base, float(exponent))
 
 

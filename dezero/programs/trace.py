@@ -66,6 +66,11 @@ class Program:
         """The same in ufuncs and ``numpy.where`` alone, as everything but a derivative needs it."""
         return self.written_out(lambda _: False)
 
+    @cached_property
+    def buffers(self) -> tuple[list[int], int]:
+        """A buffer for each operation's result, as `run` uses them, and how many there are."""
+        return _assign_buffers(self)
+
     def written_out(self, kept: Callable[[Any], bool]) -> Program:
         """The same with every operation made of several ufuncs written out, but those `kept`."""
 
@@ -107,7 +112,7 @@ class _Replay:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.constants = [np.float64(c) for c in program.constants]
-        self.slots, count = _assign_buffers(program)
+        self.slots, count = program.buffers
         self.buffers = [np.empty(BLOCK) for _ in range(count)]
 
     def block(self, inputs: list[np.ndarray], results: list[np.ndarray]) -> None:
