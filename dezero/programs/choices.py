@@ -5,6 +5,9 @@ from __future__ import annotations
 from dezero.programs.kinds import ChoiceTerm, ComparisonTerm, NumberTerm
 from dezero.programs.products import Products
 
+MOST_APART = 4
+"""A condition comes apart into so many at most, so that nests of them take linear time."""
+
 
 class Choices(Products):
     """Choices, and what is said of them as factors."""
@@ -26,7 +29,7 @@ class Choices(Products):
         A condition that is a choice itself, whose one side is a constant, comes apart.
         """
         outer: list[tuple[int, int, bool]] = []
-        while True:
+        while len(outer) < MOST_APART:
             test = self.terms[condition]
             if (opposite := self.negated(condition)) is not None:
                 condition, x0, x1 = opposite, x1, x0
@@ -51,7 +54,10 @@ class Choices(Products):
 
     def choice(self, condition: int, x0: int, x1: int) -> int:
         """x0 where a condition that is no choice holds, else x1."""
-        x0, x1 = self.chosen(condition, x0, 0), self.chosen(condition, x1, 1)
+        return self.between(condition, self.chosen(condition, x0, 0), self.chosen(condition, x1, 1))
+
+    def between(self, condition: int, x0: int, x1: int) -> int:
+        """The same for sides that have no choice by the condition; what they share is outside."""
         decided = self.terms[condition]
         if x0 == x1 or (isinstance(decided, NumberTerm) and decided.value != 0):
             return x0
@@ -88,7 +94,7 @@ class Choices(Products):
         if depth == 0:
             return x
         sides = [self.chosen(condition, part, side, depth - 1) for part in term[1:]]
-        return x if sides == list(term[1:]) else self.where(term.condition, *sides)
+        return x if sides == list(term[1:]) else self.between(term.condition, *sides)
 
     def multiply(self, x0: int, x1: int) -> int:
         """x0*x1; choices by one condition become one."""

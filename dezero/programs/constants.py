@@ -29,6 +29,8 @@ def quotient(value: Fraction, alone: bool = False) -> Quotient:
     found = [usual]
     if value.denominator > 1 and value > 1 / LARGEST and _terminates(1 / value):
         found.append((None, _decimal(1 / value)))
+    elif (inverse := _short_inverse(value)) is not None:
+        found.append((None, inverse))
     if max(value.numerator, value.denominator) < 10**7:
         found.append(_whole(value))
     if (multiple := multiple_of_pi(value)) is not None:
@@ -69,9 +71,20 @@ _UNITS = {
 }
 
 
+def below_the_line(text: str) -> str:
+    """What is divided by, in parentheses where it is a product."""
+    return f"({text})" if "*" in text and not text.startswith("sqrt(") else text
+
+
 def _whole(value: Fraction) -> Quotient:
     above, below = (None if n == 1 else _decimal(Fraction(n)) for n in value.as_integer_ratio())
     return above, below
+
+
+def _short_inverse(value: Fraction) -> str | None:
+    """The short decimal fraction that a number is the reciprocal of, if it is."""
+    text = f"{1 / float(value):.{LONG}g}"
+    return text if abs(float(text) * float(value) - 1) <= EXACT and "e" not in text else None
 
 
 def _length(written: Quotient) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 
 from dezero.functions import FUNCTIONS
 from dezero.graph import ARRAY_FUNCTIONS
-from dezero.programs.constants import quotient
+from dezero.programs.constants import below_the_line, quotient
 from dezero.programs.terms import (
     CallTerm,
     ChoiceTerm,
@@ -113,7 +113,7 @@ class Printer:
         if value == 0:
             return "0"
         top, bottom = quotient(abs(value), alone=True)
-        line = "" if bottom is None else f"/({bottom})" if "*" in bottom else f"/{bottom}"
+        line = "" if bottom is None else f"/{below_the_line(bottom)}"
         return "-" * (value < 0) + (top or "1") + line
 
     def name(self, name: str) -> str:
@@ -155,7 +155,7 @@ class Printer:
         for base, exponent in rest:
             pieces += self.further(base, exponent)
         if bottom is not None:
-            pieces += ["/(", bottom, ")"] if "*" in bottom else ["/", bottom]
+            pieces += ["/", below_the_line(bottom)]
         if coefficient < 0:
             return ("-", *pieces), SIGN - 1
         return tuple(pieces), POWER if len(pieces) == 1 else PRODUCT

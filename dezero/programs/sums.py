@@ -144,8 +144,9 @@ class Sums(Choices):
         coefficient, factors = self.factors(number)
         whole = self.terms[factors[0][0]]
         assert isinstance(whole, SumTerm)
-        sides = Addition(((whole.left, ONE), (whole.right, ONE)))
-        return sides if coefficient == 1 else Addition(((sides, coefficient),))
+        if coefficient == -1:
+            return Addition(((Addition(((whole.left, ONE), (whole.right, ONE))), coefficient),))
+        return Addition(((whole.left, coefficient), (whole.right, coefficient)))
 
     # ---------------------------------------------------------------------------- equal terms
     def gathered(

@@ -33,7 +33,7 @@ class TraceError(TypeError):
     """An operation that a program of columns cannot hold; the message names it."""
 
 
-class SizeError(ValueError):
+class SizeError(Exception):
     """A program that would have more operations than were allowed."""
 
 
