@@ -67,7 +67,7 @@ class C(Code):
         "floor_divide": "({b} == 0.0 ? {a}/{b} : rint(({a} - fmod({a}, {b}))/{b}) - "
         "(fmod({a}, {b}) != 0.0 && (fmod({a}, {b}) < 0.0) != ({b} < 0.0) ? 1.0 : 0.0))",
     }
-    infinity, nan = "INFINITY", "NAN"
+    infinity, nan = "(double)INFINITY", "(double)NAN"  # they are floats
     flag_statement = "    const int {name} = {text};"
 
     def __init__(self, terms: Terms, options: Options = PLAIN) -> None:
@@ -82,7 +82,7 @@ class C(Code):
         )
         if self.suffix:
             self.calls = {name: _in_floats(call) for name, call in self.calls.items()}
-            self.power_call = "powf"
+            self.power_call, self.infinity, self.nan = "powf", "INFINITY", "NAN"
 
     def parameters(self, results: Sequence[tuple[str, str]]) -> str:
         """The inputs, then where the outputs but the first are stored."""

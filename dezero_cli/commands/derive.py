@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
+from dezero.programs.trace import Program
 from dezero_cli import report
 from dezero_cli.arguments import (
     ExpressionCommand,
@@ -32,6 +34,8 @@ HELP = """Print each partial derivative of EXPR as a formula.
 
 The formulas are in this tool's own language, so it can read them back.
 """
+Derivatives = tuple[list[tuple[str, ...]], Program]
+"""Their names, and a program of the value and them all."""
 FORMS = ("latex", "c", "python", "numpy", "sql", "js")
 FUNCTIONS = ("c", "python", "numpy", "js")
 
@@ -76,10 +80,19 @@ def command(
     wrt = canonical_words(wrt)
     expression = said.linked(asked.text, max_operations).without(wrt)
     names = symbolic.wanted_names(expression, wrt)
+    if form and expression.is_list:
+        raise UsageError("--to takes one result: derive each element of the list by itself")
+    free = symbolic.free_names(expression, wrt)
+    found = [
+        symbolic.derivatives(each, free, names, order, max_operations)
+        for each in expression.results
+    ]
     if form:
-        _write_code(expression, names, wrt, order, form, (name, real or "double"))
+        wanted, program = found[0]
+        options = name, real or "double"
+        report.write(symbolic.code(form, program, [(), *wanted], expression.text, *options))
     else:
-        _write_formulas(expression, names, wrt, order, as_json, definitions_used(expression))
+        _write_formulas(expression, found, as_json)
     if note := explain.note_on_e(expression, names, "--wrt e makes it an input"):
         report.warn(note)
 
@@ -93,35 +106,10 @@ def _refuse_values(asked: Formula, said: Given) -> None:
             raise UsageError(f"unexpected {word!r}: {message}")
 
 
-def _write_code(
-    expression: Expression,
-    names: list[str],
-    wrt: tuple[str, ...],
-    order: int,
-    form: str,
-    options: tuple[str | None, str],
-) -> None:
-    """Write the value and the derivatives by `names` as code."""
-    if expression.is_list:
-        raise UsageError("--to takes one result: derive each element of the list by itself")
-    free = symbolic.free_names(expression, wrt)
-    wanted, program = symbolic.derivatives(expression, free, names, order)
-    report.write(symbolic.code(form, program, [(), *wanted], expression.text, *options))
-
-
-def _write_formulas(
-    expression: Expression,
-    names: list[str],
-    wrt: tuple[str, ...],
-    order: int,
-    as_json: bool,
-    defs: dict[str, str],
-) -> None:
-    """Write the derivatives by `names` as formulas."""
-    free = symbolic.free_names(expression, wrt)
+def _write_formulas(expression: Expression, found: Sequence[Derivatives], as_json: bool) -> None:
+    """Write the derivatives of each result as formulas."""
     rows: list[dict[tuple[str, ...], str]] = []
-    for each in expression.results:
-        wanted, program = symbolic.derivatives(each, free, names, order)
+    for wanted, program in found:
         formulas = symbolic.texts(program, expression.text)[1:]
         rows.append(dict(zip(wanted, formulas, strict=True)))
     if as_json:
@@ -130,10 +118,11 @@ def _write_formulas(
             for key in rows[0]
         }
         several = {"names": names_of(expression)} if expression.is_list else {}
+        defs = definitions_used(expression)
         head = {"expr": str(expression.text)} | ({"defs": defs} if defs else {})
         report.write(report.json_line(head | several | {"grad": grad}))
         return
-    if not names:
+    if not rows[0]:
         report.warn("note: the expression has no inputs to differentiate by")
         return
     of = names_of(expression) if expression.is_list else [""]

@@ -188,7 +188,7 @@ def test_duckdb():
         ("x**x", {"x": "where(x == 0, 0, x*x**(x - 1) + x**x*log(x))"}),
         ("(x-y)**2", {"x": "2*(x - y)", "y": "-2*(x - y)"}),
         ("x**0.5", {"x": "x**-0.5/2"}),
-        ("tanh(x)", {"x": "1/cosh(x)/cosh(x)"}),
+        ("tanh(x)", {"x": "1/cosh(x)**2"}),
         ("sin(pi*x)", {"x": "pi*cos(pi*x)"}),
         ("x-(y-z)", {"x": "1", "y": "-1", "z": "1"}),
         ("abs(x)", {"x": "sign(x)"}),
@@ -347,7 +347,8 @@ def test_a_number_with_a_power_of_ten_is_one_base_in_latex():
 @pytest.mark.parametrize("constant", ["x-x", "x/x"])
 def test_a_function_of_what_folds_to_a_number(known, constant):
     """It is computed as the engine computes it, in every form."""
-    text = f"y*{known.name}({', '.join([constant] * len(known.parameters))})"
+    given = ["1" if name in known.orders else constant for name in known.parameters]
+    text = f"y*{known.name}({', '.join(given)})"
     names, program = derived(text)
     point = {name: Variable(np.array(value)) for name, value in (("x", 0.5), ("y", 1.5))}
     point = {name: point[name] for name in names}
