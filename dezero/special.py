@@ -193,9 +193,12 @@ binom = _special(
 # ------------------------------------------------------------------------- incomplete gammas
 def _density(a: Operand, x: Operand) -> Operand:
     """x**(a - 1)*exp(-x)/gamma(a); for large a by Stirling's series, where nothing cancels."""
-    small = np.exp((a - 1.0) * np.log(x) - x - lgamma(a))
-    ratio = (x - a) / a
-    series = 1.0 / (12.0 * a) - 1.0 / (360.0 * a * a * a) + 1.0 / (1260.0 * a * a * a * a * a)
+    half = np.exp(-0.5 * x)  # exp(-x) alone loses its digits first
+    small = np.where(x < 3000.0, np.power(x, a - 1.0) * half / tgamma(a) * half, 0.0)
+    ratio, square = (x - a) / a, 1.0 / (a * a)
+    series = 1.0 / 1680.0 - square / 1188.0
+    series = 1.0 / 360.0 - square * (1.0 / 1260.0 - square * series)
+    series = (1.0 / 12.0 - square * series) / a
     large = np.exp(a * (np.log1p(ratio) - ratio) - series) * np.sqrt(a / (2.0 * np.pi)) / x
     edge = np.where(a < 1.0, np.inf, np.where(a == 1.0, 1.0, 0.0))
     return np.where(x == 0.0, edge, np.where(a < 20.0, small, large))

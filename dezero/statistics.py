@@ -121,7 +121,7 @@ def softmax(x: Any, axis: Axis = None) -> Variable:
 def interp(x: Any, xs: Any, ys: Any) -> Variable:
     """The line through the points (xs, ys) at x; beyond them it is level.
 
-    `xs` must grow.  On a point the derivative is that to its right.
+    `xs` must grow.  On a point the derivative is the smaller of those beside it, 0 at an extremum.
     """
     x, xs, ys = map(given, (x, xs, ys))
     if xs.ndim != 1 or xs.shape != ys.shape or xs.size < 2:
@@ -129,10 +129,15 @@ def interp(x: Any, xs: Any, ys: Any) -> Variable:
     places = as_operand(xs)
     if not (np.diff(places) > 0.0).all():
         raise ValueError("the second value of interp must grow from element to element")
-    left = np.clip(np.searchsorted(places, x.data, "right") - 1, 0, xs.size - 2)
+    place = np.clip(np.searchsorted(places, x.data, "right") - 1, 0, xs.size - 2)
+    slopes = np.diff(as_operand(ys)) / np.diff(places)
+    before, after = slopes[np.maximum(place - 1, 0)], slopes[place]
+    on_point = (x.data == places[place]) & (place > 0)
+    level = on_point & (before * after <= 0.0)
+    left = place - (on_point & (np.absolute(before) < np.absolute(after)))
     x0, y0, x1, y1 = xs[left], ys[left], xs[left + 1], ys[left + 1]
-    inside = y0 + (x - x0) / (x1 - x0) * (y1 - y0)
-    return where(x < places[0], ys[0], where(x >= places[-1], ys[-1], inside))
+    inside = where(level, ys[place], y0 + (x - x0) / (x1 - x0) * (y1 - y0))
+    return where(x <= places[0], ys[0], where(x >= places[-1], ys[-1], inside))
 
 
 ARRAY_FUNCTIONS |= {

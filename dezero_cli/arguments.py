@@ -59,7 +59,10 @@ def file_names(
 
 # ------------------------------------------------------------------- options of several commands
 wrt_option = click.option(
-    "--wrt", multiple=True, metavar="NAME", help="Differentiate by NAME only (repeatable)."
+    "--wrt",
+    multiple=True,
+    metavar="NAME[,NAME]...",
+    help="Differentiate by these names only (repeatable).",
 )
 no_grad_option = click.option("--no-grad", is_flag=True, help="Print only the value.")
 sigma_option = click.option(

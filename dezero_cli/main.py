@@ -25,7 +25,7 @@ HELP = """Evaluate expressions and differentiate them, exactly, from the shell.
   dezero 'a*b+c' a=3 b=2 c=1              the same as dezero eval 'a*b+c' ...
   dezero eval 'sin(x)/x' x=0.5 --json
 
-'dezero COMMAND --help' shows the help of a command.
+'dezero help COMMAND' shows the help of a command, as 'dezero COMMAND --help' does.
 """
 
 
@@ -69,6 +69,8 @@ class CommandGroup(click.Group):
                 rest.append(word)
         for choice in choices:
             report.use_color(choice)
+        if rest[:1] == ["help"]:
+            rest = [*rest[1:], "--help"]
         if means_eval(rest) or (rest and self.is_option_of_eval(ctx, rest[0])):
             rest.insert(0, "eval")
         return super().parse_args(ctx, [*(f"--color={choice}" for choice in choices), *rest])
@@ -100,7 +102,7 @@ class CommandGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find a command; the message for an unknown one names the nearest."""
         if args[0] not in COMMANDS and not args[0].startswith("-"):
-            near = nearest(args[0], COMMANDS)
+            near = nearest(args[0], [*COMMANDS, "help"])
             hint = f"did you mean {near}?" if near else f"the commands are {', '.join(COMMANDS)}"
             if near is None and args[0].isidentifier():
                 hint += f"; for the expression, write dezero eval {args[0]}"

@@ -35,7 +35,7 @@ class NumberFormat:
         if not math.isfinite(number):
             return repr(number)
         if self.form is None:
-            return repr(number) if self.precision is None else f"{number:.{self.precision}g}"
+            return repr(number) if self.precision is None else _short(number, self.precision)
         from decimal import Decimal
 
         digits = repr(number) if self.precision is None else f"{number:.{self.precision - 1}e}"
@@ -49,3 +49,13 @@ class NumberFormat:
         if self.precision is None:
             mantissa = mantissa.normalize()
         return f"{mantissa:f}e{exponent:+03d}"
+
+
+def _short(number: float, precision: int) -> str:
+    """A number to so many digits; each of them is written where an exponent follows.
+
+    Without one, zeros at the end would say nothing: 2.5 to four digits is 2.5, but 105 to two is
+    1.0e+02, since 1e+02 would be taken for a number that has only one.
+    """
+    text = f"{number:.{precision}g}"
+    return f"{number:.{precision - 1}e}" if "e" in text else text

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import select
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from dezero_cli.faults import FileError
+from dezero_cli.faults import FileError, UsageError
 
 BOM = b"\xef\xbb\xbf"
 """The byte order mark that some programs write at the beginning of a UTF-8 file."""
@@ -29,6 +29,13 @@ def require_file(name: str, hint: str = "") -> None:
         raise FileError(name or repr(name), "no such file")
     if os.path.isdir(name):
         raise FileError(name, "is a directory" + hint)
+
+
+def read_by_one(readers: Sequence[str]) -> None:
+    """Raise UsageError if several of what the user typed read standard input."""
+    if len(readers) > 1:
+        one, other = readers[:2]
+        raise UsageError(f"standard input can be read only once, not for {one} and for {other}")
 
 
 def is_stream(name: str) -> bool:

@@ -10,7 +10,7 @@ import math
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, zip_longest
 from typing import IO, Any
 
 import numpy as np
@@ -241,6 +241,27 @@ def columns(rows: Iterable[tuple[str, ...]]) -> str:
         for row in rows
     )
     return "".join(line.rstrip() + "\n" for line in lines)
+
+
+def fitted(rows: Sequence[tuple[str, ...]], width: int) -> list[tuple[str, ...]]:
+    """The rows of a table that is to be `width` cells wide: long cells go on in further rows.
+
+    The last column has the room that the others leave, each of which takes a quarter at most.
+    """
+    import textwrap
+
+    widest = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    limits = [min(each, width // 4) for each in widest[:-1]]
+    limits.append(max(20, width - sum(limits) - 2 * len(limits)))
+    wrappers = [textwrap.TextWrapper(limit, break_on_hyphens=False) for limit in limits]
+    found: list[tuple[str, ...]] = []
+    for row in rows:
+        pieces = []
+        for cell, wrapper in zip(row, wrappers, strict=True):
+            wrapper.subsequent_indent = "    " if cell.startswith(" ") else ""
+            pieces.append(wrapper.wrap(cell))
+        found += zip_longest(*pieces, fillvalue="")
+    return found
 
 
 # ------------------------------------------------------------------------------ JSON, row by row

@@ -7,13 +7,13 @@ import orjson
 
 from dezero_cli import report
 from dezero_cli.batch.answers import Settings, answer
-from dezero_cli.batch.lines import Formula, LineBlock
+from dezero_cli.batch.lines import LineBlock, RecordFormula
 from dezero_cli.faults import ExpressionError
 from dezero_cli.language import derivatives, symbolic
 from dezero_cli.language.parser import parse
 
 CORPUS = Path(__file__).parent / "data" / "corpus"
-FORMULA = Formula("x**2 + e*y", {"x": "x", "e": "e", "y": "y"}, frozenset("xy"))
+FORMULA = RecordFormula("x**2 + e*y", {"x": "x", "e": "e", "y": "y"}, frozenset("xy"))
 MOST = 20
 """Operations beyond which an expression is parsed but not differentiated as a formula."""
 

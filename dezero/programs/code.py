@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
@@ -49,6 +50,8 @@ class Options(NamedTuple):
     """What the function is called, if not ``f``."""
     real: str = "double"
     """The type of C's numbers."""
+    of: tuple[str, ...] = ()
+    """What each output is, or is derived of, where there are several results."""
 
 
 PLAIN = Options()
@@ -86,6 +89,7 @@ class Code(Printer):
 
     def __init__(self, terms: Terms, options: Options = PLAIN) -> None:
         super().__init__(terms)
+        self.of = options.of
         shared = SharedTerms(terms)
         self.terms, self.outputs = shared.terms, shared.outputs
         self.inputs = [term.name for term in terms.terms if isinstance(term, NameTerm)]
@@ -108,7 +112,7 @@ class Code(Printer):
     def function(self, wrt: Sequence[Sequence[str]], title: str) -> str:
         """A function that gives the outputs, each derived for the names in `wrt`."""
         texts = self.formulas()
-        results = list(zip(output_names(wrt), texts, strict=True))
+        results = list(zip(output_names(wrt, self.of), texts, strict=True))
         return self.whole.format(
             comments=self.comments(title),
             name=self.function_name,
@@ -331,11 +335,14 @@ class Code(Printer):
         return (self.power_call, "(", base, ", ", exponent, ")"), ATOM
 
 
-def output_names(wrt: Sequence[Sequence[str]]) -> list[str]:
-    """The names of outputs that are derived for names: value, d_x, d_x_y, each once."""
+def output_names(wrt: Sequence[Sequence[str]], of: Sequence[str] = ()) -> list[str]:
+    """The names of outputs that are derived for names: value, d_x, d_x_y, each once.
+
+    With `of`, the names of the results that they are derived of: v, d_v_x, d_v_x_y.
+    """
     names: dict[str, None] = {}
-    for each in wrt:
-        name = "_".join(("d", *each)) if each else "value"
+    for each, result in itertools.zip_longest(wrt, of, fillvalue=""):
+        name = "_".join(filter(None, ("d", result, *each))) if each else result or "value"
         while name in names:
             name += "_"
         names[name] = None

@@ -67,7 +67,7 @@ class C(Code):
         "floor_divide": "({b} == 0.0 ? {a}/{b} : rint(({a} - fmod({a}, {b}))/{b}) - "
         "(fmod({a}, {b}) != 0.0 && (fmod({a}, {b}) < 0.0) != ({b} < 0.0) ? 1.0 : 0.0))",
     }
-    infinity, nan = "(double)INFINITY", "(double)NAN"  # they are floats
+    infinity, nan = "INFINITY", "NAN"
     flag_statement = "    const int {name} = {text};"
 
     def __init__(self, terms: Terms, options: Options = PLAIN) -> None:
@@ -76,19 +76,24 @@ class C(Code):
         self.gradient = self.names.take("grad")
         self.parameter = f"{options.real} {{name}}"
         self.statement = f"    const {options.real} {{name}} = {{text}};"
+        self.values = len(set(self.of)) if self.of else 1
+        self.value = self.names.take("value") if self.of else ""
+        gives = "void" if self.of else options.real
         self.whole = (
-            f"#include <math.h>\n\n{{comments}}\n{options.real} {{name}}({{parameters}}) {{{{\n"
+            f"#include <math.h>\n\n{{comments}}\n{gives} {{name}}({{parameters}}) {{{{\n"
             "{body}\n}}\n"
         )
         if self.suffix:
             self.calls = {name: _in_floats(call) for name, call in self.calls.items()}
-            self.power_call, self.infinity, self.nan = "powf", "INFINITY", "NAN"
+            self.power_call = "powf"
 
     def parameters(self, results: Sequence[tuple[str, str]]) -> str:
-        """The inputs, then where the outputs but the first are stored."""
-        text = super().parameters(results)
-        stored = self.parameter.format(name=f"{self.gradient}[{len(results) - 1}]")
-        return ", ".join(filter(None, (text, stored if len(results) > 1 else ""))) or "void"
+        """The inputs, then where the outputs but the first, or all of several, are stored."""
+        arrays = [f"{self.value}[{self.values}]"] if self.of else []
+        if len(results) > self.values:
+            arrays.append(f"{self.gradient}[{len(results) - self.values}]")
+        stored = [self.parameter.format(name=name) for name in arrays]
+        return ", ".join(filter(None, (super().parameters(results), *stored))) or "void"
 
     def lines(self, results: Sequence[tuple[str, str]]) -> list[str]:
         """What is not used, for compilers that ask, and what is."""
@@ -98,13 +103,15 @@ class C(Code):
         return [*unused, *super().lines(results)]
 
     def results(self, results: Sequence[tuple[str, str]]) -> list[str]:
-        """Each output but the first into its place, then the first."""
-        (_, first), *others = results
+        """Each output but the first into its place, then the first; several results alike."""
+        values, others = results[: self.values], results[self.values :]
         lines = [
-            f"    {self.gradient}[{i}] = {text};  {self.remark(name)}"
-            for i, (name, text) in enumerate(others)
+            f"    {array}[{i}] = {text};  {self.remark(name)}"
+            for array, outputs in ((self.value, values), (self.gradient, others))
+            for i, (name, text) in enumerate(outputs)
+            if array
         ]
-        return [*lines, f"    return {first};"]
+        return lines if self.of else [*lines, f"    return {values[0][1]};"]
 
     def number_text(self, value: Fraction | float) -> str:
         """A literal of the type asked for."""
@@ -272,7 +279,7 @@ class NumPy(Python):
 
 
 FORMS: dict[str, Form] = {
-    "latex": lambda program, wrt, title, options=PLAIN: latex(program, wrt, title),
+    "latex": lambda program, wrt, title, options=PLAIN: latex(program, wrt, title, options.of),
     "c": function_form(C),
     "python": function_form(Python),
     "numpy": function_form(NumPy),

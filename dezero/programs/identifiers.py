@@ -148,7 +148,7 @@ JAVASCRIPT_SPELLING = Spelling(
     _identifier,
 )
 _PYTHON = frozenset(
-    [*keyword.kwlist, "__debug__", "float", *(n for n in dir(builtins) if n[0].isupper())]
+    [*keyword.kwlist, "__debug__", "float", "round", *(n for n in dir(builtins) if n[0].isupper())]
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -46,6 +47,19 @@ _CALLS = {
     "remainder": "\\operatorname{mod}",
     "rint": "\\operatorname{round}",
 }
+_NAMED = {
+    **{f"_{name}": f"\\{name}" for name in "sec csc cot coth".split()},
+    **{
+        f"_{name}": f"\\operatorname{{{name}}}"
+        for name in (
+            "sech csch arcsec arccsc arccot arcsech arccsch arccoth sinc erfcx erfinv logit "
+            "normpdf normcdf norminv"
+        ).split()
+    },
+    "_gamma": "\\Gamma",
+    "digamma": "\\psi",
+}
+"""What mathematics calls functions, those made of several operations among them."""
 _ENCLOSING = {
     "sqrt": ("\\sqrt{", "}"),
     "cbrt": ("\\sqrt[3]{", "}"),
@@ -216,7 +230,8 @@ class LaTeX(Printer):
         if term.function == "floor_divide":
             above, below = (self.written[part][0] for part in term.arguments)
             return ("\\left\\lfloor \\frac{", above, "}{", below, "}\\right\\rfloor"), ATOM
-        name = _CALLS.get(term.function, f"\\operatorname{{{term.function}}}")
+        names = _CALLS | _NAMED
+        name = names.get(term.function, f"\\operatorname{{{term.function}}}")
         return (name, "\\left(", self.arguments(term.arguments), "\\right)"), ATOM
 
 
@@ -247,21 +262,29 @@ def _bare(factors: list[Rope]) -> list[Rope]:
     return factors
 
 
-def latex(program: Program, wrt: Sequence[Sequence[str]], title: str) -> str:
-    """An equation a line for each output; `wrt` holds the names that it is derived for."""
-    formulas = LaTeX(Terms(program.readable, written_out=True)).formulas()
-    return "".join(f"{_symbol(n)} = {text}\n" for n, text in zip(wrt, formulas, strict=True))
+def latex(
+    program: Program, wrt: Sequence[Sequence[str]], title: str, of: Sequence[str] = ()
+) -> str:
+    """An equation a line for each output; `wrt` holds the names that it is derived for.
+
+    `of` says of which of several results.
+    """
+    written = program.written_out(lambda function: function.__name__ in _NAMED)
+    formulas = LaTeX(Terms(written, written_out=True)).formulas()
+    symbols = itertools.starmap(_symbol, itertools.zip_longest(wrt, of, fillvalue=""))
+    return "".join(f"{symbol} = {text}\n" for symbol, text in zip(symbols, formulas, strict=True))
 
 
-def _symbol(wrt: Sequence[str]) -> str:
-    """f, or the symbol of a derivative of f."""
+def _symbol(wrt: Sequence[str], of: str) -> str:
+    """f, or what a result is called, or the symbol of a derivative of that."""
+    result = latex_name(of) if of else "f"
     if not wrt:
-        return "f"
+        return result
     counts: dict[str, int] = {}
     for name in wrt:
         counts[name] = counts.get(name, 0) + 1
     below = " \\, ".join(f"\\partial {latex_name(n)}{_order(c)}" for n, c in counts.items())
-    return f"\\frac{{\\partial{_order(len(wrt))} f}}{{{below}}}"
+    return f"\\frac{{\\partial{_order(len(wrt))} {result}}}{{{below}}}"
 
 
 def _order(count: int) -> str:

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from dezero_cli.batch.lines import Formula, LineBlock, lines_of
+from dezero_cli.batch.lines import LineBlock, RecordFormula, lines_of
 
 _MARK = int.from_bytes(os.urandom(5), "big") << 8
 _JSON = re.compile(rb'("[^"\\]*(?:\\.[^"\\]*)*"?)(\s*:)?|-?\d[\d.eE+-]*|true|false|null')
@@ -51,7 +51,7 @@ class _Template:
     identity: int | None
 
 
-def alike(block: LineBlock, longest: int, formula: Formula | None = None) -> Alike | None:
+def alike(block: LineBlock, longest: int, formula: RecordFormula | None = None) -> Alike | None:
     """The lines of a block as columns; None if they are not all alike."""
     data = block.data
     if block.count < 2 or (len(data) > longest and max(map(len, data.split(b"\n"))) > longest):
@@ -88,7 +88,7 @@ def _flat(data: bytes, pieces: list[bytes], count: int) -> list[Any] | None:
     return flat if flat[1::2] == (marks * count)[:-1] and len(flat) % 2 else None
 
 
-def _template(line: bytes, formula: Formula | None) -> _Template | None:
+def _template(line: bytes, formula: RecordFormula | None) -> _Template | None:
     """The template of a line; None if its numbers do not stand for single values."""
     in_json = line.startswith(b"{")
     pieces = [b""]

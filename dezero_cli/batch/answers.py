@@ -17,13 +17,14 @@ import orjson
 
 from dezero_cli import places, report
 from dezero_cli.batch.alike import alike
-from dezero_cli.batch.lines import Formula, Line, LineBlock, LineFault, arrays, lines_of
+from dezero_cli.batch.lines import Line, LineBlock, LineFault, RecordFormula, arrays, lines_of
 from dezero_cli.faults import ExpressionError, UsageError, ValuesError
 from dezero_cli.language import json_input, statements, values
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.parser import parse
 from dezero_cli.language.results import Wanted, results
-from dezero_cli.language.spelling import canonical, canonical_words
+from dezero_cli.language.spelling import canonical, canonical_words, some_names
+from dezero_cli.language.words import definitions_used
 from dezero_cli.number_format import ShowNumber, number_text
 
 
@@ -35,7 +36,7 @@ class Settings:
     wanted: Wanted = field(default_factory=Wanted)
     fail_fast: bool = False
     longest: int = 1 << 20
-    formula: Formula | None = None
+    formula: RecordFormula | None = None
     get: tuple[str, ...] = ()
     show: ShowNumber = number_text
     defs: tuple[str, ...] = ()
@@ -43,13 +44,14 @@ class Settings:
 
     def linked(
         self, expr: str, own: tuple[tuple[str, str], ...] = (), values: Iterable[str] = ()
-    ) -> Expression:
+    ) -> tuple[Expression, Mapping[str, str]]:
         """The expression of a line with the command line's definitions and its `own`.
 
-        A line's `values` take the place of the command line's definitions.
+        And what it uses of them, as written, by their heads.  A line's `values` take the place of
+        the command line's definitions.
         """
         if not (self.defs or own):
-            return parse(expr)
+            return parse(expr), {}
         return _linked(expr, self.defs, own, frozenset(values), self.most)
 
     def wanted_by(self, line: Line) -> Wanted:
@@ -79,10 +81,11 @@ class Settings:
 
 def _names(data: Any) -> tuple[str, ...] | None:
     """The names of ``"wrt"``: a list of them, or one text with commas."""
-    names = data.split(",") if type(data) is str else data
-    if type(names) is not list or not all(type(name) is str for name in names):
+    if type(data) is str:
+        return some_names([data]) if data else None
+    if type(data) is not list or not all(type(name) is str for name in data):
         raise UsageError('"wrt" must be a list of names')
-    return canonical_words(name.strip() for name in names) or None
+    return canonical_words(data) or None
 
 
 def _sigmas(data: Any) -> dict[str, np.ndarray | str]:
@@ -102,21 +105,27 @@ def _linked(
     own: tuple[tuple[str, str], ...],
     values: frozenset[str],
     most: int | None,
-) -> Expression:
-    """The model of a line; one that came before is looked up."""
+) -> tuple[Expression, Mapping[str, str]]:
+    """The model of a line, and what it uses; one that came before is looked up."""
     ours = statements.statements(f"{head}={text}" for head, text in own)
     given = statements.defined(statements.statements(defs) | ours)
     for name in values:
         given.definitions.pop(name, None)
-    return given.linked(expr, most)
+    expression = given.linked(expr, most)
+    return expression, definitions_used(expression)
 
 
 @dataclass(slots=True)
 class Answer:
-    """What is written for a block: lines of JSON, and (line, column, message) of each fault."""
+    """What is written for a block: lines of JSON, and (line, column, message) of each fault.
+
+    `constants` are the names of the formula that are constants unless a record has them, with
+    whether records with (1) and without them (0) were among the lines.
+    """
 
     out: bytes
     faults: list[tuple[int, int, str]] = field(default_factory=list)
+    constants: list[tuple[str, int]] = field(default_factory=list)
 
 
 def answer(block: LineBlock, settings: Settings) -> Answer:
@@ -127,7 +136,7 @@ def answer(block: LineBlock, settings: Settings) -> Answer:
         first = Line(block.first, lines.expr, lines.columns)
         out = _stacked(numbers, lines.identities, first, lines.columns, settings, block.data)
         if out is not None:
-            return Answer(out)
+            return Answer(out, constants=_constants([first], settings))
     asked = lines_of(block, settings.longest, settings.formula)
     texts = _answers(asked, settings)
     faults = []
@@ -139,7 +148,16 @@ def answer(block: LineBlock, settings: Settings) -> Answer:
             if settings.fail_fast:
                 del texts[i + 1 :]
                 break
-    return Answer(b"".join(texts), faults)
+    return Answer(b"".join(texts), faults, _constants(asked, settings))
+
+
+def _constants(asked: Iterable[Line], settings: Settings) -> list[tuple[str, int]]:
+    """Which of the formula's constants the records have, and which they lack."""
+    if settings.formula is None or not settings.formula.constants:
+        return []
+    answered = [line.values for line in asked if line.fault is None]
+    every = {(n, int(n in given)) for n in settings.formula.constants for given in answered}
+    return sorted(every)
 
 
 def _answers(asked: list[Line], settings: Settings) -> list[bytes]:
@@ -196,7 +214,7 @@ def _stacked(
     elements of arrays, for one with a fault, and for a 0 whose sign the `text` of the lines has.
     """
     try:
-        expression = settings.linked(asked.expr, asked.defs, columns)
+        expression, defs = settings.linked(asked.expr, asked.defs, columns)
         wanted = settings.wanted_by(asked)
         given = _columns(len(numbers), columns, settings.used(expression))
         if given is None or not expression.elementwise:
@@ -212,7 +230,7 @@ def _stacked(
         if identities is not None:
             begun["id"] = [identity[0] if identity else math.nan for identity in identities]
         return places.table(begun | answers, settings.get, len(numbers), settings.show)
-    return report.json_table(numbers, identities, asked.expr, answers, dict(asked.defs))
+    return report.json_table(numbers, identities, asked.expr, answers, defs)
 
 
 def _columns(
@@ -242,21 +260,21 @@ MOST_SHOWN = 60
 """Characters of a definition that a message shows."""
 
 
-def record(line: Line) -> dict[str, Any]:
-    """The keys that every record begins with."""
+def record(line: Line, defs: Mapping[str, str]) -> dict[str, Any]:
+    """The keys that every record begins with; `defs` are the definitions that it echoes."""
     begun: dict[str, Any] = {"line": line.number}
     if line.identity:
         begun["id"] = line.identity[0]
     begun["expr"] = line.expr
-    if line.defs:
-        begun["defs"] = dict(line.defs)
+    if defs:
+        begun["defs"] = defs
     return begun
 
 
 def faulty(line: Line, fault: LineFault) -> dict[str, Any]:
     """The record of a line that has a fault."""
     error = {"type": fault.kind, "message": fault.message, "column": fault.column}
-    return record(line) | {"error": error}
+    return record(line, dict(line.defs)) | {"error": error}
 
 
 def written(answered: Mapping[str, Any], settings: Settings) -> bytes:
@@ -269,10 +287,10 @@ def written(answered: Mapping[str, Any], settings: Settings) -> bytes:
 def _alone(line: Line, settings: Settings) -> bytes:
     """The answer to one line; empty if there is none, and then the line's fault is set."""
     try:
-        expression = settings.linked(line.expr, line.defs, line.values)
+        expression, defs = settings.linked(line.expr, line.defs, line.values)
         given = settings.used(expression) | arrays(line.values)
         answer = results(expression, given, settings.wanted_by(line), own=line.values)
-        return written(record(line) | answer, settings)
+        return written(record(line, defs) | answer, settings)
     except ExpressionError as error:
         line.fault = _fault_of(error, line)
     except UsageError as error:

@@ -57,17 +57,18 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Formula:
+class RecordFormula:
     """One expression for all lines, which are then records: objects whose fields are its values.
 
     `fields` are the names that are taken from a record, in order, each as it is written in the
-    expression; without a field that is `required` a line has a fault.  All other fields may be
-    anything.
+    expression; without a field that is `required` a line has a fault.  Those in `constants` stand
+    for their constants then, of which the user is told.  All other fields may be anything.
     """
 
     text: str
     fields: Mapping[str, str]
     required: frozenset[str]
+    constants: tuple[str, ...] = ()
 
     def line(self, number: int, record: Mapping[str, Any]) -> Line:
         """What a record asks."""
@@ -176,7 +177,7 @@ class LineReader:
 
 
 # ----------------------------------------------------------------------------------------- lines
-def lines_of(block: LineBlock, longest: int, formula: Formula | None = None) -> list[Line]:
+def lines_of(block: LineBlock, longest: int, formula: RecordFormula | None = None) -> list[Line]:
     """What the lines of a block ask, in order; blank lines and comments ask nothing.
 
     With a `formula` the lines are records, which give its values.
@@ -202,7 +203,7 @@ def _signed(line: bytes, data: dict[str, Any]) -> dict[str, Any]:
     return found | {"id": data["id"]} if found is not data and "id" in data else found
 
 
-def _line(number: int, line: bytes, longest: int, formula: Formula | None) -> Line:
+def _line(number: int, line: bytes, longest: int, formula: RecordFormula | None) -> Line:
     """What one line asks."""
     expr = "" if formula is None else formula.text
     if len(line) > longest:
@@ -220,7 +221,7 @@ def _line(number: int, line: bytes, longest: int, formula: Formula | None) -> Li
     return _from_values(number, text, formula) if formula else _from_plain(number, text)
 
 
-def _from_json(number: int, text: str, formula: Formula | None) -> Line:
+def _from_json(number: int, text: str, formula: RecordFormula | None) -> Line:
     try:
         data = json_input.loads(text)
     except orjson.JSONDecodeError as error:
@@ -232,7 +233,9 @@ def _from_json(number: int, text: str, formula: Formula | None) -> Line:
     return _from_object(number, data, text.encode(), formula)
 
 
-def _from_object(number: int, data: dict[str, Any], line: bytes, formula: Formula | None) -> Line:
+def _from_object(
+    number: int, data: dict[str, Any], line: bytes, formula: RecordFormula | None
+) -> Line:
     """What the JSON object in `line` asks."""
     asked = _asked(number, data, line) if formula is None else formula.line(number, data)
     if formula is not None and asked.fault is None:
@@ -245,7 +248,7 @@ def _from_object(number: int, data: dict[str, Any], line: bytes, formula: Formul
     return asked
 
 
-def _repeated_field(line: bytes, data: dict[str, Any], formula: Formula) -> LineFault | None:
+def _repeated_field(line: bytes, data: dict[str, Any], formula: RecordFormula) -> LineFault | None:
     """The fault of a record that has a field of the formula twice."""
     if not json_input.repeated(line, len(data)):
         return None
@@ -313,19 +316,33 @@ def _exact(identity: Any, line: bytes) -> Any:
 
     Raises orjson.JSONEncodeError for an "id" nested deeper than orjson can write.
     """
-    if type(identity) not in {float, list, dict}:
+    halved = b"\\u" in line
+    if type(identity) not in {float, list, dict} and not (halved and type(identity) is str):
         return identity
     encoded = orjson.dumps(identity)
+    if halved and _UNSHOWN in encoded:  # half of a surrogate pair, perhaps
+        return _written_out(line)
     pending = [identity]
     while pending:
         item = pending.pop()
         if type(item) is float and abs(item) >= 2**63:
-            import json
-
-            whole = json.dumps(json.loads(line)["id"], ensure_ascii=False, separators=(",", ":"))
-            return orjson.Fragment(whole)
+            return _written_out(line)
         pending += item.values() if type(item) is dict else item if type(item) is list else ()
-    return orjson.Fragment(encoded)
+    return identity if type(identity) is str else orjson.Fragment(encoded)
+
+
+_UNSHOWN = "\ufffd".encode()
+
+
+def _written_out(line: bytes) -> orjson.Fragment:
+    """The "id" of a line as Python's own parser reads it."""
+    import json
+
+    identity = json.loads(line)["id"]
+    text = json.dumps(identity, ensure_ascii=False, separators=(",", ":"))
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        text = json.dumps(identity, separators=(",", ":"))
+    return orjson.Fragment(text)
 
 
 def _from_plain(number: int, text: str) -> Line:
@@ -354,7 +371,7 @@ def _give(asked: Line, words: list[str]) -> None:
         )
 
 
-def _from_values(number: int, text: str, formula: Formula) -> Line:
+def _from_values(number: int, text: str, formula: RecordFormula) -> Line:
     """What ``a=3 b=2`` asks of a formula."""
     if text.lstrip().startswith("["):
         message = "a record is an object, not a list: jq -c '.[]' makes a line of each"
@@ -366,9 +383,23 @@ def _from_values(number: int, text: str, formula: Formula) -> Line:
         for name, definition in given.definitions.items():
             free = next(n for n in definition.places if not definition.is_constant(n))
             raise ValuesError(f"the value of {name} may only use constants, not {free}")
-        return formula.line(number, given.values)
+        asked = formula.line(number, given.values)
+        if "id" not in formula.fields:
+            identities = [word for word in words if _named(word) == "id"]
+            asked.identity = tuple(map(_identity, identities[:1]))
+        return asked
     except (ValuesError, ExpressionError) as error:
         return Line(number, formula.text, {}, fault=LineFault("values", str(error)))
+
+
+def _identity(word: str) -> Any:
+    """What ``id=7`` or ``id=r7`` says: a number or a word of JSON, or text."""
+    text = word.partition("=")[2].strip()
+    try:
+        data = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+    return orjson.Fragment(text) if type(data) in {float, list, dict} else data
 
 
 def _named(word: str) -> str:

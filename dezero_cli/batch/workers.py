@@ -167,7 +167,7 @@ class _Worker:
         except (EOFError, OSError):
             return None
         end = _LENGTH.size + _LENGTH.unpack_from(data)[0]
-        return Answer(data[_LENGTH.size : end], orjson.loads(data[end:]))
+        return Answer(data[_LENGTH.size : end], *orjson.loads(data[end:]))
 
     def stop(self) -> None:
         """End the process."""
@@ -188,7 +188,8 @@ def _work(connection: Connection, parent: Connection, settings: Settings) -> Non
             first, count = _FIRST.unpack_from(data)
             done = answer(LineBlock("", first, data[_FIRST.size :], count, 0), settings)
             length = _LENGTH.pack(len(done.out))
-            connection.send_bytes(length + done.out + orjson.dumps(done.faults))
+            rest = orjson.dumps([done.faults, done.constants])
+            connection.send_bytes(length + done.out + rest)
         except Exception:  # noqa: BLE001, the parent is gone, or it notices that this process ends
             return
 
@@ -206,6 +207,7 @@ def _again(block: LineBlock, settings: Settings) -> Answer:
             done = _lost(alone, settings)
         both.out += done.out
         both.faults += done.faults
+        both.constants += done.constants
         if settings.fail_fast and both.faults:
             break
     worker.stop()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import gc
 import sys
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Any
 
 import click
 import numpy as np
 
+from dezero.functions import CONSTANTS
 from dezero_cli import reading, report
 from dezero_cli.arguments import (
     ExpressionCommand,
@@ -27,14 +28,15 @@ from dezero_cli.arguments import (
     wrt_option,
 )
 from dezero_cli.batch.answers import Answer, Settings, answer
-from dezero_cli.batch.lines import Formula, LineBlock, LineReader
-from dezero_cli.faults import UsageError, did_you_mean
+from dezero_cli.batch.lines import LineBlock, LineReader, RecordFormula
+from dezero_cli.faults import ExpressionError, FileError, UsageError, did_you_mean
 from dezero_cli.language import propagation, statements, symbolic
+from dezero_cli.language.parser import parse
 from dezero_cli.language.results import Wanted, wanted_by
-from dezero_cli.language.spelling import canonical_words
+from dezero_cli.language.spelling import canonical_words, some_names
 from dezero_cli.language.statements import Given
 from dezero_cli.language.words import expression_text, library
-from dezero_cli.number_format import NumberFormat
+from dezero_cli.number_format import NumberFormat, number_text
 from dezero_cli.output import open_output
 from dezero_cli.progress import Progress
 
@@ -117,15 +119,17 @@ def command(
     max_operations: int,
 ) -> int:
     """Read blocks of lines, answer them, write the answers."""
-    sigmas, get = propagation.uncertainties(sigma), canonical_words(get)
-    options = Wanted(canonical_words(wrt) or None, no_grad, jacobian, hessian, sigmas=sigmas)
-    wanted = wanted_by(get, options)
     files = [word for word in words if not statements.is_statement(word)] or ["-"]
-    said = library(defs) | statements.statements(filter(statements.is_statement, words))
+    given_words = list(filter(statements.is_statement, words))
+    named = {"the lines": "-" if "-" in files else "", "--expr": expr, "--defs": defs}
+    asking = [what for what, file in named.items() if file == "-"]
+    reading.read_by_one([*asking, *statements.readers([*given_words, *sigma])])
+    sigmas, get = propagation.uncertainties(sigma), canonical_words(get)
+    options = Wanted(some_names(wrt) or None, no_grad, jacobian, hessian, sigmas=sigmas)
+    wanted = wanted_by(get, options)
+    said = library(defs) | statements.statements(given_words)
     known = statements.sorted_out(said)
     given = known.values
-    if expr == "-" and "-" in files:
-        raise UsageError("standard input cannot hold both the expression and the lines")
     formula = None if expr is None else _formula(expression_text(expr), known, wanted)
     for place in get:
         _check_place(place, formula, given)
@@ -137,7 +141,7 @@ def command(
         given, wanted, fail_fast, max_line, formula, get, show, defined, max_operations
     )
     for name in files:
-        reading.require_file(name)
+        _require(name)
     answered = contextlib.closing(_answered(files, settings, jobs))
     with _Output(files) as output, _calm_memory(), answered as every:
         for block, each in every:
@@ -147,7 +151,30 @@ def command(
         return 1 if output.failed else 0
 
 
-def _check_place(place: str, formula: Formula | None, given: Mapping[str, np.ndarray]) -> None:
+def _require(name: str) -> None:
+    """Refuse a FILE that there is not; it may have been meant as the formula for all lines."""
+    try:
+        reading.require_file(name)
+    except FileError:
+        if not name.isidentifier() and _is_expression(name):
+            import shlex
+
+            hint = f"for a formula for all lines, write --expr {shlex.quote(name)}"
+            raise UsageError(f"{name}: no such file: {hint}") from None
+        raise
+
+
+def _is_expression(text: str) -> bool:
+    try:
+        parse(text)
+    except ExpressionError:
+        return False
+    return True
+
+
+def _check_place(
+    place: str, formula: RecordFormula | None, given: Mapping[str, np.ndarray]
+) -> None:
     """Refuse a place of ``--get`` that no record can have."""
     key, *names = place.partition("[")[0].split(".")
     depth = KEYS.get(key)
@@ -162,7 +189,7 @@ def _check_place(place: str, formula: Formula | None, given: Mapping[str, np.nda
                 raise UsageError(f"--get {place}: no {name} in the formula: {hint}")
 
 
-def _formula(expr: str, known: Given, wanted: Wanted) -> Formula:
+def _formula(expr: str, known: Given, wanted: Wanted) -> RecordFormula:
     """The formula for all lines, and which fields of a record it takes."""
     expression = known.linked(expr)
     used = expression.names
@@ -174,7 +201,10 @@ def _formula(expr: str, known: Given, wanted: Wanted) -> Formula:
         if name not in expression.definitions
     }
     required = frozenset(symbolic.free_names(expression)).difference(known.values)
-    return Formula(expr, fields, required)
+    constants = {"e": expression.e_alone, "pi": True}
+    unsaid = [n for n, noted in constants.items() if noted and n in fields]
+    watched = [n for n in unsaid if n not in known.values and expression.is_constant(n)]
+    return RecordFormula(expr, fields, required, tuple(watched))
 
 
 def _answered(
@@ -215,6 +245,8 @@ class _Output:
 
     def __init__(self, files: list[str]) -> None:
         self.failed = False
+        self._seen: set[tuple[str, bool]] = set()
+        self._noted: set[str] = set()
         self._opened = contextlib.ExitStack()
         self._progress = Progress(reading.total_size(files), "batch", "lines")
 
@@ -234,5 +266,22 @@ class _Output:
         for line, column, message in each.faults:
             self.failed = True
             report.warn(f"{block.source}:{line}:{column}: {message}")
+        self._note(each.constants)
         self._progress.add(block.count, block.size)
         self._progress.show()
+
+    def _note(self, constants: Iterable[tuple[str, int]]) -> None:
+        """Say once which constants were taken where a record has no field of that name.
+
+        Of `pi` only where other records have such a field: without any it is meant as it is.
+        """
+        self._seen.update((name, bool(had)) for name, had in constants)
+        for name, had in list(self._seen):
+            others = name == "e" or (name, True) in self._seen
+            if not had and others and name not in self._noted:
+                self._noted.add(name)
+                value, instead = (
+                    number_text(CONSTANTS[name]),
+                    f"{name}=VALUE gives it another value",
+                )
+                report.warn(f"note: {name} is {value} where a record has no {name}; {instead}")

@@ -20,7 +20,7 @@ from dezero_cli.arguments import (
 from dezero_cli.faults import UsageError
 from dezero_cli.language import derivatives
 from dezero_cli.language.results import held, inputs, names_of
-from dezero_cli.language.spelling import canonical_words
+from dezero_cli.language.spelling import canonical_words, some_names
 from dezero_cli.language.words import formula
 from dezero_cli.number_format import NumberFormat
 
@@ -50,7 +50,9 @@ cannot be told. For an array, the element that agrees least is shown; --json has
 @click.argument("words", nargs=-1, metavar="EXPR [NAME=VALUE]...")
 @vars_option
 @defs_option
-@click.option("--wrt", multiple=True, metavar="NAME", help="Check NAME only (repeatable).")
+@click.option(
+    "--wrt", multiple=True, metavar="NAME[,NAME]...", help="Check these inputs only (repeatable)."
+)
 @click.option(
     "--tolerance",
     type=click.FloatRange(min=0.0),
@@ -77,17 +79,17 @@ def command(
     """Read the arguments, compare, report."""
     if get and as_json:
         raise UsageError("--get prints numbers alone: leave out --json")
-    asked = formula(words, defs=defs)
-    said = asked.given(vars_file)
-    expression, given = held(said.linked(asked.text), said.values, canonical_words(wrt))
-    names = inputs(expression, given, canonical_words(wrt) or None)
-    names = [name for name in names if given[name].size]
+    asked = formula(words, defs=defs, vars_file=vars_file)
+    said = asked.given()
+    chosen = some_names(wrt)
+    expression, given = held(said.linked(asked.text), said.values, chosen)
+    by = [name for name in inputs(expression, given, chosen or None) if given[name].size]
     elements = zip(names_of(expression), expression.results, strict=True)
     several = expression.is_list
     compared = {
         (element if several else "", name): comparison
         for element, each in elements
-        for name, comparison in derivatives.check(each, given, names, tolerance).items()
+        for name, comparison in derivatives.check(each, given, by, tolerance).items()
     }
     verdicts = {key: _verdict(comparison) for key, comparison in compared.items()}
     unconfirmed = [key for key, verdict in verdicts.items() if not verdict]

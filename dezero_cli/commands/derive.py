@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from dezero.programs.trace import Program
 from dezero_cli import report
 from dezero_cli.arguments import (
     ExpressionCommand,
@@ -20,7 +19,7 @@ from dezero_cli.faults import FileText, UsageError
 from dezero_cli.language import explain, symbolic
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.results import names_of
-from dezero_cli.language.spelling import canonical_words
+from dezero_cli.language.spelling import some_names
 from dezero_cli.language.statements import Given
 from dezero_cli.language.words import Formula, definitions_used, formula
 
@@ -34,8 +33,6 @@ HELP = """Print each partial derivative of EXPR as a formula.
 
 The formulas are in this tool's own language, so it can read them back.
 """
-Derivatives = tuple[list[tuple[str, ...]], Program]
-"""Their names, and a program of the value and them all."""
 FORMS = ("latex", "c", "python", "numpy", "sql", "js")
 FUNCTIONS = ("c", "python", "numpy", "js")
 
@@ -77,20 +74,16 @@ def command(
         raise UsageError(f"--name is for functions: --to {', '.join(FUNCTIONS[:-1])} or js")
     if real and form != "c":
         raise UsageError("--real is for C: --to c")
-    wrt = canonical_words(wrt)
+    wrt = some_names(wrt)
     expression = said.linked(asked.text, max_operations).without(wrt)
     names = symbolic.wanted_names(expression, wrt)
-    if form and expression.is_list:
-        raise UsageError("--to takes one result: derive each element of the list by itself")
     free = symbolic.free_names(expression, wrt)
     found = [
         symbolic.derivatives(each, free, names, order, max_operations)
         for each in expression.results
     ]
     if form:
-        wanted, program = found[0]
-        options = name, real or "double"
-        report.write(symbolic.code(form, program, [(), *wanted], expression.text, *options))
+        _write_code(expression, found, form, (name, real or "double"))
     else:
         _write_formulas(expression, found, as_json)
     if note := explain.note_on_e(expression, names, "--wrt e makes it an input"):
@@ -106,7 +99,35 @@ def _refuse_values(asked: Formula, said: Given) -> None:
             raise UsageError(f"unexpected {word!r}: {message}")
 
 
-def _write_formulas(expression: Expression, found: Sequence[Derivatives], as_json: bool) -> None:
+def _write_code(
+    expression: Expression,
+    found: Sequence[symbolic.Derivatives],
+    form: str,
+    options: tuple[str | None, str],
+) -> None:
+    """Write the value and the derivatives of each result as code."""
+    title = _title(expression)
+    if expression.is_list:
+        wanted, numbers, program = symbolic.of_several(found)
+        results = names_of(expression)
+        if len(set(results)) < len(results):
+            raise UsageError("two results have the same name: give each a name of its own")
+        of = tuple(results[i] for i in numbers)
+        report.write(symbolic.code(form, program, wanted, title, *options, of))
+        return
+    wanted, program = found[0]
+    report.write(symbolic.code(form, program, [(), *wanted], title, *options))
+
+
+def _title(expression: Expression) -> str:
+    """What the code computes, definitions included."""
+    defs = [f"{head} = {text}" for head, text in definitions_used(expression).items()]
+    return "; ".join([expression.text, *defs])
+
+
+def _write_formulas(
+    expression: Expression, found: Sequence[symbolic.Derivatives], as_json: bool
+) -> None:
     """Write the derivatives of each result as formulas."""
     rows: list[dict[tuple[str, ...], str]] = []
     for wanted, program in found:

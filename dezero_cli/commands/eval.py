@@ -25,10 +25,10 @@ from dezero_cli.arguments import (
     wrt_option,
 )
 from dezero_cli.faults import UsageError
-from dezero_cli.language import propagation
+from dezero_cli.language import propagation, statements
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.results import Wanted, results, wanted_by
-from dezero_cli.language.spelling import canonical_words
+from dezero_cli.language.spelling import canonical_words, some_names
 from dezero_cli.language.words import definitions_used, formula
 from dezero_cli.number_format import NumberFormat
 
@@ -86,12 +86,11 @@ def command(
     """Read the arguments, evaluate, report."""
     if get and as_json:
         raise UsageError("--get prints numbers alone: leave out --json")
+    asked = formula(words, defs=defs, vars_file=vars_file, readers=statements.readers(sigma))
     sigmas, get = propagation.uncertainties(sigma), canonical_words(get)
-    wrt = canonical_words(wrt)
-    options = Wanted(wrt or None, no_grad, jacobian, hessian, retain_grad, sigmas)
+    options = Wanted(some_names(wrt) or None, no_grad, jacobian, hessian, retain_grad, sigmas)
     wanted = wanted_by(get, options)
-    asked = formula(words, defs=defs)
-    said = asked.given(vars_file)
+    said = asked.given()
     expression, given = said.linked(asked.text, max_operations), said.values
     used = definitions_used(expression)
     head = {"expr": str(asked.text)} | ({"defs": used} if used else {})

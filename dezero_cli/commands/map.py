@@ -23,7 +23,7 @@ from dezero_cli.extras import require
 from dezero_cli.faults import UsageError
 from dezero_cli.language import propagation, values
 from dezero_cli.language.results import Wanted
-from dezero_cli.language.spelling import canonical_words
+from dezero_cli.language.spelling import some_names
 from dezero_cli.language.statements import behind, is_statement
 from dezero_cli.language.values import one_number
 from dezero_cli.language.words import Formula, formula
@@ -103,7 +103,7 @@ def command(
 ) -> None:
     """Read the arguments, find the tables, compute every row."""
     wanted = Wanted(
-        canonical_words(wrt) or None,
+        some_names(wrt) or None,
         no_grad,
         hessian=hessian,
         sigmas=propagation.sigma_words(sigma),
@@ -113,7 +113,7 @@ def command(
     asked, names = _sorted(words, defs)
     asked.given().linked(asked.text, max_operations)  # what is wrong without a table is said first
     found = files.found(names, source)
-    require("polars")
+    require("polars", "llvmlite")
     from dezero_cli.tables.step import Plan
 
     constants, statements = _given(asked)
@@ -161,7 +161,8 @@ def _sorted(words: tuple[str, ...], defs: str | None) -> tuple[Formula, list[str
         raise UsageError("missing the expression EXPR; for example: 'x**2 + y' table.csv")
     if os.path.splitext(rest[0])[1][1:] in ENDINGS and os.path.isfile(rest[0]):
         raise UsageError(f"the expression comes first, then the tables: {rest[-1]!r} {rest[0]}")
-    return formula([rest[0], *said], defs=defs), rest[1:]
+    readers = ["the table"] if rest[1:] in ([], ["-"]) else []
+    return formula([rest[0], *said], defs=defs, readers=readers), rest[1:]
 
 
 def _given(asked: Formula) -> tuple[dict[str, float], tuple[str, ...]]:

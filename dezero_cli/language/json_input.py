@@ -1,7 +1,8 @@
 """JSON from users -> plain data: orjson's, but for what it reads otherwise than the language.
 
 ``-0`` is a number with a sign (orjson reads the integer 0), a number beyond float64 is inf (orjson
-refuses it), and a name that is given twice is a fault (orjson keeps the last).
+refuses it), half of a surrogate pair is a character that cannot be shown (orjson refuses it), and a
+name that is given twice is a fault (orjson keeps the last).
 """
 
 from __future__ import annotations
@@ -18,20 +19,30 @@ from dezero_cli.language.spelling import canonical
 
 _TOKEN: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|-?\d[\d.eE+-]*', re.DOTALL)
 """A string, or a number; one that is never closed ends with the text, in linear time."""
+_ESCAPE: Final = re.compile(
+    r"\\u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|(\\u[dD][89a-fA-F][\da-fA-F]{2})|\\.",
+    re.DOTALL,
+)
+"""A pair of surrogates, one without its other half, or another escape."""
 _NEGATIVE_ZERO: Final = re.compile(rb"-0(?![.\deE])")
 _BLANK_COLON: Final = re.compile(rb'"\s+:')
 
 
 def loads(text: bytes | str) -> Any:
     """The data of a JSON text.  Raises orjson.JSONDecodeError if it is ill-formed."""
-    try:
-        data = orjson.loads(text)
-    except orjson.JSONDecodeError as fault:
-        if "infinity" not in fault.msg:
-            raise
-        text = _TOKEN.sub(_infinite, _decoded(text))
-        data = orjson.loads(text)
-    raw = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
+    mended: bytes | str = text
+    mends = {"infinity": (_TOKEN, _infinite), "surrogate": (_ESCAPE, _whole)}
+    while True:
+        try:
+            data = orjson.loads(mended)
+            break
+        except orjson.JSONDecodeError as fault:
+            what = next((what for what in mends if what in fault.msg), None)
+            if what is None:
+                raise
+            pattern, mend = mends.pop(what)
+            mended = pattern.sub(mend, _decoded(mended))
+    raw = mended.encode("utf-8", "surrogateescape") if isinstance(mended, str) else mended
     return signed(raw, data)
 
 
@@ -57,6 +68,11 @@ def _infinite(token: re.Match[str]) -> str:
         if token[0][0] != '"' and float(token[0]) in {float("inf"), float("-inf")}:
             return ('"-inf"' if token[0][0] == "-" else '"inf"').ljust(len(token[0]))
     return token[0]
+
+
+def _whole(escape: re.Match[str]) -> str:
+    """An escape in a string as it is, but for half of a surrogate pair."""
+    return "\\ufffd" if escape[1] else escape[0]
 
 
 def _zero(token: re.Match[str]) -> str:

@@ -30,9 +30,9 @@ class Range:
 def parts(text: str) -> list[str] | None:
     """START, STOP and perhaps COUNT of a text; None if it is not a range.
 
-    A colon in brackets, or one that belongs to a ``?``, is another matter.
+    A colon in brackets, one that belongs to a ``?``, or one of ``@FILE:COLUMN`` is another matter.
     """
-    if ":" not in text:
+    if ":" not in text or text.startswith("@"):
         return None
     depth = choices = begin = 0
     found = []

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from typing import Final
+
+from dezero_cli.faults import UsageError
 
 NAME: Final = r"[^\x00-@\[-^`{-\x7f][^\x00-/:-@\[-^`{-\x7f]*"
 """A name as in the grammar: what is not ASCII is then judged by str.isidentifier."""
@@ -35,6 +38,24 @@ def canonical(name: str) -> str:
 def canonical_words(words: Iterable[str]) -> tuple[str, ...]:
     """The words of an option, such as ``--wrt``, in their canonical spelling."""
     return tuple(map(canonical, words))
+
+
+def some_names(words: Iterable[str]) -> tuple[str, ...]:
+    """The names in the words of an option such as ``--wrt``: ``a,b`` is ``a`` and ``b``.
+
+    A name in backquotes may hold commas.  Raises UsageError for a word that lacks a name.
+    """
+    found: list[str] = []
+    for word in words:
+        parts = [part.strip() for part in _UP_TO_COMMA.findall(word + ",")]
+        if word.count("`") % 2 or "" in parts:
+            raise UsageError(f"expected names, as in x,y, got {word!r}")
+        found += map(canonical, parts)
+    return tuple(found)
+
+
+_UP_TO_COMMA: Final = re.compile(r"((?:`[^`]*`|[^,`])*),")
+"""One of several names, and the comma behind it."""
 
 
 def meant(name: str, written: str, known: Collection[str]) -> str | None:

@@ -47,25 +47,44 @@ def is_statement(word: str) -> bool:
     return head(word) is not None
 
 
-class Given:
-    """What is said of names: their values, their definitions, and functions."""
+def readers(words: Iterable[str]) -> list[str]:
+    """The names in statements NAME=VALUE whose VALUE is read from standard input."""
+    every = ((word, head(word)) for word in words)
+    return [
+        begun.name
+        for word, begun in every
+        if begun is not None and re.fullmatch(r"@-(:.*)?", behind(word, begun))
+    ]
 
-    __slots__ = ("definitions", "functions", "values")
+
+class Given:
+    """What is said of names: their values, their definitions, and functions.
+
+    `refused` are names of a JSON file whose values are not numbers, with what is wrong with them:
+    a fault where they are used, and no harm where they are not.
+    """
+
+    __slots__ = ("definitions", "functions", "refused", "values")
 
     def __init__(self) -> None:
         self.values: dict[str, np.ndarray] = {}
         self.definitions: dict[str, Expression] = {}
         self.functions: dict[str, DefinedFunction] = {}
+        self.refused: dict[str, str] = {}
 
     def linked(self, text: str, most: int | None = None) -> Expression:
         """The expression of a text, with what it uses of the definitions and functions.
 
-        Raises ExpressionError for a text that is not an expression, and as Linked does.
+        Raises ExpressionError for a text that is not an expression, and as Linked does, and
+        ValuesError for a name in it whose value is `refused`.
         """
         expression = parsed(text, self.functions)
-        if not (self.definitions or self.functions):
-            return expression
-        return linked(expression, self.definitions, self.functions, most)
+        if self.definitions or self.functions:
+            expression = linked(expression, self.definitions, self.functions, most)
+        for name in expression.places:
+            if name in self.refused:
+                raise ValuesError(self.refused[name])
+        return expression
 
 
 def linked(

@@ -11,6 +11,9 @@ from dezero.programs.trace import Program, SizeError, TraceError, differentiate,
 from dezero_cli.faults import ExpressionError, UsageError, did_you_mean
 from dezero_cli.language.expression import Expression
 
+Derivatives = tuple[list[tuple[str, ...]], Program]
+"""The names that derivatives are for, and a program of the value and them all."""
+
 
 def free_names(expression: Expression, wrt: Sequence[str] = ()) -> list[str]:
     """The free names of an expression; a constant's name is one only if it is in `wrt`."""
@@ -51,7 +54,7 @@ def derivatives(
     wrt: Sequence[str],
     order: int = 1,
     most: int | None = None,
-) -> tuple[list[tuple[str, ...]], Program]:
+) -> Derivatives:
     """The partial derivatives of one order: their names, and a program of the value and them all.
 
     Mixed derivatives do not depend on the order of the names, so each is given once.  Raises
@@ -78,6 +81,23 @@ def _too_large(expression: Expression, order: int, most: int | None) -> Expressi
     return ExpressionError(fault, expression.text, 0)
 
 
+def of_several(
+    found: Sequence[Derivatives],
+) -> tuple[list[tuple[str, ...]], list[int], Program]:
+    """The same of a list: what each output is derived for, its result's number, and a program.
+
+    The values come first, then the derivatives of each result.
+    """
+    parts = [(program, 0) for _, program in found]
+    keys: list[tuple[str, ...]] = [() for _ in found]
+    numbers = list(range(len(found)))
+    for number, (wanted, program) in enumerate(found):
+        keys += wanted
+        numbers += [number] * len(wanted)
+        parts += [(program, i) for i in range(1, len(wanted) + 1)]
+    return keys, numbers, merge(parts)
+
+
 def texts(part: Program, text: str) -> list[str]:
     """The outputs of a program as formulas in this language."""
     try:
@@ -93,17 +113,19 @@ def code(
     text: str,
     name: str | None = None,
     real: str = "double",
+    of: tuple[str, ...] = (),
 ) -> str:
     """The outputs of a program, differentiated by `wrt`, as a function in another language.
 
-    `name` is what the function is called, `real` the type of C's numbers.  Raises ExpressionError
+    `name` is what the function is called, `real` the type of C's numbers, `of` the results that
+    the outputs are or are derived of, if there are several.  Raises ExpressionError
     where the language has no form for it, and UsageError where it does not allow the name.
     """
     from dezero.programs.code import IdentifierError, Options
     from dezero.programs.dialects import FORMS
 
     try:
-        return FORMS[form](part, wrt, text, Options(name, real))
+        return FORMS[form](part, wrt, text, Options(name, real, of))
     except IdentifierError as fault:
         raise UsageError(str(fault)) from None
     except FormulaError as fault:

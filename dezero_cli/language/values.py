@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dezero_cli import reading
-from dezero_cli.faults import ExpressionError, FileError, ValuesError
+from dezero_cli.faults import ExpressionError, ValuesError
 from dezero_cli.language.parser import parse
 from dezero_cli.language.spelling import NAME, quoted
 
@@ -52,7 +51,7 @@ def literal(name: str, text: str, files: bool = True) -> np.ndarray | None:
             raise ValuesError(NO_FILES.format(name=quoted(name)))
         if text == "@":
             raise ValuesError(f"{quoted(name)}=@ needs a file name")
-        return from_file(name, Path(text[1:]))
+        return _from_file(name, text[1:])
     if text.startswith(("{", '"')):
         return from_json(name, _json(f"{quoted(name)}={text}", text))
     if text.startswith("["):
@@ -61,6 +60,15 @@ def literal(name: str, text: str, files: bool = True) -> np.ndarray | None:
         shown = f"{name}={joined[1].strip()} {joined[2]}=..."
         raise ValuesError(f"values are separated by spaces: write {shown}")
     return None
+
+
+def _from_file(name: str, text: str) -> np.ndarray:
+    """The array of ``@FILE``, of ``@FILE:COLUMN`` or of standard input, ``@-``."""
+    if text.lower().endswith(".json"):
+        return from_json(name, _json(text, reading.whole(text)))
+    from dezero_cli.language import number_files
+
+    return number_files.from_file(name, text)
 
 
 def one_number(name: str, array: np.ndarray) -> float:
@@ -167,8 +175,11 @@ def _kind(data: Any) -> str:
     )
 
 
-def from_object(what: str, text: bytes) -> dict[str, np.ndarray]:
-    """The arrays of the text of a JSON object {NAME: number or list}."""
+def from_object(what: str, text: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The arrays of the text of a JSON object {NAME: number or list}.
+
+    And what is wrong with the values that are neither, by name.
+    """
     from dezero_cli.language import json_input
 
     data = _json(what, text)
@@ -177,54 +188,16 @@ def from_object(what: str, text: bytes) -> dict[str, np.ndarray]:
     twice = json_input.first_repeated(text) if json_input.repeated(text, len(data)) else None
     if twice is not None:
         raise ValuesError(f"{what}: {twice} is given twice")
-    given = json_input.named(f"{what}: ", data)
-    return {name: from_json(name, item) for name, item in given.items()}
-
-
-def variables_file(path: str) -> dict[str, np.ndarray]:
-    """The arrays of ``--vars FILE``, a JSON object; ``-`` is standard input."""
-    what = reading.shown_name(path)
-    return from_object(what, reading.whole(path))
-
-
-def from_file(name: str, path: Path) -> np.ndarray:
-    """The array in a .npy, .json, .csv or .txt file (the last two: one number per line)."""
-    kind = path.suffix.lower()
-    if kind == ".npy":
-        return _npy(path)
-    if kind == ".json":
-        return from_json(name, _json(str(path), reading.whole(str(path))))
-    if kind in {".csv", ".txt"}:
-        return _lines(path)
-    raise FileError(str(path), "expected a file that ends in .npy, .json, .csv or .txt")
-
-
-def _npy(path: Path) -> np.ndarray:
-    import io
-
-    content = reading.whole(str(path))
-    try:
-        array = np.load(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, EOFError, SyntaxError) as error:
-        pickled = "Object arrays" in str(error) or content[:1] == b"\x80"
-        reason = "pickled data is refused" if pickled else "not a NumPy array file"
-        raise FileError(str(path), reason) from None
-    if array.dtype.kind not in "biuf":
-        raise FileError(str(path), f"contains {array.dtype}, not real numbers")
-    return np.asarray(array, dtype=np.float64)
-
-
-def _lines(path: Path) -> np.ndarray:
-    try:
-        text = reading.whole(str(path)).removeprefix(reading.BOM).decode()
-    except UnicodeDecodeError as error:
-        raise FileError(str(path), f"not UTF-8 at byte {error.start}") from None
-    numbers = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
+    found: dict[str, np.ndarray] = {}
+    refused: dict[str, str] = {}
+    for name, item in json_input.named(f"{what}: ", data).items():
         try:
-            numbers.append(float(line))
-        except ValueError:
-            raise ValuesError(f"{path}:{number}: {line.strip()[:40]!r} is not a number") from None
-    return np.array(numbers, dtype=np.float64)
+            found[name] = from_json(name, item)
+        except ValuesError as error:
+            refused[name] = str(error)
+    return found, refused
+
+
+def variables_file(path: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The arrays of ``--vars FILE``, a JSON object, and what is wrong with its other values."""
+    return from_object(reading.shown_name(path), reading.whole(path))

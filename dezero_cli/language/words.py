@@ -20,19 +20,32 @@ class Formula:
     """What the words of a command say: an expression, and what is given for its names.
 
     `text` is the expression's; `name` what a formula file calls its result, if it does; `said`
-    the statements by name, of which `given` sorts out the values and the definitions.
+    the statements by name, of which `given` sorts out the values and the definitions; `vars_file`
+    a JSON file with values, which give way to those of the statements.
     """
 
-    def __init__(self, text: str, name: str | None, said: dict[str, tuple[Head, str]]) -> None:
+    def __init__(
+        self,
+        text: str,
+        name: str | None,
+        said: dict[str, tuple[Head, str]],
+        vars_file: str | None = None,
+    ) -> None:
         self.text = text
         self.name = name
         self.said = said
+        self.vars_file = vars_file
 
-    def given(self, vars_file: str | None = None, columns: Collection[str] = ()) -> Given:
-        """What is given for names, with the values of a JSON file, which give way to the words'."""
-        named: dict[str, np.ndarray] = values.variables_file(vars_file) if vars_file else {}
-        found = statements.sorted_out(self.said, columns=[*columns, *named])
-        found.values = {n: x for n, x in named.items() if n not in found.definitions} | found.values
+    def given(self, columns: Collection[str] = ()) -> Given:
+        """What is given for names."""
+        named: dict[str, np.ndarray] = {}
+        refused: dict[str, str] = {}
+        if self.vars_file:
+            named, refused = values.variables_file(self.vars_file)
+        found = statements.sorted_out(self.said, columns=[*columns, *named, *refused])
+        here = {*found.values, *found.definitions}
+        found.values = {n: x for n, x in named.items() if n not in here} | found.values
+        found.refused = {n: fault for n, fault in refused.items() if n not in here}
         return found
 
 
@@ -40,17 +53,24 @@ def formula(
     words: Sequence[str],
     example: str = "'a*b+c' a=3 b=2 c=1",
     defs: str | None = None,
+    vars_file: str | None = None,
+    readers: Sequence[str] = (),
 ) -> Formula:
     """The expression and the statements of words, in whatever order they were typed.
 
     An expression ``-`` is read from standard input, ``@FILE`` from a formula file; `defs` is a
-    file of statements alone.  The command line's statements win over those of files.  Raises
-    UsageError unless there is exactly one expression; `example` shows what to type.
+    file of statements alone, `vars_file` one of values.  The command line's statements win over
+    those of files.  Raises UsageError unless there is exactly one expression, of which `example` is
+    one, and if several of these and of `readers` read standard input.
     """
     word, said = expression_and_statements(words, example)
+    named = {"the expression": word.removeprefix("@"), "--vars": vars_file, "--defs": defs}
+    asking = [what for what, file in named.items() if file == "-"]
+    reading.read_by_one([*asking, *statements.readers(said), *readers])
     shared = library(defs)
     if not word.startswith("@"):
-        return Formula(expression_text(word), None, shared | statements.statements(said))
+        every = shared | statements.statements(said)
+        return Formula(expression_text(word), None, every, vars_file)
     *others, last = file_statements(word[1:])
     begun = statements.head(last)
     if begun is not None and begun.parameters is not None:
@@ -58,7 +78,7 @@ def formula(
         raise FileError(last.place(0), message)
     text, name = (last, None) if begun is None else (last.after(begun.end), begun.name)
     of_file = statements.statements(others)
-    return Formula(text, name, shared | of_file | statements.statements(said))
+    return Formula(text, name, shared | of_file | statements.statements(said), vars_file)
 
 
 def library(defs: str | None) -> dict[str, tuple[Head, str]]:

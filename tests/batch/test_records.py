@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from dezero_cli import main
 from dezero_cli.batch.alike import alike
 from dezero_cli.batch.answers import Settings, answer
-from dezero_cli.batch.lines import Formula, LineBlock
+from dezero_cli.batch.lines import LineBlock, RecordFormula
 from dezero_cli.language.parser import parse
 from tests.language.strategies import EXPRESSIONS, POINTS
 
 EXPR = "a*b + sin(c)/a"
-FORMULA = Formula(EXPR, {name: name for name in "abc"}, frozenset("abc"))
+FORMULA = RecordFormula(EXPR, {name: name for name in "abc"}, frozenset("abc"))
 
 
 def block(lines):

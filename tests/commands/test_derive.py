@@ -1,6 +1,9 @@
 """`dezero derive` and `dezero graph`."""
 
+import ctypes
+import math
 import shutil
+import subprocess
 
 import pytest
 
@@ -130,7 +133,7 @@ def test_labels_are_short():
         ("2**-(x*y)", "2**(-x*y)"),
         ("x - (y - z)", "x - (y - z)"),
         ("x - -y", "x + y"),
-        ("(x < y)*(y < 2)", "(x < y)*(y < 2)"),
+        ("(x < y)*(y < 2)", "x < y and y < 2"),
     ],
 )
 def test_parentheses(text, printed):
@@ -152,3 +155,49 @@ def test_a_formula_that_would_be_too_long_says_so(dezero, form):
     outcome = dezero("derive", "sin(" * 1000 + "x" + ")" * 1000, *form)
     assert outcome.status == 2 and "parts; as code, with --to c, it shares them" in outcome.err
     assert dezero("derive", "sin(" * 1000 + "x" + ")" * 1000, "--to", "c").status == 0
+
+
+# -------------------------------------------------------------------------------- several results
+POLAR = ("derive", "[x, y]", "x=r*cos(t)", "y=r*sin(t)", "--name", "polar")
+AT = {"r": 2.0, "t": 0.5}
+POLAR_VALUES = [
+    *(2 * math.cos(0.5), 2 * math.sin(0.5)),
+    *(math.cos(0.5), -2 * math.sin(0.5), math.sin(0.5), 2 * math.cos(0.5)),
+]
+
+
+@pytest.mark.parametrize("form", ["python", "numpy"])
+def test_a_list_gives_one_function_with_values_and_jacobian(dezero, form):
+    names = {}
+    exec(dezero(*POLAR, "--to", form).out, names)
+    assert [float(x) for x in names["polar"](**AT)] == pytest.approx(POLAR_VALUES, rel=1e-15)
+
+
+def test_a_list_in_c_stores_its_values_and_its_jacobian(dezero, tmp_path):
+    compiler = shutil.which("cc") or pytest.skip("no C compiler")
+    text = dezero(*POLAR, "--to", "c").out
+    assert "void polar(double r, double t, double value[2], double grad[4])" in text
+    assert "/* [x, y]; x = r*cos(t); y = r*sin(t) */" in text and "/* d_x_t */" in text
+    source, library = tmp_path / "polar.c", tmp_path / "polar.so"
+    source.write_text(text)
+    strict = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror"]
+    command = [compiler, *strict, "-shared", "-fPIC", str(source), "-o", str(library), "-lm"]
+    subprocess.run(command, check=True)
+    value, gradient = (ctypes.c_double * 2)(), (ctypes.c_double * 4)()
+    ctypes.CDLL(str(library)).polar(*map(ctypes.c_double, AT.values()), value, gradient)
+    assert [*value, *gradient] == pytest.approx(POLAR_VALUES, rel=1e-15)
+
+
+def test_a_list_in_other_forms(dezero):
+    formulas = dezero("derive", "[x, y]", "x=r*cos(t)", "y=r*sin(t)", "--wrt", "t").out
+    assert formulas == "dx/dt  -r*sin(t)\ndy/dt  r*cos(t)\n"
+    assert "return {x: t2, y: t4, d_x_r: t1," in dezero(*POLAR, "--to", "js").out
+    latex = dezero("derive", "[x, y]", "x=r*cos(t)", "y=r*sin(t)", "--to", "latex").out
+    assert latex.splitlines()[0] == r"x = r \, \cos\left(t\right)"
+    assert r"\frac{\partial y}{\partial t} = " in latex
+    assert "the same name" in dezero("derive", "[x, x]", "--to", "c").err
+
+
+def test_a_definition_held_by_wrt_is_an_input(dezero):
+    assert dezero("derive", "r**2", "r=hypot(x, y)", "--wrt", "r").out == "d/dr  2*r\n"
+    assert "takes no values" in dezero("derive", "k*x", "k=2").err

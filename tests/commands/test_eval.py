@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -167,7 +168,7 @@ def test_values_from_standard_input():
         (["x", "x=[[1,2],[3]]"], "x has rows of different lengths"),
         (["x", "x=[true]"], "x must contain only numbers, not true or false"),
         (["x", "x=@/nonexistent.csv"], "/nonexistent.csv: no such file or directory"),
-        (["x", "x=@data.xls"], "data.xls: expected a file that ends in .npy, .json, .csv or .txt"),
+        (["x", "x=@data.xls"], "data.xls: expected a file that ends in .npy, .json, .txt, .csv"),
         (["x", "x", "=", "3"], "write NAME=VALUE without spaces"),
         (["x", "y", "x=1"], "unexpected 'y' after the expression"),
         (["x+y", "x=[1,2]", "y=[1,2,3]"], "shapes (2,) and (3,) do not match"),
@@ -358,5 +359,6 @@ def test_functions_lists_names_aliases_and_constants(dezero):
     assert list(listing["constants"]) == ["pi", "e", "inf", "nan"]
     assert listing["constants"]["pi"] == 3.141592653589793
     for function in listing["functions"]:
-        words = [f"{name}=0.5" for name in ("x", "y", "z", "low", "high", "condition")]
-        assert dezero("eval", function["call"], *words).status == 0
+        if "derivative" in function:  # a function of numbers
+            words = [f"{name}=1" for name in re.findall(r"\w+", function["call"])[1:]]
+            assert dezero("eval", function["call"], *words, "--no-grad").status == 0

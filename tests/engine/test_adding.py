@@ -219,7 +219,7 @@ def test_functions_lists_both(dezero):
 
 
 def test_the_laws_draw_both(tree, run):
-    for name in ("__init__.py", "language/__init__.py", "language/strategies.py"):
+    for name in ("__init__.py", "conftest.py", "language/__init__.py", "language/strategies.py"):
         (tree / "tests" / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / "tests" / name, tree / "tests" / name)
     code = "from tests.language import strategies as s; print(*s.ONE, *s.TWO)"

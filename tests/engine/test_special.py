@@ -52,7 +52,7 @@ TRUE = {
     "beta": (mpmath.beta, [0.5, 7.0], [(0.1, 20)]),
     "betaln": (lambda a, b: mpmath.log(mpmath.beta(a, b)), [0.5, 7.0], [(0.1, 20)]),
     "gammainc": (below, SHAPE, [(0.1, 1.5)]),
-    "gammaincc": (above, SHAPE, [(0.1, 1.5)]),
+    "gammaincc": (above, SHAPE[:-1], [(0.1, 1.5)]),
     "erfi": (mpmath.erfi, [], [(-5, 5)]),
     "expi": (mpmath.ei, [], [(-20, 0), (0.5, 50)]),
     "exp1": (mpmath.e1, [], [(0, 50)]),
@@ -72,15 +72,11 @@ Of the incomplete gamma functions the last value is in units of the first.
 """
 
 SCIPY_IS_BAD = {
-    "binom": 20.0,  # the quotient of gammas has their errors
+    "binom": 30.0,  # of which the second derivative is a difference of nearly the same
     "beta": 20.0,
     "betaln": 20.0,
-    "gammainc": 20.0,
-    "gammaincc": 20.0,
-    "iv": 20.0,
-    "jv": 20.0,
-    "yv": 20.0,
-    "kv": 20.0,
+    "jv": 100.0,  # of broken orders, beyond 15
+    "yv": 100.0,
 }
 """Where a value of SciPy's own is off by more than 4 units of noise, and by how much."""
 

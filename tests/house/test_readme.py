@@ -55,7 +55,8 @@ def console(page):
 def test_console_blocks(page, number, tmp_path):
     """A block shows what its commands print, in a folder with what the page made for it."""
     shell = environment(tmp_path)
-    shutil.copytree(ROOT / "docs" / "data", tmp_path / "work" / "docs" / "data")
+    for folder in ("data", "models"):
+        shutil.copytree(ROOT / "docs" / folder, tmp_path / "work" / "docs" / folder)
     wrong = []
     lacking = set()
     for command, expected in [

@@ -19,7 +19,7 @@ ONE, TWO, THREE = (
 TWO += [known.name for known in FUNCTIONS.values() if known.form(2) and known.name not in TWO]
 TWO.remove("dot")
 THREE += [known.name for known in FUNCTIONS.values() if known.several]
-COMPARISON, SUM, PRODUCT, FACTOR, POWER, ATOM = range(6)
+CHOICE, OR, AND, NOT, COMPARISON, SUM, PRODUCT, FACTOR, POWER, ATOM = range(10)
 
 
 class Text(NamedTuple):
@@ -35,7 +35,8 @@ class Text(NamedTuple):
 
 def _binary(level: int, left: int, right: int, operators: str):
     def build(a: Text, operator: str, b: Text) -> Text:
-        return Text(f"{a.at(left)}{operator}{b.at(right)}", level)
+        blank = " " * operator.isalpha()
+        return Text(f"{a.at(left)}{blank}{operator}{blank}{b.at(right)}", level)
 
     return lambda pieces: st.builds(build, pieces, st.sampled_from(operators.split()), pieces)
 
@@ -75,6 +76,33 @@ def _any(pieces):
     )
 
 
+def _chain(a: Text, first: str, b: Text, second: str, c: Text) -> Text:
+    return Text(f"{a.at(SUM)} {first} {b.at(SUM)} {second} {c.at(SUM)}", COMPARISON)
+
+
+def _choice(a: Text, condition: Text, b: Text) -> Text:
+    return Text(f"{a.at(OR)} if {condition.at(OR)} else {b.text}", CHOICE)
+
+
+def _conditional(a: Text, condition: Text, b: Text) -> Text:
+    return Text(f"{condition.at(OR)} ? {a.text} : {b.text}", CHOICE)
+
+
+def _logical(pieces):
+    relations = st.sampled_from("< <= > >= == !=".split())
+    return st.one_of(
+        _binary(OR, OR, AND, "or ||")(pieces),
+        _binary(AND, AND, NOT, "and &&")(pieces),
+        pieces.map(lambda a: Text(f"not {a.at(NOT)}", NOT)),
+        pieces.map(lambda a: Text(f"!{a.at(FACTOR)}", FACTOR)),
+        st.builds(_chain, pieces, relations, pieces, relations, pieces),
+        st.builds(_choice, pieces, pieces, pieces),
+        st.builds(_conditional, pieces, pieces, pieces),
+        _binary(PRODUCT, PRODUCT, FACTOR, "% //")(pieces),
+        _any(pieces),
+    )
+
+
 def texts(extend=_any, size: int = 8):
     """Texts of expressions, at least three rules deep where a leaf is not drawn."""
     pieces = st.recursive(LEAVES, extend, max_leaves=size)
@@ -83,6 +111,7 @@ def texts(extend=_any, size: int = 8):
 
 EXPRESSIONS = texts()
 ANALYTIC_EXPRESSIONS = texts(_smooth)
+LOGICAL_EXPRESSIONS = texts(_logical)
 NUMBERS = st.one_of(
     st.floats(-4, 4).filter(lambda x: x == 0 or abs(x) > 1e-90),  # nothing underflows
     st.sampled_from([0.0, -0.0, 1.0, -1.0, 0.5, 2.0]),

@@ -29,9 +29,17 @@ from dezero_cli.language.parser import parse
 from dezero_cli.language.results import inputs
 from dezero_cli.main import run
 from dezero_cli.report import json_line
-from tests.language.strategies import ANALYTIC_EXPRESSIONS, EXPRESSIONS, NAMES, NUMBERS, POINTS
+from tests.language.strategies import (
+    ANALYTIC_EXPRESSIONS,
+    EXPRESSIONS,
+    LOGICAL_EXPRESSIONS,
+    NAMES,
+    NUMBERS,
+    POINTS,
+)
 
 EXAMPLES = int(os.environ.get("DEZERO_LAWS", "100"))
+ALL = EXPRESSIONS | LOGICAL_EXPRESSIONS
 every = settings(max_examples=EXAMPLES, deadline=None, database=None)
 
 
@@ -101,7 +109,7 @@ def called(known):
 
 
 @settings(max_examples=max(EXAMPLES // 40, 1), deadline=None, database=None)
-@given(st.lists(st.tuples(EXPRESSIONS, POINTS, POINTS), min_size=40, max_size=40))
+@given(st.lists(st.tuples(ALL, POINTS, POINTS), min_size=40, max_size=40))
 def test_batch_gives_evals_own_bytes(drawn):
     """Every expression at two points, which batch stacks into columns."""
     asked = [(text, point) for text, *points in drawn for point in points]
@@ -121,7 +129,7 @@ def line_of(number, text, point):
 
 
 @every
-@given(EXPRESSIONS, POINTS, POINTS)
+@given(ALL, POINTS, POINTS)
 def test_a_program_gives_the_engines_bits(text, point, other):
     """Replayed on columns, alone and beside another row."""
     program = symbolic.program(parse(text), NAMES, NAMES)
@@ -133,7 +141,7 @@ def test_a_program_gives_the_engines_bits(text, point, other):
 
 
 @settings(max_examples=max(EXAMPLES // 10, 1), deadline=None, database=None)
-@given(EXPRESSIONS, POINTS, POINTS)
+@given(ALL, POINTS, POINTS)
 def test_machine_code_gives_the_engines_numbers(text, point, other):
     """Arithmetic to the bit; elementary functions as far as their last digits carry."""
     program = symbolic.program(parse(text), NAMES, NAMES)
@@ -152,7 +160,7 @@ def test_machine_code_gives_the_engines_numbers(text, point, other):
 
 
 @settings(max_examples=max(EXAMPLES // 10, 1), deadline=None, database=None)
-@given(EXPRESSIONS, st.lists(POINTS, min_size=1, max_size=4))
+@given(ALL, st.lists(POINTS, min_size=1, max_size=4))
 def test_a_table_gives_machine_codes_bits(text, rows):
     """A table read and written as text, against columns in memory."""
     words = [word for name in NAMES for word in ("--wrt", name)]
@@ -178,7 +186,7 @@ EXACT = {
 
 
 @every
-@given(EXPRESSIONS, POINTS)
+@given(ALL, POINTS)
 def test_a_printed_formula_means_the_same(text, point):
     """The value and each derivative, printed, parsed and evaluated."""
     assume(moderate(point))
@@ -220,7 +228,7 @@ def nan_decides(expression, point):
 
 
 @every
-@given(EXPRESSIONS)
+@given(ALL)
 def test_printing_settles(text):
     """What was printed, parsed and printed again, stays as it is."""
     for _ in range(2):
@@ -255,7 +263,7 @@ def test_the_gradient_is_that_of_the_complex_step(text, point):
 
 
 @every
-@given(EXPRESSIONS, POINTS)
+@given(ALL, POINTS)
 def test_permuting_the_inputs_permutes_the_gradient(text, point):
     turned = dict(zip("xyz", "yzx", strict=True))
     renamed = re.sub(r"\b[xyz]\b", lambda match: turned[match[0]], text)
@@ -265,7 +273,7 @@ def test_permuting_the_inputs_permutes_the_gradient(text, point):
 
 
 @every
-@given(EXPRESSIONS, EXPRESSIONS, POINTS)
+@given(ALL, ALL, POINTS)
 def test_the_gradient_is_linear(first, second, point):
     assume(moderate(point))
     parts = [value_and_gradient(text, point)[1] for text in (first, second)]
@@ -278,7 +286,7 @@ def test_the_gradient_is_linear(first, second, point):
 
 
 @every
-@given(EXPRESSIONS, EXPRESSIONS, POINTS)
+@given(ALL, ALL, POINTS)
 def test_the_chain_rule_by_substitution(outer, inner, point):
     u, inner_gradient = value_and_gradient(inner, point)
     composed = re.sub(r"\bx\b", f"({inner})", outer)
@@ -454,7 +462,7 @@ def test_hips_autograd_agrees(text, point):
 
 
 @every
-@given(EXPRESSIONS, NUMBERS)
+@given(ALL, NUMBERS)
 def test_a_function_of_nothing_is_flat(text, number):
     """An input that the expression does not use has gradient 0."""
     values = arrays(dict.fromkeys((*NAMES, "unused"), number))

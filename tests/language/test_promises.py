@@ -1,7 +1,11 @@
-"""What SECURITY.md promises about expressions from strangers, where no other test shows it."""
+"""What SECURITY.md promises about expressions from strangers, where no other test shows it.
+
+DEZERO_LAWS sets how deep texts are nested: 1000 for two hundred thousand levels.
+"""
 
 import difflib
 import json
+import os
 import subprocess
 import sys
 
@@ -11,9 +15,10 @@ import pytest
 from dezero import Variable
 from dezero.arithmetic import Pow
 from dezero_cli.faults import LONGEST_NAME, MOST_KNOWN, ExpressionError, nearest
-from dezero_cli.language import derivatives
+from dezero_cli.language import derivatives, formula_file, statements
 from dezero_cli.language.parser import parse
 
+DEPTH = 200 * int(os.environ.get("DEZERO_LAWS", "100"))
 SHAPES = {
     "a long sum": lambda n: "+".join(["x"] * n),
     "a long product": lambda n: "*".join(["x"] * n),
@@ -23,6 +28,24 @@ SHAPES = {
     "calls": lambda n: "sin(" * n + "x" + ")" * n,
     "calls of two": lambda n: "max(x," * n + "1" + ")" * n,
     "branches": lambda n: "where(x < 1,x," * n + "1" + ")" * n,
+    "choices": lambda n: "x if x < 1 else " * n + "1",
+    "choices in choices": lambda n: "(x if x < 1 else " * n + "1" + ")" * n,
+    "signs of choices": lambda n: "x ? x : " * n + "1",
+    "signs of choices within": lambda n: "x ? " * n + "1" + " : x" * n,
+    "negations": lambda n: "not " * n + "x",
+    "signs of negation": lambda n: "!" * n + "x",
+    "and": lambda n: " and ".join(["x"] * n),
+    "or in parentheses": lambda n: "(x || " * n + "x" + ")" * n,
+    "a chain of comparisons": lambda n: " < ".join(["x"] * n),
+    "comparisons": lambda n: "(x < " * n + "x" + ")" * n,
+    "remainders": lambda n: " % ".join(["x"] * n),
+    "whole quotients": lambda n: "//".join(["x"] * n),
+    "a list": lambda n: f"[{', '.join(['x'] * n)}]",
+    "sums of lists": lambda n: "sum([x, " * n + "1" + "])" * n,
+    "places of lists": lambda n: "[x, " * n + "x" + "][0]" * n,
+    "names in backquotes": lambda n: " + ".join(f"`a {i}`" for i in range(n)),
+    "a choice that lacks its else": lambda n: "x if x else " * n,
+    "lists that are never closed": lambda n: "[x, " * n,
     "names": lambda n: "+".join(f"a{i}" for i in range(n)),
     "a sum that is never closed": lambda n: "(x+" * n,
     "two values side by side": lambda n: "(" * n + "x x" + ")" * n,
@@ -59,6 +82,43 @@ def test_twice_the_text_is_twice_the_work(shape):
     short, long = SHAPES[shape](2000), SHAPES[shape](4000)
     differentiated(short)
     assert calls(lambda: differentiated(long)) < 2.2 * calls(lambda: differentiated(short)) + 1000
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_depth_of_a_text_is_too_deep(shape):
+    """Without recursion: a text is read, or refused for what is wrong with it."""
+    try:
+        expression = parse.__wrapped__(SHAPES[shape](DEPTH))
+        assert len(expression.steps) >= DEPTH or shape == "parentheses"
+    except ExpressionError as fault:
+        assert "never closed" in shape or "lacks" in shape or "side by side" in shape, fault
+
+
+def defined(count):
+    """The value and gradient of as many definitions, each made of the one before by a function."""
+    words = ["d0=x", "g(t)=t + y", *(f"d{i}=g(d{i - 1})*0.5" for i in range(1, count))]
+    expression = statements.given(reversed(words)).linked(f"d{count - 1}")
+    values = {name: np.array(0.5) for name in expression.names}
+    derivatives.value_and_gradient(expression, values, expression.names)
+
+
+def test_twice_the_definitions_are_twice_the_work():
+    short, long = (calls(lambda n=n: defined(n)) for n in (2000, 4000))
+    assert long < 2.2 * short + 1000
+
+
+def filed(folder, count):
+    """The statements of a formula file of as many lines, some of which go on."""
+    path = folder / f"{count}.dz"
+    lines = (f"d{i} = (d{i - 1} +  # half\n  1)/2" for i in range(1, count))
+    path.write_text("\n".join(["d0 = x", *lines]) + "\n")
+    return formula_file.statements(str(path))
+
+
+def test_twice_the_lines_of_a_formula_file_are_twice_the_work(tmp_path):
+    assert len(filed(tmp_path, 1000)) == 1000
+    short, long = (calls(lambda n=n: filed(tmp_path, n)) for n in (1000, 2000))
+    assert long < 2.2 * short + 1000
 
 
 class Counted(str):

@@ -1,0 +1,142 @@
+"""Every function through every command: `eval`, `check`, `derive`, `map` and `batch`."""
+
+import json
+
+import pytest
+
+from dezero.functions import FUNCTIONS, NAMES
+from tests.conftest import of_scipy
+
+ELEMENTWISE = [known for known in FUNCTIONS.values() if known.elementwise]
+BEYOND_1 = {"arcsec", "arccsc", "arccosh", "arccoth"}
+SEVERAL = [known.name for known in FUNCTIONS.values() if known.several]
+
+
+def point(known):
+    """Where a function has a value and a derivative, by the names of its values."""
+    first = 1.625 if known.name in BEYOND_1 else 0.375
+    numbers = dict(zip(known.parameters, (first, 0.75, 1.25)))
+    return numbers | dict.fromkeys(known.orders, 2.0)
+
+
+def words(known):
+    """The call, NAME=VALUE for each of its values, and --wrt for those that take a gradient."""
+    values = point(known)
+    free = [name for name in known.parameters if name not in known.orders]
+    call = f"{known.name}({', '.join(known.parameters)})"
+    return (
+        call,
+        [f"{name}={x}" for name, x in values.items()],
+        [w for n in free for w in ("--wrt", n)],
+    )
+
+
+@pytest.mark.parametrize("known", ELEMENTWISE, ids=lambda known: known.name)
+def test_every_command_knows_every_function(known, dezero, tmp_path):
+    if of_scipy(known):
+        pytest.importorskip("scipy.special", reason="SciPy is not installed")
+    call, values, wrt = words(known)
+    result = dezero("eval", call, *values, *wrt, "--json").json
+    grad = result["grad"]
+    if known.name != "sign":  # whose step is no smaller than its value
+        assert dezero("check", call, *values, *wrt).status == 0
+    formulas = dezero("derive", call, *wrt, "--json").json["grad"]
+    for name, formula in formulas.items():
+        again = dezero("eval", formula, *values, "--no-grad", "--get", "value")
+        assert float(again.out) == pytest.approx(grad[name], rel=1e-14, abs=1e-300)
+    table = tmp_path / "t.csv"
+    numbers = point(known)
+    row = ",".join(map(str, numbers.values()))
+    table.write_text("\n".join([",".join(numbers), row, row, ""]))
+    mapped = dezero("map", call, str(table), *wrt, "--only").out.splitlines()
+    names, cells = mapped[0].split(","), [float(cell) for cell in mapped[-1].split(",")]
+    expected = [result["value"], *(grad[name] for name in formulas)]
+    assert names == ["value", *(f"d_{name}" for name in formulas)]
+    assert cells == pytest.approx(expected, rel=1e-14, abs=1e-300)
+
+
+def test_batch_gives_what_eval_gives(dezero, tmp_path):
+    pytest.importorskip("scipy.special", reason="SciPy is not installed")
+    lines = tmp_path / "lines.txt"
+    taken = [known for known in ELEMENTWISE if not known.orders]
+    asked = [
+        {"expr": words(known)[0], "vars": {n: x * (1 + k / 64) for n, x in point(known).items()}}
+        for k in (0, 1)
+        for known in taken
+    ]
+    lines.write_text("".join(json.dumps(line) + "\n" for line in asked))
+    answers = [json.loads(line) for line in dezero("batch", str(lines)).out.splitlines()]
+    for line, answer in zip(asked, answers, strict=True):
+        values = [f"{name}={x!r}" for name, x in line["vars"].items()]
+        alone = dezero("eval", line["expr"], *values, "--json").json
+        assert (answer["value"], answer["grad"]) == (alone["value"], alone["grad"]), line
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_several_values_are_taken_element_by_element(name, dezero, tmp_path):
+    call = f"{name}(x, y, z, 0.5)"
+    result = dezero("eval", call, "x=1.5", "y=-2", "z=3", "--json").json
+    assert dezero("check", call, "x=1.5", "y=-2", "z=3").status == 0
+    table = tmp_path / "t.csv"
+    table.write_text("x,y,z\n1.5,-2,3\n")
+    mapped = dezero("map", call, str(table), "--only").out.splitlines()[1].split(",")
+    expected = (result["value"], *result["grad"].values())
+    assert tuple(map(float, mapped)) == pytest.approx(expected, rel=1e-14)
+
+
+def test_aliases_are_the_functions():
+    expected = {
+        "ln": "log",
+        "lg": "log10",
+        "asec": "arcsec",
+        "acoth": "arccoth",
+        "expit": "sigmoid",
+        "rint": "round",
+        "int": "trunc",
+        "fabs": "abs",
+        "sgn": "sign",
+        "ceiling": "ceil",
+        "fmin": "minimum",
+        "fmax": "maximum",
+        "sqr": "square",
+        "tgamma": "gamma",
+        "gammaln": "lgamma",
+        "loggamma": "lgamma",
+        "psi": "digamma",
+        "fact": "factorial",
+        "binomial": "binom",
+        "choose": "binom",
+        "besselj": "jv",
+        "bessely": "yv",
+        "besseli": "iv",
+        "besselk": "kv",
+        "deg2rad": "radians",
+        "rad2deg": "degrees",
+    }
+    assert {alias: NAMES[alias].name for alias in expected} == expected
+
+
+def test_an_order_takes_no_gradient_and_says_so(dezero):
+    pytest.importorskip("scipy.special", reason="SciPy is not installed")
+    for command in ("eval", "check"):
+        outcome = dezero(command, "1 + besselj(n, x)", "n=2", "x=1")
+        assert outcome.status == 2 and outcome.err.count("\n") == 3
+        assert "jv takes no gradient for the order v" in outcome.err
+    assert dezero("eval", "besselj(n, x)", "n=2", "x=1", "--wrt", "x").status == 0
+    assert (
+        dezero("derive", "jv(n, x)", "--wrt", "x").out == "d/dx  (jv(n - 1, x) - jv(n + 1, x))/2\n"
+    )
+    assert "takes no gradient" in dezero("derive", "jv(n, x)").err
+
+
+def test_latex_has_the_names_of_mathematics(dezero):
+    shown = dezero("derive", "sec(x)*gamma(x)*sech(x)", "--to", "latex").out.splitlines()[0]
+    x = "\\left(x\\right)"
+    assert shown == f"f = \\sec{x} \\, \\Gamma{x} \\, \\operatorname{{sech}}{x}"
+
+
+def test_what_a_language_lacks_is_one_line(dezero):
+    for form, text in (("js", "erf(x)"), ("sql", "normcdf(x)"), ("c", "lambertw(x)")):
+        outcome = dezero("derive", text, "--to", form)
+        assert outcome.status == 2 and "has no form in this language" in outcome.err
+        assert outcome.out == "" and outcome.err.count("\n") == 3
