@@ -162,7 +162,7 @@ class Printer:
     def number(self, term: NumberTerm) -> tuple[Rope, int]:
         """A constant."""
         text = self.number_text(term.value)
-        if "/" in text or "*" in text:
+        if "/" in text or below_the_line(text) != text:
             return text, PRODUCT if not text.startswith("-") else SIGN - 1
         return text, ATOM if not text.startswith("-") else SIGN
 
@@ -234,7 +234,7 @@ class Printer:
     def literal_power(self, base: Rope, exponent: Exponent) -> Rope:
         """base**exponent for a number."""
         text = self.number_text(Fraction(exponent))
-        return (base, "**", f"({text})" if "/" in text or "*" in text else text)
+        return (base, "**", f"({text})" if "/" in text else below_the_line(text))
 
     def power(self, term: PowerTerm) -> tuple[Rope, int]:
         """base**exponent for a term."""

@@ -124,7 +124,8 @@ class LaTeX(Printer):
         sign, text = ("-", text[1:]) if text.startswith("-") else ("", text)
         if "/" in text:
             above, below = text.split("/")
-            return f"{sign}\\frac{{{_constant(above)}}}{{{_constant(below.strip('()'))}}}"
+            below = below[1:-1] if below.startswith("(") else below
+            return f"{sign}\\frac{{{_constant(above)}}}{{{_constant(below)}}}"
         return sign + _constant(text)
 
     def coefficient(self, value: Fraction) -> tuple[str | None, str | None]:
@@ -182,9 +183,9 @@ class LaTeX(Printer):
         return ropes
 
     def number(self, term: NumberTerm) -> tuple[Rope, int]:
-        """A constant; a power of ten or a multiple of pi is a product."""
+        """A constant; a power, a fraction or a multiple is a product."""
         text, precedence = super().number(term)
-        is_product = "\\cdot" in text or "\\," in text
+        is_product = re.match(r"-?(\\frac|\{|[^\\]+ \\(cdot|,))", text)
         return text, min(precedence, PRODUCT) if is_product else precedence
 
     def literal_power(self, base: Rope, exponent: Exponent) -> Rope:
@@ -247,7 +248,7 @@ _CONSTANT: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r"e([+-])0*(\d+)", lambda m: f" \\cdot 10^{{{m[1].strip('+')}{m[2]}}}"),
     (r"sqrt\((.*)\)", r"\\sqrt{\1}"),
     (r"pi\*\*(\d)", r"{\\pi}^{\1}"),
-    (r"\bpi", r"\\pi"),
+    (r"(?<!\\)\bpi", r"\\pi"),
     (r"\*", r" \\, "),
 ]
 

@@ -277,7 +277,7 @@ def replay(
 
     `form` gives what is called for an operation.
     """
-    values: list[Any] = [*operands, *program.constants]
+    values: list[Any] = [*operands, *map(np.float64, program.constants)]
     with np.errstate(all="ignore"):
         for function, numbers in program.operations:
             values.append(form(function)(*(values[i] for i in numbers)))
