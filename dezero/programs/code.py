@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from typing import NamedTuple
 
-from dezero.programs.constants import is_fraction
+from dezero.programs.conditions import COMPARED, WHOLE, Connectives, Flags, Test
+from dezero.programs.constants import above_and_below
 from dezero.programs.formula import ATOM, SUM, FormulaError, Printer, Rope, interleave, join
+from dezero.programs.identifiers import Names, Spelling
+from dezero.programs.sharing import SharedTerms
 from dezero.programs.terms import (
     CallTerm,
     ChoiceTerm,
@@ -16,42 +20,107 @@ from dezero.programs.terms import (
     NameTerm,
     NumberTerm,
     PowerTerm,
+    ProductTerm,
+    SumTerm,
     Term,
     Terms,
     children,
     reachable,
 )
+from dezero.programs.trace import Program
+
+
+class IdentifierError(ValueError):
+    """A name that a language does not allow; the message says so."""
+
+
+class Options(NamedTuple):
+    """How code is asked for."""
+
+    name: str | None = None
+    """What the function is called, if not ``f``."""
+    real: str = "double"
+    """The type of C's numbers."""
+
+
+PLAIN = Options()
+
+
+class Statement(NamedTuple):
+    """A line that names what is used more than once."""
+
+    number: int
+    name: str
+    text: str
+    is_flag: bool
 
 
 class Code(Printer):
     """Terms as code: what is used more than once gets a name first."""
 
+    spelling: Spelling
+    language = ""
     calls: Mapping[str, str] = {}
     """The language's functions by NumPy's names: a name, or a template with {a} and {b}."""
     power_call = "pow"
     """What raises to a power that is a finite number."""
-    reserved: frozenset[str] = frozenset()
-    """Words that no input may be called by."""
     infinity, nan = "inf", "nan"
     test = "({condition} ? {chosen} : {other})"
+    connectives = Connectives(" && ", " || ", "!({})")
+    comment = "/* {} */"
     parameter = "{name}"
-    statement = "{name} = {text}"
+    statement = flag_statement = "{name} = {text}"
+    is_function = True
+    deepest = 400
+    """Ten times the depth at which expressions are taken apart; Python, for one, has a limit."""
     whole = "{body}"
-    """A function of a title, its parameters and its lines."""
+    """A function of its comments, its name, its parameters and its lines."""
 
-    def __init__(self, terms: Terms) -> None:
+    def __init__(self, terms: Terms, options: Options = PLAIN) -> None:
         super().__init__(terms)
-        self.statements: list[tuple[int, str, str]] = []  # term, its name, its text
-        self.inputs = [term.name for term in self.terms if isinstance(term, NameTerm)]
-        self.taken = {name.lower() for name in self.inputs}
+        shared = SharedTerms(terms)
+        self.terms, self.outputs = shared.terms, shared.outputs
+        self.inputs = [term.name for term in terms.terms if isinstance(term, NameTerm)]
+        self.function_name = self.allowed("f" if options.name is None else options.name)
+        own = [self.function_name] if self.is_function else []
+        self.names = Names(self.spelling, self.inputs, own)
+        self.flags = Flags(self.terms, self.outputs)
+        self.tests: dict[int, Test] = {}
+        self.statements: list[Statement] = []
+        self.depths: dict[int, int] = {}
+        self.one = self.number_text(Fraction(1))
+
+    def allowed(self, name: str) -> str:
+        """The function's name.  Raises IdentifierError for one that the language does not allow."""
+        if not self.spelling.allows(name):
+            raise IdentifierError(f"a function in {self.language} cannot be called {name!r}")
+        return name
 
     # ------------------------------------------------------------------------- whole functions
     def function(self, wrt: Sequence[Sequence[str]], title: str) -> str:
         """A function that gives the outputs, each derived for the names in `wrt`."""
         texts = self.formulas()
-        results = list(zip(map(output_name, wrt), texts, strict=True))
-        parameters, body = self.parameters(results), "\n".join(self.lines(results))
-        return self.whole.format(title=title, parameters=parameters, body=body)
+        results = list(zip(output_names(wrt), texts, strict=True))
+        return self.whole.format(
+            comments=self.comments(title),
+            name=self.function_name,
+            parameters=self.parameters(results),
+            body="\n".join(self.lines(results)),
+        )
+
+    def comments(self, title: str) -> str:
+        """A line with the title, and one for each input that is called otherwise here."""
+        lines = [title, *(f"{here} is the input {name}" for name, here in self.renamed)]
+        return "\n".join(map(self.remark, lines))
+
+    @property
+    def renamed(self) -> list[tuple[str, str]]:
+        """The inputs that are called otherwise here, with what they are called."""
+        return self.names.renamed
+
+    def remark(self, text: str) -> str:
+        """A text as a comment."""
+        return self.comment.format(_harmless(text))
 
     def parameters(self, results: Sequence[tuple[str, str]]) -> str:
         """What the function takes; `results` has the name and the text of each output."""
@@ -59,48 +128,162 @@ class Code(Printer):
 
     def lines(self, results: Sequence[tuple[str, str]]) -> list[str]:
         """The function's lines: what is shared, then the results."""
-        shared = [self.statement.format(name=name, text=text) for _, name, text in self.statements]
+        shared = [
+            (self.flag_statement if each.is_flag else self.statement).format(
+                name=each.name, text=each.text
+            )
+            for each in self.statements
+        ]
         return [*shared, *self.results(results)]
 
     def results(self, results: Sequence[tuple[str, str]]) -> list[str]:
         """The lines that give the results."""
         raise NotImplementedError
 
-    # ------------------------------------------------------------------------------ expressions
+    # ---------------------------------------------------------------------- what gets a name
     def formulas(self) -> list[str]:
         """The text of each output; `statements` then holds what has to come before."""
-        order = reachable(self.terms, self.outputs)
+        order = self.order()
         uses = self.uses(order)
         for number in order:
             term = self.terms[number]
+            if number in self.flags:
+                self.tests[number] = self.flag(number)
             self.written[number] = self.write(term)
-            if uses[number] > 1 and not isinstance(term, NumberTerm | NameTerm):
-                name = self.fresh()
-                self.statements.append((number, name, join(self.written[number][0])))
-                self.written[number] = (self.name(name), ATOM)
-                self.named.add(number)
+            self.depths[number] = self.depth(term)
+            is_shared = uses[number] > 1 and not self.flags.is_cheap(number)
+            if is_shared or self.depths[number] > self.deepest:
+                self.give_name(number)
         return [join(self.written[number][0]) for number in self.outputs]
+
+    def order(self) -> list[int]:
+        """The terms that are needed, parts before wholes."""
+        return reachable(self.terms, self.outputs)
+
+    def depth(self, term: Term) -> int:
+        """How deeply the text of a term is nested; what only goes on to the right counts little."""
+        first, *rest = [*(self.depths[part] for part in children(term)), 0]
+        goes_on = isinstance(term, SumTerm | ProductTerm)
+        return max([first + (1 if goes_on else 10), *(depth + 10 for depth in rest)])
+
+    def give_name(self, number: int) -> None:
+        """Name a term in a statement of its own."""
+        name, is_flag = self.names.take(f"t{len(self.statements) + 1}"), number in self.tests
+        rope = self.tests[number][0] if is_flag else self.written[number][0]
+        self.statements.append(Statement(number, name, self.guarded(number, join(rope)), is_flag))
+        self.written[number] = (self.quoted(name), ATOM)
+        self.named.add(number)
+        self.depths[number] = 0
+        if is_flag:
+            self.tests[number] = (self.quoted(name), WHOLE)
+            self.written[number] = self.as_number(number)
+
+    def guarded(self, number: int, text: str) -> str:
+        """The text of a term that gets a name."""
+        return text
 
     def uses(self, order: Sequence[int]) -> dict[int, int]:
         """How often the text of each term is needed; a template may repeat what it is given."""
         uses = dict.fromkeys(order, 0)
-        for number in [*self.outputs, *(c for n in order for c in children(self.terms[n]))]:
+        for number in self.outputs:
             uses[number] += 1
-        for term in (self.terms[number] for number in order):
-            if self.repeats(term):
-                uses.update((part, uses[part] + 1) for part in children(term))
+        for number in reversed(order):
+            term = self.terms[number]
+            times = uses[number] if self.flags.is_cheap(number) else 1
+            for part in children(term):
+                uses[part] += times + self.repeats(term)
         return uses
 
-    def fresh(self) -> str:
-        """A name that no input has, in capitals or not: SQL tells them no different."""
-        name = f"t{len(self.statements) + 1}"
-        while name in self.taken:
-            name += "_"
-        return name
+    def repeats(self, term: Term) -> bool:
+        """Whether the text of a term has those of its parts more than once."""
+        if isinstance(term, ChoiceTerm):  # where side() has the condition twice
+            return {term.chosen, term.other} <= self.flags.truths
+        if isinstance(term, PowerTerm):
+            base = self.terms[term.base]
+            is_one = not isinstance(base, NumberTerm) or abs(base.value) == 1
+            return is_one and "{a}" in self.calls["power"]
+        return isinstance(term, CallTerm) and "{a}" in self.calls.get(term.function, "")
 
+    # ------------------------------------------------------------------------------ conditions
+    def flag(self, number: int) -> Test:
+        """A term that is a condition, as one."""
+        term = self.terms[number]
+        if isinstance(term, ChoiceTerm):
+            return self.side(term)
+        if not isinstance(term, ComparisonTerm):
+            both = number in self.flags.truths
+            join_tests = self.connectives.all if both else self.connectives.any
+            return join_tests([self.tests[part] for part in children(term)])
+        if not self.flags.is_counted(term):
+            return self.sides(term), COMPARED
+        condition = self.condition(term.left)
+        return self.connectives.negate(condition) if term.symbol == "==" else condition
+
+    def side(self, term: ChoiceTerm) -> Test:
+        """A choice between conditions as one: a and b, or not a and c."""
+        condition = self.condition(term.condition)
+        opposite = self.connectives.negate(condition)
+        settled = [self.flags.settled(part) for part in (term.chosen, term.other)]
+        if settled == [True, None]:
+            return self.connectives.any([condition, self.tests[term.other]])
+        if settled == [None, True]:
+            return self.connectives.any([opposite, self.tests[term.chosen]])
+        sides = [
+            test if holds else self.connectives.all([test, self.tests[part]])
+            for test, part, holds in zip(
+                (condition, opposite), (term.chosen, term.other), settled, strict=True
+            )
+            if holds is not False
+        ]
+        return self.connectives.any(sides)
+
+    def condition(self, number: int) -> Test:
+        """A term as a condition, which holds where it is not 0."""
+        if number in self.tests:
+            return self.tests[number]
+        return self.unequal(number), COMPARED
+
+    def unequal(self, number: int) -> Rope:
+        """That a term is not 0."""
+        return (
+            self.part(number, SUM),
+            f" {self.relation('!=')} ",
+            self.number_text(Fraction(0)),
+        )
+
+    def chosen(self, condition: Rope, chosen: Rope, other: Rope) -> tuple[Rope, int]:
+        """`chosen` where the condition holds, else `other`."""
+        return fill(self.test, condition=condition, chosen=chosen, other=other), ATOM
+
+    def as_number(self, number: int) -> tuple[Rope, int]:
+        """A condition as a number."""
+        return self.chosen(self.tests[number][0], self.one, self.number_text(Fraction(0)))
+
+    def comparison(self, term: ComparisonTerm) -> tuple[Rope, int]:
+        """A comparison as a number."""
+        return self.as_number(self.flags.numbers[ComparisonTerm, term])
+
+    def product(self, term: ProductTerm) -> tuple[Rope, int]:
+        """Factors one after another; those that are 0 or 1 are a condition."""
+        number = self.flags.numbers.get((ProductTerm, term))
+        return super().product(term) if number not in self.tests else self.as_number(number)
+
+    def choice(self, term: ChoiceTerm) -> tuple[Rope, int]:
+        """`chosen` where the condition is not 0, else `other`."""
+        number = self.flags.numbers[ChoiceTerm, term]
+        if number in self.tests:
+            return self.as_number(number)
+        chosen, other = self.written[term.chosen][0], self.written[term.other][0]
+        return self.chosen(self.condition(term.condition)[0], chosen, other)
+
+    # ----------------------------------------------------------------------------- expressions
     def name(self, name: str) -> str:
-        """An input; a word that the language reserves gets a line after it."""
-        return name + "_" if name in self.reserved else name
+        """An input."""
+        return self.quoted(self.names.inputs[name])
+
+    def quoted(self, name: str) -> str:
+        """A name as it stands in an expression."""
+        return name
 
     def number_text(self, value: Fraction | float) -> str:
         """A float64 literal."""
@@ -111,74 +294,69 @@ class Code(Printer):
 
     def coefficient(self, value: Fraction) -> tuple[str | None, str | None]:
         """The texts of a positive coefficient above and below the line; None is 1."""
-        if not is_fraction(value):
-            return self.number_text(value), None
-        above, below = (
-            None if n == 1 else self.number_text(Fraction(n)) for n in value.as_integer_ratio()
+        top, bottom = above_and_below(value)
+        return None if top == 1 else self.number_text(top), (
+            None if bottom == 1 else self.number_text(bottom)
         )
-        return above, below
-
-    def condition(self, number: int) -> Rope:
-        """A term as the condition of a choice."""
-        term = self.terms[number]
-        if isinstance(term, ComparisonTerm) and number not in self.named:
-            return self.sides(term)
-        unequal = f" {self.relation('!=')} "
-        return (self.part(number, SUM), unequal, self.number_text(Fraction(0)))
-
-    def chosen(self, condition: Rope, chosen: Rope, other: Rope) -> tuple[Rope, int]:
-        """`chosen` where the condition holds, else `other`."""
-        return fill(self.test, condition=condition, chosen=chosen, other=other), ATOM
-
-    def comparison(self, term: ComparisonTerm) -> tuple[Rope, int]:
-        """A comparison as a number."""
-        one, zero = self.number_text(Fraction(1)), self.number_text(Fraction(0))
-        return self.chosen(self.sides(term), one, zero)
-
-    def choice(self, term: ChoiceTerm) -> tuple[Rope, int]:
-        """`chosen` where the condition is not 0, else `other`."""
-        chosen, other = self.written[term.chosen][0], self.written[term.other][0]
-        return self.chosen(self.condition(term.condition), chosen, other)
 
     def call(self, term: CallTerm) -> tuple[Rope, int]:
         """A function by the language's name for it."""
         template = self.calls.get(term.function)
         if template is None:
-            raise FormulaError(f"{term.function} has no form in this language")
-        arguments = [self.written[part][0] for part in term.arguments]
+            raise FormulaError(f"{term.function} has no form in {self.language}")
         if "{" in template:
-            return fill(template, a=arguments[0], b=arguments[-1]), ATOM
+            parts = [self.part(part, ATOM) for part in term.arguments]
+            return fill(template, a=parts[0], b=parts[-1]), ATOM
+        arguments = [self.written[part][0] for part in term.arguments]
         return (template, "(", interleave(arguments, ", "), ")"), ATOM
 
     def literal_power(self, base: Rope, exponent: Exponent) -> Rope:
-        """base**exponent for a number; the square of a name is a product."""
-        if exponent == 2 and isinstance(base, str):
-            return ("(", base, "*", base, ")")
+        """base**exponent for a number."""
         return (self.power_call, "(", base, ", ", self.number_text(Fraction(exponent)), ")")
 
     def power(self, term: PowerTerm) -> tuple[Rope, int]:
         """base**exponent for a term."""
-        base, exponent = self.part(term.base, ATOM), self.part(term.exponent, ATOM)
         if self.repeats(term):
+            base, exponent = self.part(term.base, ATOM), self.part(term.exponent, ATOM)
             return fill(self.calls["power"], a=base, b=exponent), ATOM
-        exponent = self.written[term.exponent][0]
+        base, exponent = self.written[term.base][0], self.written[term.exponent][0]
         return (self.power_call, "(", base, ", ", exponent, ")"), ATOM
 
-    def repeats(self, term: Term) -> bool:
-        """Whether the text of a term has those of its parts more than once."""
-        if isinstance(term, PowerTerm):
-            base = self.terms[term.base]
-            is_one = not isinstance(base, NumberTerm) or abs(base.value) == 1
-            return is_one and "{a}" in self.calls["power"]
-        return isinstance(term, CallTerm) and "{a}" in self.calls.get(term.function, "")
 
-
-def output_name(wrt: Sequence[str]) -> str:
-    """The name of an output that is derived for the names in `wrt`: value, d_x, d_x_y."""
-    return "_".join(("d", *wrt)) if wrt else "value"
+def output_names(wrt: Sequence[Sequence[str]]) -> list[str]:
+    """The names of outputs that are derived for names: value, d_x, d_x_y, each once."""
+    names: dict[str, None] = {}
+    for each in wrt:
+        name = "_".join(("d", *each)) if each else "value"
+        while name in names:
+            name += "_"
+        names[name] = None
+    return list(names)
 
 
 def fill(template: str, **parts: Rope) -> Rope:
     """A rope of a template whose {names} are ropes."""
     pieces = re.split(r"\{(\w+)\}", template)
     return tuple(piece if i % 2 == 0 else parts[piece] for i, piece in enumerate(pieces))
+
+
+def _harmless(text: str) -> str:
+    """A text for one line of a comment, which it neither ends nor begins, turns nor goes on."""
+    text = "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+    text = text.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?")
+    return text + "." if text.endswith("\\") else text
+
+
+Form = Callable[..., str]
+"""Takes a program, the names that each output is derived for, a title, and Options; gives text."""
+
+
+def function_form(language: type[Code]) -> Form:
+    """What writes programs in a language."""
+
+    def form(
+        program: Program, wrt: Sequence[Sequence[str]], title: str, options: Options = PLAIN
+    ) -> str:
+        return language(Terms(program.lowered), options).function(wrt, title)
+
+    return form

@@ -43,6 +43,13 @@ def plain(value: Fraction) -> Quotient:
     return _whole(value) if is_fraction(value) else (_decimal(value), None)
 
 
+def above_and_below(value: Fraction) -> tuple[Fraction, Fraction]:
+    """A coefficient as what is multiplied by and what is divided by."""
+    if not is_fraction(value):
+        return value, Fraction(1)
+    return Fraction(value.numerator), Fraction(value.denominator)
+
+
 def is_fraction(value: Fraction) -> bool:
     """Whether a number is written as a quotient of small whole numbers."""
     return value.denominator <= 1000 and (not _terminates(value) or _is_dyadic(value))

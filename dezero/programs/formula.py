@@ -49,6 +49,13 @@ def join(rope: Rope) -> str:
     return "".join(pieces)
 
 
+def first_piece(rope: Rope) -> str:
+    """The str that a rope begins with."""
+    while not isinstance(rope, str):
+        rope = rope[0]
+    return rope
+
+
 # Precedence, from what binds least to what binds most.
 COMPARISON, SUM, PRODUCT, SIGN, POWER, ATOM = range(6)
 
@@ -61,6 +68,7 @@ class Printer:
     """Writes terms as a formula of the tool's own language; subclasses write other forms."""
 
     longest = 200_000
+    one = "1"
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms.terms
@@ -149,15 +157,16 @@ class Printer:
             first = first if exponent == 1 else self.literal_power(self.part(base, ATOM), exponent)
             pieces = [first] if top is None else [top, "*", first]
         elif bottom is not None:
-            pieces, bottom = [top or "1", "/(", bottom, "*", first, ")"], None
+            pieces, bottom = [top or self.one, "/(", bottom, "*", first, ")"], None
         else:
-            pieces = [top or "1", "/", first]
+            pieces = [top or self.one, "/", first]
         for base, exponent in rest:
             pieces += self.further(base, exponent)
         if bottom is not None:
             pieces += ["/", below_the_line(bottom)]
         if coefficient < 0:
-            return ("-", *pieces), SIGN - 1
+            rope = ("(", tuple(pieces), ")") if first_piece(pieces)[0] == "-" else tuple(pieces)
+            return ("-", rope), SIGN - 1  # to C -- is an operator, to SQL a comment
         return tuple(pieces), POWER if len(pieces) == 1 else PRODUCT
 
     def further(self, base: int, exponent: Exponent) -> tuple[Rope, Rope]:

@@ -108,7 +108,7 @@ class TermTable:
             if result is not None:
                 return self.number(result)
         with np.errstate(all="ignore"):
-            return self.number(float(function(*map(float, values))))
+            return self.number(float(function(*(np.float64(float(value)) for value in values))))
 
     def value(self, number: int) -> Fraction | None:
         """The number that a term is; None for other terms."""

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import click
 
-from dezero.programs.trace import Program
 from dezero_cli import report
 from dezero_cli.arguments import ExpressionCommand, json_option, wrt_option
 from dezero_cli.faults import UsageError
@@ -21,12 +18,14 @@ HELP = """Print each partial derivative of EXPR as a formula.
   dezero derive 'x**3/2 - y'
   dezero derive 'sin(x*y)' --wrt x --order 2
   dezero derive 'a*exp(-b*t)' --to c
+  dezero derive 'a*exp(-b*t)' --to c --name decay --real float
 
 The formulas are in this tool's own language, so it can read them back.
 """
 MOST = 1_000_000
 """Operations that derivatives may take, unless told otherwise."""
-FORMS = ("latex", "c", "numpy", "sql", "js")
+FORMS = ("latex", "c", "python", "numpy", "sql", "js")
+FUNCTIONS = ("c", "python", "numpy", "js")
 
 
 @click.command("derive", cls=ExpressionCommand, help=HELP)
@@ -37,6 +36,10 @@ FORMS = ("latex", "c", "numpy", "sql", "js")
 )
 @click.option(
     "--to", "form", type=click.Choice(FORMS), help="Print the value and the derivatives as code."
+)
+@click.option("--name", metavar="NAME", help="With --to: what the function is called (default: f).")
+@click.option(
+    "--real", type=click.Choice(("double", "float")), help="With --to c: the type of its numbers."
 )
 @click.option(
     "--max-operations",
@@ -52,6 +55,8 @@ def command(
     wrt: tuple[str, ...],
     order: int,
     form: str | None,
+    name: str | None,
+    real: str | None,
     max_operations: int,
     as_json: bool,
 ) -> None:
@@ -63,28 +68,25 @@ def command(
         )
     if form and as_json:
         raise UsageError("--to prints code: leave out --json")
+    if name is not None and form not in FUNCTIONS:
+        raise UsageError(f"--name is for functions: --to {', '.join(FUNCTIONS[:-1])} or js")
+    if real and form != "c":
+        raise UsageError("--real is for C: --to c")
     expression, wrt = parse(text), canonical_words(wrt)
     names = symbolic.wanted_names(expression, wrt)
-    wanted, program = symbolic.derivatives(
-        expression, symbolic.free_names(expression, wrt), names, order, max_operations
-    )
-    _write(text, wanted, program, form, as_json)
+    free = symbolic.free_names(expression, wrt)
+    wanted, program = symbolic.derivatives(expression, free, names, order, max_operations)
+    if form:
+        options = (name, real or "double")
+        report.write(symbolic.code(form, program, [(), *wanted], text, *options))
+    else:
+        _write(text, wanted, symbolic.texts(program, text)[1:], as_json)
     if note := explain.note_on_e(expression, names, "--wrt e makes it an input"):
         report.warn(note)
 
 
-def _write(
-    text: str,
-    wanted: Sequence[tuple[str, ...]],
-    program: Program,
-    form: str | None,
-    as_json: bool,
-) -> None:
-    """Write derivatives as formulas or as code."""
-    if form:
-        report.write(symbolic.code(form, program, [(), *wanted], text))
-        return
-    formulas = symbolic.texts(program, text)[1:]
+def _write(text: str, wanted: list[tuple[str, ...]], formulas: list[str], as_json: bool) -> None:
+    """Write the derivatives as formulas."""
     if as_json:
         keys = [",".join(each) for each in wanted]
         report.write(

@@ -9,7 +9,7 @@ from dezero.functions import CONSTANTS
 from dezero.programs.formula import FormulaError, formulas
 from dezero.programs.tidy import tidied
 from dezero.programs.trace import Program, SizeError, TraceError, differentiate, merge, trace
-from dezero_cli.faults import ExpressionError, did_you_mean
+from dezero_cli.faults import ExpressionError, UsageError, did_you_mean
 from dezero_cli.language.expression import Expression
 
 
@@ -85,12 +85,26 @@ def texts(part: Program, text: str) -> list[str]:
         raise ExpressionError(str(fault), text, 0) from None
 
 
-def code(form: str, part: Program, wrt: Sequence[tuple[str, ...]], text: str) -> str:
-    """The outputs of a program, differentiated by `wrt`, as a function in another language."""
+def code(
+    form: str,
+    part: Program,
+    wrt: Sequence[tuple[str, ...]],
+    text: str,
+    name: str | None = None,
+    real: str = "double",
+) -> str:
+    """The outputs of a program, differentiated by `wrt`, as a function in another language.
+
+    `name` is what the function is called, `real` the type of C's numbers.  Raises ExpressionError
+    where the language has no form for it, and UsageError where it does not allow the name.
+    """
+    from dezero.programs.code import IdentifierError, Options
     from dezero.programs.dialects import FORMS
 
     try:
-        return FORMS[form](part, wrt, text)
+        return FORMS[form](part, wrt, text, Options(name, real))
+    except IdentifierError as fault:
+        raise UsageError(str(fault)) from None
     except FormulaError as fault:
         raise ExpressionError(str(fault), text, 0) from None
 

@@ -48,7 +48,7 @@ CASES = [
     ("dezero de", ["derive"]),
     ("dezero eval x --j", ["--jacobian", "--json"]),
     ("dezero eval x x=1 --js", ["--json"]),
-    ("dezero derive x --to ", ["c", "js", "latex", "numpy", "sql"]),
+    ("dezero derive x --to ", ["c", "js", "latex", "numpy", "python", "sql"]),
     ("dezero --color al", ["always"]),
     ("dezero --color always ev", ["eval"]),
     ("dezero eval x --color n", ["never"]),

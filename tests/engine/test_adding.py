@@ -138,6 +138,12 @@ def test_numpy(dezero):
     assert tuple(map(float, names["f"](X, Y))) == near(VALUE, SLOPE, 0.0)
 
 
+def test_python(dezero):
+    names: dict = {}
+    exec(dezero("derive", EXPRESSION, "--to", "python"), names)
+    assert names["f"](X, Y) == near(VALUE, SLOPE, 0.0)
+
+
 def test_c(dezero, tmp_path):
     compiler = shutil.which("cc") or pytest.skip("no C compiler")
     source, library = tmp_path / "f.c", tmp_path / "f.so"

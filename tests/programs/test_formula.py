@@ -201,6 +201,14 @@ def test_formulas_are_as_a_person_writes_them(text, expected):
     assert {name: expected[name] and text for name, text in gradient.items()} == expected
 
 
+@pytest.mark.parametrize("text", ["sigmoid(x - x)*x", "where(x > 0, x, x)*softplus(x - x)"])
+def test_a_function_that_is_left_with_constants_is_one(text):
+    gradient = symbolic.gradient(parse(text))["x"]
+    assert float(parse(gradient).evaluate({"x": Variable(np.array(3.0))}).data) == pytest.approx(
+        0.5 if "sigmoid" in text else math.log(2), rel=1e-15
+    )
+
+
 PIECEWISE = ["x**y", "x**x", "hypot(x, y)", "maximum(x, y)**2", "where(x>y, x**2, -x)*hypot(x, y)"]
 
 
