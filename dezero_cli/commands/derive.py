@@ -28,6 +28,7 @@ HELP = """Print each partial derivative of EXPR as a formula.
 \b
   dezero derive 'x**3/2 - y'
   dezero derive 'sin(x*y)' --wrt x --order 2
+  dezero derive 'a*exp(-k*t)' k=1/tau
   dezero derive 'a*exp(-b*t)' --to c
   dezero derive 'a*exp(-b*t)' --to c --name decay --real float
 
