@@ -16,8 +16,8 @@ ELEMENTWISE = [known for known in FUNCTIONS.values() if known.elementwise and no
 ONE, TWO, THREE = (
     [known.name for known in ELEMENTWISE if len(known.parameters) == arity] for arity in (1, 2, 3)
 )
-TWO += [known.name for known in FUNCTIONS.values() if known.form(2) and known.name not in TWO]
-TWO.remove("dot")
+TWO += [k.name for k in ELEMENTWISE if k.form(2) and len(k.parameters) != 2]
+TWO += [known.name for known in FUNCTIONS.values() if known.several and known.name not in TWO]
 THREE += [known.name for known in FUNCTIONS.values() if known.several]
 CHOICE, OR, AND, NOT, COMPARISON, SUM, PRODUCT, FACTOR, POWER, ATOM = range(10)
 
