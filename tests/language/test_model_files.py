@@ -173,28 +173,13 @@ def test_the_arm_in_c(dezero, tmp_path):
     options = ("--wrt", ",".join(ANGLES), "--to", "c", "--name", "hand")
     code = dezero("derive", f"@{MODELS}/arm.dz", *options).out
     (tmp_path / "hand.c").write_text(code)
-    subprocess.run(
-        [
-            "cc",
-            "-std=c99",
-            "-Wall",
-            "-Werror",
-            "-shared",
-            "-fPIC",
-            "-o",
-            "hand.so",
-            "hand.c",
-            "-lm",
-        ],
-        cwd=tmp_path,
-        check=True,
-    )
+    command = "cc -std=c99 -Wall -Werror -shared -fPIC -o hand.so hand.c -lm"
+    subprocess.run(command.split(), cwd=tmp_path, check=True)
     at = {"base": 0.3, "shoulder": 0.9, "elbow": -0.6, "height": 0.4, "upper": 0.5, "fore": 0.35}
     place, columns = hand(**at)
     value, gradient = (ctypes.c_double * 3)(), (ctypes.c_double * 9)()
-    names = [
-        word.split()[1] for word in code.split("hand(")[1].split(", double value")[0].split(", ")
-    ]
+    names = re.findall(r"double (\w+),", code)
+    assert sorted(names) == sorted(at)
     numbers = [ctypes.c_double(at[name]) for name in names]
     ctypes.CDLL(str(tmp_path / "hand.so")).hand(*numbers, value, gradient)
     assert list(value) == pytest.approx(place, rel=1e-14)
