@@ -144,7 +144,7 @@ def worst_hessian() -> tuple[float, int]:
         program = symbolic.program(expression, names, names)
         found = our_hessian(case)
         for place, name in enumerate(names):
-            row = differentiate(program, 1 + place, names)
+            row = differentiate(program, [(1 + place, names)])
             swept = disturbed(row, case["vars"], random)
             for other, sweeps in zip(names, swept, strict=True):
                 right = case["hess"][name][other]

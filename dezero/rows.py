@@ -116,6 +116,7 @@ def derived(
     """
     made: list[type[Rule]] = []
     whole = composed(forward)
+    whole.__name__ = name
 
     def recorded(*operands: Operand) -> Variable:
         if not made:

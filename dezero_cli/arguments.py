@@ -86,7 +86,7 @@ max_operations_option = click.option(
     type=click.IntRange(1),
     default=1_000_000,
     metavar="N",
-    help="Refuse definitions and functions that expand to more operations (default: 1,000,000).",
+    help="Refuse definitions, functions and derivatives of more operations (default: 1,000,000).",
 )
 jacobian_option = click.option(
     "--jacobian", is_flag=True, help="Add the Jacobian (shape: the value's, then the input's)."

@@ -25,7 +25,7 @@ HELP = """Evaluate expressions and differentiate them, exactly, from the shell.
   dezero 'a*b+c' a=3 b=2 c=1              the same as dezero eval 'a*b+c' ...
   dezero eval 'sin(x)/x' x=0.5 --json
 
-'dezero help COMMAND' shows the help of a command, as 'dezero COMMAND --help' does.
+'dezero help COMMAND' shows the help of a command.
 """
 
 

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from dezero.programs.conditions import COMPARED, WHOLE, Connectives, Flags, Test
+from dezero.programs.constants import above_and_below
 from dezero.programs.formula import (
     ATOM,
     SUM,
@@ -304,6 +305,11 @@ class Code(Printer):
             text = self.nan if value != value else self.infinity
             return f"-{text}" if value < 0 else text
         return repr(float(value))
+
+    def coefficient(self, value: Fraction) -> tuple[str | None, str | None]:
+        """The texts of a positive coefficient above and below the line; None is 1."""
+        above, below = (None if n == 1 else self.number_text(n) for n in above_and_below(value))
+        return above, below
 
     def call(self, term: CallTerm) -> tuple[Rope, int]:
         """A function by the language's name for it."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from dezero.functions import FUNCTIONS
 from dezero.graph import ARRAY_FUNCTIONS
+from dezero.programs.constants import below_the_line, quotient
 from dezero.programs.terms import (
     CallTerm,
     ChoiceTerm,
@@ -105,7 +106,11 @@ class Printer:
             raise FormulaError(
                 f"the formula would have {size} parts; as code, with --to c, it shares them"
             )
-        return reachable(self.terms, self.outputs)
+        return reachable(self.terms, self.outputs, self.parts)
+
+    def parts(self, term: Term) -> list[int]:
+        """The terms whose texts the text of a term is made of."""
+        return children(term)
 
     def text(self, number: int) -> tuple[Rope, int]:
         """The rope of a term whose parts are written, and how tightly it binds."""
@@ -157,7 +162,7 @@ class Printer:
     def number(self, term: NumberTerm) -> tuple[Rope, int]:
         """A constant."""
         text = self.number_text(term.value)
-        if "/" in text:
+        if "/" in text or below_the_line(text) != text:
             return text, PRODUCT if not text.startswith("-") else SIGN - 1
         return text, ATOM if not text.startswith("-") else SIGN
 
@@ -165,13 +170,11 @@ class Printer:
         """A constant as a person writes it: 3, 0.5, 1/3, pi."""
         if isinstance(value, float):
             return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
-        if float(value) in _NAMED:
-            return _NAMED[float(value)]
-        if value.denominator == 1 and abs(value) < 10**15:
-            return str(value.numerator)
-        if _terminates(value) or value.denominator > 1000:
-            return repr(float(value))
-        return f"{value.numerator}/{value.denominator}"
+        if value == 0:
+            return "0"
+        top, bottom = quotient(abs(value), alone=True)
+        line = "" if bottom is None else f"/{below_the_line(bottom)}"
+        return "-" * (value < 0) + (top or "1") + line
 
     def name(self, name: str) -> str:
         """An input."""
@@ -212,7 +215,7 @@ class Printer:
         for base, exponent in rest:
             pieces += self.further(base, exponent)
         if bottom is not None:
-            pieces += ["/", bottom]
+            pieces += ["/", below_the_line(bottom)]
         if coefficient < 0:
             rope = ("(", tuple(pieces), ")") if first_piece(pieces)[0] == "-" else tuple(pieces)
             return ("-", rope), SIGN - 1  # to C -- is an operator, to SQL a comment
@@ -226,15 +229,12 @@ class Printer:
 
     def coefficient(self, value: Fraction) -> tuple[str | None, str | None]:
         """The texts of a positive coefficient above and below the line; None is 1."""
-        top, bottom = above_and_below(value)
-        return None if top == 1 else self.number_text(top), (
-            None if bottom == 1 else self.number_text(bottom)
-        )
+        return quotient(value)
 
     def literal_power(self, base: Rope, exponent: Exponent) -> Rope:
         """base**exponent for a number."""
         text = self.number_text(Fraction(exponent))
-        return (base, "**", f"({text})" if "/" in text else text)
+        return (base, "**", f"({text})" if "/" in text else below_the_line(text))
 
     def power(self, term: PowerTerm) -> tuple[Rope, int]:
         """base**exponent for a term."""
@@ -285,27 +285,6 @@ _WRITERS: dict[type, Callable[[Any, Any], tuple[Rope, int]]] = {
 
 _CALLED = {"absolute": "abs", "rint": "round"}
 """What the language calls a ufunc, where that is not NumPy's name."""
-_NAMED = {math.pi: "pi", math.e: "e"}
-
-
-def above_and_below(value: Fraction) -> tuple[Fraction, Fraction]:
-    """A coefficient as what is multiplied by and what is divided by."""
-    if (_terminates(value) and not _is_dyadic(value)) or value.denominator > 1000:
-        return value, Fraction(1)
-    return Fraction(value.numerator), Fraction(value.denominator)
-
-
-def _terminates(value: Fraction) -> bool:
-    """Whether a number has a decimal form of reasonable length."""
-    rest = value.denominator
-    for prime in (2, 5):
-        while rest % prime == 0:
-            rest //= prime
-    return rest == 1 and value.denominator < 10**17
-
-
-def _is_dyadic(value: Fraction) -> bool:
-    return value.denominator in {1, 2, 4, 8, 16, 32, 64}
 
 
 def interleave(ropes: list[Rope], separator: str) -> Rope:
@@ -318,7 +297,7 @@ def formulas(program: Program) -> list[str]:
 
     Raises FormulaError where writing every shared part out would take too long a text.
     """
-    return Printer(Terms(program.written_out(_has_a_name))).formulas()
+    return Printer(Terms(program.written_out(_has_a_name), written_out=True)).formulas()
 
 
 def _has_a_name(function: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from dezero.names import RELATIONS
@@ -26,7 +26,9 @@ from dezero.programs.terms import (
     NumberTerm,
     PowerTerm,
     ProductTerm,
+    Term,
     Terms,
+    children,
 )
 from dezero.programs.trace import Program
 
@@ -119,16 +121,17 @@ class LaTeX(Printer):
     def number_text(self, value: Fraction | float) -> str:
         """A number; powers of ten as such."""
         text = super().number_text(value)
-        named = {"pi": "\\pi", "inf": "\\infty", "-inf": "-\\infty", "nan": "\\mathrm{nan}"}
+        sign, text = ("-", text[1:]) if text.startswith("-") else ("", text)
         if "/" in text:
             above, below = text.split("/")
-            sign = "-" if above.startswith("-") else ""
-            return f"{sign}\\frac{{{above.lstrip('-')}}}{{{below}}}"
-        return re.sub(
-            r"e([+-])0*(\d+)",
-            lambda m: f" \\cdot 10^{{{m[1].strip('+')}{m[2]}}}",
-            named.get(text, text),
-        )
+            below = below[1:-1] if below.startswith("(") else below
+            return f"{sign}\\frac{{{_constant(above)}}}{{{_constant(below)}}}"
+        return sign + _constant(text)
+
+    def coefficient(self, value: Fraction) -> tuple[str | None, str | None]:
+        """The texts of a positive coefficient above and below the line; None is 1."""
+        above, below = (None if t is None else _constant(t) for t in super().coefficient(value))
+        return above, below
 
     def product(self, term: ProductTerm) -> tuple[Rope, int]:
         """Coefficient and factors as one fraction, equal factors gathered; it is not computed."""
@@ -140,6 +143,12 @@ class LaTeX(Printer):
         if coefficient < 0:
             return ("-", rope), SIGN - 1
         return rope, POWER if coefficient == 1 and len(above) == 1 and not below else PRODUCT
+
+    def parts(self, term: Term) -> list[int]:
+        """The terms whose texts are needed: not those of the products in a product."""
+        if isinstance(term, ProductTerm) and not self.truths.issuperset(children(term)):
+            return [base for base, _ in self.gathered(term)[1]]
+        return super().parts(term)
 
     def gathered(self, term: ProductTerm) -> tuple[Fraction, list[tuple[int, Exponent]]]:
         """The coefficient and the powers of a product, those of the products in it included."""
@@ -174,9 +183,10 @@ class LaTeX(Printer):
         return ropes
 
     def number(self, term: NumberTerm) -> tuple[Rope, int]:
-        """A constant; a power of ten makes it a product."""
+        """A constant; a power, a fraction or a multiple is a product."""
         text, precedence = super().number(term)
-        return text, min(precedence, PRODUCT) if "\\cdot" in text else precedence
+        is_product = re.match(r"-?(\\frac|\{|[^\\]+ \\(cdot|,))", text)
+        return text, min(precedence, PRODUCT) if is_product else precedence
 
     def literal_power(self, base: Rope, exponent: Exponent) -> Rope:
         """base^{exponent}."""
@@ -226,6 +236,23 @@ class LaTeX(Printer):
         return (name, "\\left(", self.arguments(term.arguments), "\\right)"), ATOM
 
 
+def _constant(text: str) -> str:
+    """A constant of the tool's own language; powers of ten as such."""
+    named = {"inf": "\\infty", "nan": "\\mathrm{nan}"}
+    for pattern, form in _CONSTANT:
+        text = re.sub(pattern, form, text)
+    return named.get(text, text)
+
+
+_CONSTANT: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
+    (r"e([+-])0*(\d+)", lambda m: f" \\cdot 10^{{{m[1].strip('+')}{m[2]}}}"),
+    (r"sqrt\((.*)\)", r"\\sqrt{\1}"),
+    (r"pi\*\*(\d)", r"{\\pi}^{\1}"),
+    (r"(?<!\\)\bpi", r"\\pi"),
+    (r"\*", r" \\, "),
+]
+
+
 def _bare(factors: list[Rope]) -> list[Rope]:
     """Factors above or below the line of a fraction, where one alone needs no parentheses."""
     if len(factors) != 1:
@@ -244,7 +271,7 @@ def latex(
     `of` says of which of several results.
     """
     written = program.written_out(lambda function: function.__name__ in _NAMED)
-    formulas = LaTeX(Terms(written)).formulas()
+    formulas = LaTeX(Terms(written, written_out=True)).formulas()
     symbols = itertools.starmap(_symbol, itertools.zip_longest(wrt, of, fillvalue=""))
     return "".join(f"{symbol} = {text}\n" for symbol, text in zip(symbols, formulas, strict=True))
 

@@ -22,11 +22,16 @@ class TraceError(TypeError):
     """An operation that a program of columns cannot hold; the message names it."""
 
 
+class SizeError(Exception):
+    """A program that would have more operations than were allowed."""
+
+
 class Recorder:
     """The values of a trace: the same operation on the same operands is one value."""
 
-    def __init__(self, inputs: Sequence[str]) -> None:
+    def __init__(self, inputs: Sequence[str], most: int | None = None) -> None:
         self.inputs = tuple(inputs)
+        self.most = most
         self.values: list[Any] = list(inputs)  # a name, a float, or an Instruction
         self.numbers: dict[Any, int] = {}
         self.truths: set[int] = set()  # values that are 1.0 or 0.0 in every row
@@ -47,6 +52,8 @@ class Recorder:
         if known is None:
             known = self.numbers[key] = len(self.values)
             self.values.append(value)
+            if self.most is not None and known > self.most:
+                raise SizeError(f"more than {self.most:,} operations")
             if self._is_truth(value):
                 self.truths.add(known)
         return known

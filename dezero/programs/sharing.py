@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
-from dezero.programs.formula import above_and_below
+from dezero.programs.constants import above_and_below
 from dezero.programs.terms import (
     CallTerm,
     ChoiceTerm,

@@ -17,6 +17,7 @@ import numpy as np
 from dezero.arithmetic import raised
 from dezero.graph import CONSTANT, Variable
 from dezero.programs.recorder import Instruction, Recorder
+from dezero.programs.recorder import SizeError as SizeError
 from dezero.programs.recorder import TraceError as TraceError
 from dezero.programs.tracer import TracedArray, Tracer
 
@@ -57,6 +58,11 @@ class Program:
     def readable(self) -> Program:
         """The same as formulas and code have it: an operation that has a form to read takes it."""
         return self.written_out(lambda _: False)
+
+    @cached_property
+    def buffers(self) -> tuple[list[int], int]:
+        """A buffer for each operation's result, as `run` uses them, and how many there are."""
+        return _assign_buffers(self)
 
     def written_out(
         self, kept: Callable[[Any], bool], form: Callable[[Any], Any] = lambda f: f.in_text
@@ -106,7 +112,7 @@ class _Replay:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.constants = [np.float64(c) for c in program.constants]
-        self.slots, count = _assign_buffers(program)
+        self.slots, count = program.buffers
         self.buffers = [np.empty(BLOCK) for _ in range(count)]
 
     def block(self, inputs: list[np.ndarray], results: list[np.ndarray]) -> None:
@@ -162,15 +168,19 @@ def _apply(function: Callable[..., Any], operands: list[Any], out: np.ndarray) -
 
 
 def trace(
-    function: Callable[..., Any], inputs: Sequence[str], wrt: Sequence[str] | None = None
+    function: Callable[..., Any],
+    inputs: Sequence[str],
+    wrt: Sequence[str] | None = None,
+    most: int | None = None,
 ) -> Program:
     """The program of a function's value and its gradient for each input.
 
     `function` takes a Variable for each of `inputs` and returns one Variable; the outputs are the
     value, then the gradients for the inputs named in `wrt` (default: all; none if empty).
-    Raises TraceError where an operation has no place in a program of columns.
+    Raises TraceError where an operation has no place in a program of columns, SizeError where
+    there are more than `most`.
     """
-    recorder = Recorder(inputs)
+    recorder = Recorder(inputs, most)
     wrt = recorder.inputs if wrt is None else wrt
     variables = column_variables(recorder, wrt)
     y = function(*variables.values())
@@ -222,20 +232,42 @@ def output_number(recorder: Recorder, value: Any) -> int:
     return recorder.constant(float(value))
 
 
-def differentiate(program: Program, output: int, wrt: Sequence[str]) -> Program:
-    """The program of the gradient of one output, for the inputs named in `wrt`.
+def differentiate(
+    program: Program, wanted: Sequence[tuple[int, Sequence[str]]], most: int | None = None
+) -> Program:
+    """The program of the gradients of outputs, each for the inputs named with it.
 
-    The program is replayed on Variables over new Tracers, so derivatives of any order cost what
-    their own shared operations cost.
+    The program is replayed once on Variables over new Tracers, so derivatives of any order cost
+    what their own shared operations cost.  Raises SizeError, before anything is done, if a walk
+    back from each output takes more than `most` operations, or as soon as as many are recorded.
     """
-    recorder = Recorder(program.inputs)
-    variables = column_variables(recorder, wrt)
-    y = replay(program, list(variables.values()))[output]
-    if isinstance(y, Variable):
-        y.backward()
-    return recorded_program(
-        recorder, [output_number(recorder, variables[name].grad) for name in wrt]
-    )
+    if most is not None and _work(program, [output for output, _ in wanted]) > most:
+        raise SizeError(f"more than {most:,} operations")
+    recorder = Recorder(program.inputs, most)
+    variables = column_variables(recorder, {name for _, wrt in wanted for name in wrt})
+    outputs = replay(program, list(variables.values()))
+    numbers: list[int] = []
+    for output, wrt in wanted:
+        for variable in variables.values():
+            variable.cleargrad()
+        y = outputs[output]
+        if isinstance(y, Variable):
+            y.backward()
+        numbers += [output_number(recorder, variables[name].grad) for name in wrt]
+    return recorded_program(recorder, numbers)
+
+
+def _work(program: Program, outputs: Sequence[int]) -> int:
+    """At least how many operations the walks back from outputs take: one an operand."""
+    work = 0
+    for output in outputs:
+        needed = {program.outputs[output]}
+        for number in range(program.first + len(program.operations) - 1, program.first - 1, -1):
+            if number in needed:
+                operands = program.operations[number - program.first][1]
+                needed.update(operands)
+                work += len(operands)
+    return work
 
 
 def replay(
@@ -245,7 +277,7 @@ def replay(
 
     `form` gives what is called for an operation.
     """
-    values: list[Any] = [*operands, *program.constants]
+    values: list[Any] = [*operands, *map(np.float64, program.constants)]
     with np.errstate(all="ignore"):
         for function, numbers in program.operations:
             values.append(form(function)(*(values[i] for i in numbers)))

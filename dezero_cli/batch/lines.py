@@ -335,10 +335,16 @@ _UNSHOWN = "\ufffd".encode()
 
 
 def _written_out(line: bytes) -> orjson.Fragment:
-    """The "id" of a line as Python's own parser reads it."""
+    """The "id" of a line as Python's own parser reads it.
+
+    Raises orjson.JSONEncodeError for a line nested deeper than that parser reads.
+    """
     import json
 
-    identity = json.loads(line)["id"]
+    try:
+        identity = json.loads(line)["id"]
+    except RecursionError:
+        raise orjson.JSONEncodeError("nested too deeply") from None
     text = json.dumps(identity, ensure_ascii=False, separators=(",", ":"))
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
         text = json.dumps(identity, separators=(",", ":"))
@@ -393,13 +399,15 @@ def _from_values(number: int, text: str, formula: RecordFormula) -> Line:
 
 
 def _identity(word: str) -> Any:
-    """What ``id=7`` or ``id=r7`` says: a number or a word of JSON, or text."""
+    """What ``id=7`` or ``id=r7`` says: a number, a string or a word of JSON, or text."""
     text = word.partition("=")[2].strip()
     try:
         data = orjson.loads(text)
     except orjson.JSONDecodeError:
         return text
-    return orjson.Fragment(text) if type(data) in {float, list, dict} else data
+    if type(data) is float:  # as it is written
+        return orjson.Fragment(text)
+    return text if type(data) in {list, dict} else data
 
 
 def _named(word: str) -> str:

@@ -46,12 +46,13 @@ HELP = """Evaluate and differentiate line by line: one JSON object per line.
   printf 'x**2 ; x=3\\nsin(t) ; t=pi/6\\n' | dezero batch
   dezero batch formulas.txt k=2
   cat requests.jsonl | dezero batch --jobs 2 | jq .grad.x
+  echo '2*r ; x=3 y=4' | dezero batch 'r=hypot(x, y)'
   cat records.jsonl | dezero batch --expr 'p*q' --get id --get value
 
 A line is EXPR, or EXPR ; a=3 b=2, or {"expr": "...", "vars": {...}} with any "id". With --expr a
 line is a record, {"p": 2, "q": 3} or p=2 q=3, whose fields are the values of that one formula;
-other fields may be anything. Values on the command line apply to every line. A bad line becomes a
-record with "error", and the others are still answered.
+other fields may be anything. Values and definitions on the command line apply to every line, and a
+line's own come first. A bad line becomes a record with "error", and the others are still answered.
 """
 
 KEYS = {

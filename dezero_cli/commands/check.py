@@ -21,7 +21,7 @@ from dezero_cli.faults import UsageError
 from dezero_cli.language import derivatives
 from dezero_cli.language.results import held, inputs, names_of
 from dezero_cli.language.spelling import canonical_words, some_names
-from dezero_cli.language.words import formula
+from dezero_cli.language.words import definitions_used, formula
 from dezero_cli.number_format import NumberFormat
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ HELP = """Compare the gradient of EXPR with numerical ones; exit with status 1 u
 
 \b
   dezero check 'sin(x)*y' x=1 y=2
+  dezero check 'exp(-r)/r' 'r=hypot(x, y)' x=3 y=4
   dezero check 'sum((x@w - y)**2)' x=@x.csv 'w=[1,2]' y=@y.csv --wrt w
 
 The numerical methods are the complex step, if the expression allows it, and Richardson's
@@ -96,7 +97,10 @@ def command(
     show = NumberFormat(precision, form)
     if as_json or get:
         agrees = False if False in verdicts.values() else None if unconfirmed else True
-        result = {"expr": str(asked.text), "agrees": agrees, "check": _checks(compared)}
+        used = definitions_used(expression)
+        head: dict[str, Any] = {"expr": str(asked.text)} | ({"defs": used} if used else {})
+        head |= {"names": names_of(expression)} if several else {}
+        result = head | {"agrees": agrees, "check": _checks(compared)}
         wanted = canonical_words(get)
         shown = "".join(places.text(places.found(result, w), show) + "\n" for w in wanted)
         report.write(shown if get else report.json_line(result))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -27,6 +28,7 @@ HELP = """Print each partial derivative of EXPR as a formula.
 \b
   dezero derive 'x**3/2 - y'
   dezero derive 'sin(x*y)' --wrt x --order 2
+  dezero derive 'a*exp(-k*t)' k=1/tau
   dezero derive 'a*exp(-b*t)' --to c
   dezero derive 'a*exp(-b*t)' --to c --name decay --real float
 
@@ -76,10 +78,15 @@ def command(
     wrt = some_names(wrt)
     expression = said.linked(asked.text, max_operations).without(wrt)
     names = symbolic.wanted_names(expression, wrt)
+    free = symbolic.free_names(expression, wrt)
+    found = [
+        symbolic.derivatives(each, free, names, order, max_operations)
+        for each in expression.results
+    ]
     if form:
-        _write_code(expression, names, wrt, order, form, (name, real or "double"))
+        _write_code(expression, found, form, (name, real or "double"))
     else:
-        _write_formulas(expression, names, wrt, order, as_json, definitions_used(expression))
+        _write_formulas(expression, found, as_json)
     if note := explain.note_on_e(expression, names, "--wrt e makes it an input"):
         report.warn(note)
 
@@ -95,24 +102,22 @@ def _refuse_values(asked: Formula, said: Given) -> None:
 
 def _write_code(
     expression: Expression,
-    names: list[str],
-    wrt: tuple[str, ...],
-    order: int,
+    found: Sequence[symbolic.Derivatives],
     form: str,
     options: tuple[str | None, str],
 ) -> None:
-    """Write the value and the derivatives by `names` as code."""
-    free = symbolic.free_names(expression, wrt)
+    """Write the value and the derivatives of each result as code."""
+    title = _title(expression)
     if expression.is_list:
-        wanted, numbers, program = symbolic.derivatives_of_several(expression, free, names, order)
+        wanted, numbers, program = symbolic.of_several(found)
         results = names_of(expression)
         if len(set(results)) < len(results):
             raise UsageError("two results have the same name: give each a name of its own")
         of = tuple(results[i] for i in numbers)
-        report.write(symbolic.code(form, program, wanted, _title(expression), *options, of))
+        report.write(symbolic.code(form, program, wanted, title, *options, of))
         return
-    wanted, program = symbolic.derivatives(expression, free, names, order)
-    report.write(symbolic.code(form, program, [(), *wanted], _title(expression), *options))
+    wanted, program = found[0]
+    report.write(symbolic.code(form, program, [(), *wanted], title, *options))
 
 
 def _title(expression: Expression) -> str:
@@ -122,18 +127,11 @@ def _title(expression: Expression) -> str:
 
 
 def _write_formulas(
-    expression: Expression,
-    names: list[str],
-    wrt: tuple[str, ...],
-    order: int,
-    as_json: bool,
-    defs: dict[str, str],
+    expression: Expression, found: Sequence[symbolic.Derivatives], as_json: bool
 ) -> None:
-    """Write the derivatives by `names` as formulas."""
-    free = symbolic.free_names(expression, wrt)
+    """Write the derivatives of each result as formulas."""
     rows: list[dict[tuple[str, ...], str]] = []
-    for each in expression.results:
-        wanted, program = symbolic.derivatives(each, free, names, order)
+    for wanted, program in found:
         formulas = symbolic.texts(program, expression.text)[1:]
         rows.append(dict(zip(wanted, formulas, strict=True)))
     if as_json:
@@ -142,10 +140,11 @@ def _write_formulas(
             for key in rows[0]
         }
         several = {"names": names_of(expression)} if expression.is_list else {}
+        defs = definitions_used(expression)
         head = {"expr": str(expression.text)} | ({"defs": defs} if defs else {})
         report.write(report.json_line(head | several | {"grad": grad}))
         return
-    if not names:
+    if not rows[0]:
         report.warn("note: the expression has no inputs to differentiate by")
         return
     of = names_of(expression) if expression.is_list else [""]

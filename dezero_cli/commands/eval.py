@@ -38,13 +38,18 @@ HELP = """Print the value of EXPR and its gradient for every input.
   dezero eval 'x**3/2 - y' x=2 y=1
   dezero eval 'sin(theta)' theta=pi/4 --json
   dezero eval 'a*x + b' a=2 b=1 'x=[1,2,3]'
-  dezero eval 'a*x + b' a=2 b=1 x=@data.csv
+  dezero eval 'sum(a*x + b)' a=2 b=1 x=@data.csv:length
+  dezero eval 'exp(-r)/r' 'r=hypot(x, y)' x=3 y=4
   v=$(dezero eval 'x**2' x=3 --get value)
   dezero eval 'm*g*h' m=2 g=9.81 h=3 --sigma m=0.01 --sigma h=0.05
 
-VALUE is a number, an expression of constants, a JSON list or @FILE (.npy, .json, or .csv and
-.txt with one number per line). The gradient of an array-valued expression is the gradient of its
-sum.
+VALUE is a number, an expression of constants, a list or @FILE. NAME=FORMULA defines a name, and
+'g(t)=FORMULA' a function. EXPR may be a list of several results, or @FILE with a formula in it. The
+gradient of an array-valued expression is the gradient of its sum.
+
+\b
+Files of values (several columns are a matrix, @FILE:COLUMN is one of them, @- is standard input):
+  npy json txt csv tsv jsonl ndjson parquet arrow feather ipc
 """
 
 

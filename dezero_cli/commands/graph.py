@@ -19,6 +19,7 @@ HELP = """Print the computational graph of EXPR as Graphviz DOT.
   dezero graph 'sin(x*y) + x'
   dezero graph 'sin(x*y) + x' x=1 y=2 -o graph.svg
   dezero graph 'sin(x*y) + x' --to mermaid
+  dezero graph 'r*exp(-r)' 'r=hypot(x, y)'
 
 If all inputs have values, every node shows its value and its gradient.
 """

@@ -38,13 +38,14 @@ HELP = """Evaluate EXPR and its derivatives for every row of a table.
 
 \b
   dezero map '4*pi**2*L/T**2' pendulum.csv
-  dezero map 'a*exp(-k*t)' runs.csv k=0.5 --wrt t --wrt k -o fitted.parquet
+  dezero map 'a*exp(-k*t)' runs.csv k=0.5 --wrt t,k -o fitted.parquet
+  dezero map 'm*v**2/2' flight.csv 'v=hypot(vx, vy)' --as E
   dezero map 'm*v**2/2' 'days/*.parquet' -o energy.parquet
   dezero map 'x*y' t.csv --sigma x=0.01 --sigma y=sy --only
   zcat big.csv.gz | dezero map 'sin(x)/x' --to jsonl | jq .d_x
 
-Names in EXPR are columns, or constants given as NAME=VALUE. The output has the table's columns,
-then value, then d_NAME for each column used. Several files are one table; a quoted pattern
+Names in EXPR are columns, constants given as NAME=VALUE, or definitions. The output has the table's
+columns, then value, then d_NAME for each column used. Several files are one table; a quoted pattern
 may match any number of files. Standard input is read if there is no TABLE, or for -.
 
 \b

@@ -26,6 +26,7 @@ HELP = """Draw EXPR and its derivatives over a range, or its contours and gradie
 \b
   dezero plot 'sin(x)*exp(-x/5)' x=0:20 -o damped.svg
   dezero plot 'a*x**3 - x' x=-2:2 a=0.5 --order 2 -o cubic.pdf
+  dezero plot 'sin(r)/r' 'r=hypot(x, y)' x=-9:9 y=-9:9 -o ripple.svg
   dezero plot '(1-x)**2 + 100*(y-x**2)**2' x=-2:2 y=-1:3 -o valley.png
 
 A range is START:STOP or START:STOP:COUNT; its ends may be expressions of constants (-pi:pi).

@@ -7,7 +7,8 @@ is imported for them.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -30,11 +31,11 @@ MOST_LISTED: Final = 8
 class _Table(NamedTuple):
     """The columns of a file: cells by name (by number where there is no header), and their lines.
 
-    A cell is text, or a JSON value; one that is empty is None.
+    A cell is text, or a JSON value.
     """
 
     named: bool
-    columns: dict[str, list[Any]]
+    columns: dict[str, Sequence[Any]]
     lines: Sequence[int]
 
 
@@ -101,11 +102,10 @@ def _delimited(path: str, content: str, separator: str | None, header: bool) -> 
     Without a `separator` the cells are apart by commas or tabs, if the first line has any, or by
     blanks.
     """
-    rows: list[list[Any]] = []
+    rows: list[list[str]] = []
     lines: list[int] = []
-    for line, row in _rows(path, content, separator):
-        cells = [cell.strip() or None for cell in row]
-        if cells in ([], [None]):
+    for line, cells in _rows(path, content, separator):
+        if len(cells) < 2 and all(map(_is_empty, cells)):
             continue
         if rows and len(cells) != len(rows[0]):
             message = f"{_count(len(cells), 'cell')}, but the first line has {len(rows[0])}"
@@ -114,12 +114,12 @@ def _delimited(path: str, content: str, separator: str | None, header: bool) -> 
         lines.append(line)
     if not rows:
         return _Table(False, {"1": []}, [])
-    header = header or not all(map(_is_number, rows[0]))
-    names = [cell or "" for cell in rows.pop(0)] if header else list(map(str, range(len(rows[0]))))
+    header = header or _has_names(rows[0])
+    names = list(map(str.strip, rows.pop(0))) if header else list(map(str, range(len(rows[0]))))
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise FileError(reading.shown_name(path), f"two columns are named {twice!r}")
-    columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in names]
+    columns = list(zip(*rows, strict=True)) or [()] * len(names)
     return _Table(header, dict(zip(names, columns, strict=True)), lines[header:])
 
 
@@ -160,17 +160,27 @@ def _objects(path: str, content: str) -> _Table:
     return _Table(True, {name: [each.get(name) for each in objects] for name in names}, lines)
 
 
+def _has_names(cells: Sequence[str]) -> bool:
+    """Whether the first line has the names of columns, rather than numbers or mistyped ones."""
+    text = [cell.strip() for cell in cells if cell.strip()]
+    return bool(text) and not any(_is_number(cell) or _NEARLY.match(cell) for cell in text)
+
+
+_NEARLY: Final = re.compile(r"[-+]?\.?\d")
+"""How a number begins, and no name of a column."""
+
+
+def _is_empty(cell: Any) -> bool:
+    """Whether a cell has nothing in it."""
+    return cell is None or (type(cell) is str and not cell.strip())
+
+
 def _is_number(cell: Any) -> bool:
     """Whether a cell is a number; one that is empty stands for nan."""
-    if cell is None or (isinstance(cell, int | float) and type(cell) is not bool):
-        return True
-    if not isinstance(cell, str):
-        return False
     try:
-        float(cell)
+        return _is_empty(cell) or (type(cell) in {str, int, float} and float(cell) is not None)
     except ValueError:
         return False
-    return True
 
 
 def _array(shown: str, path: str, table: _Table, column: str | None) -> np.ndarray:
@@ -178,8 +188,8 @@ def _array(shown: str, path: str, table: _Table, column: str | None) -> np.ndarr
     if column is not None:
         wanted = _chosen(shown, table.columns if table.named else (), column)
     else:
-        firsts = {name: next(filter(_is_there, c), None) for name, c in table.columns.items()}
-        text = [name for name, cell in firsts.items() if not _is_number(cell)]
+        firsts = ((name, next(_filled(cells), None)) for name, cells in table.columns.items())
+        text = [name for name, cell in firsts if not _is_number(cell)]
         if len(table.columns) > 1 and text and table.named:
             raise _of_text(shown, list(table.columns), text)
         wanted = None
@@ -188,23 +198,21 @@ def _array(shown: str, path: str, table: _Table, column: str | None) -> np.ndarr
     return arrays[0] if len(arrays) == 1 else np.column_stack(arrays)
 
 
-def _is_there(cell: Any) -> bool:
-    return cell is not None
+def _filled(cells: Iterable[Any]) -> Iterator[Any]:
+    """The cells that are not empty."""
+    return (cell for cell in cells if not _is_empty(cell))
 
 
 def _numbers(path: str, name: str, table: _Table) -> np.ndarray:
     """The numbers of a column."""
     cells = table.columns[name]
-    try:
-        if any(type(cell) in {bool, list, dict} for cell in cells):
-            raise TypeError
-        numbers = [np.nan if cell is None else float(cell) for cell in cells]
-    except (TypeError, ValueError):
-        row = next(i for i, cell in enumerate(cells) if not _is_number(cell))
-        place = f"{reading.shown_name(path)}:{table.lines[row]}"
+    wrong = next((i for i, cell in enumerate(cells) if not _is_number(cell)), None)
+    if wrong is not None:
+        place = f"{reading.shown_name(path)}:{table.lines[wrong]}"
         where = f"column {name}: " if table.named and len(table.columns) > 1 else ""
-        raise ValuesError(f"{place}: {where}{str(cells[row])[:40]!r} is not a number") from None
-    return np.array(numbers, dtype=np.float64)
+        shown = str(cells[wrong]).strip()[:40]
+        raise ValuesError(f"{place}: {where}{shown!r} is not a number")
+    return np.array([np.nan if _is_empty(cell) else float(cell) for cell in cells])
 
 
 # ---------------------------------------------------------------------------- columns, by Polars
@@ -241,6 +249,8 @@ def _is_numeric(dtype: Any) -> bool:
 # ------------------------------------------------------------------------------------------ faults
 def _chosen(shown: str, columns: Any, column: str) -> str:
     """The column that is meant.  Raises ValuesError if there is none."""
+    if not column.strip():
+        raise ValuesError(f"{shown}: needs the name of a column")
     found = meant(canonical(column), column, columns)
     if found is not None:
         return found

@@ -6,9 +6,13 @@ from collections.abc import Collection, Sequence
 
 from dezero import Variable
 from dezero.programs.formula import FormulaError, formulas
-from dezero.programs.trace import Program, TraceError, differentiate, merge, trace
+from dezero.programs.tidy import tidied
+from dezero.programs.trace import Program, SizeError, TraceError, differentiate, merge, trace
 from dezero_cli.faults import ExpressionError, UsageError, did_you_mean
 from dezero_cli.language.expression import Expression
+
+Derivatives = tuple[list[tuple[str, ...]], Program]
+"""The names that derivatives are for, and a program of the value and them all."""
 
 
 def free_names(expression: Expression, wrt: Sequence[str] = ()) -> list[str]:
@@ -16,10 +20,13 @@ def free_names(expression: Expression, wrt: Sequence[str] = ()) -> list[str]:
     return [name for name in expression.names if not expression.is_constant(name) or name in wrt]
 
 
-def program(expression: Expression, names: Sequence[str], wrt: Sequence[str]) -> Program:
+def program(
+    expression: Expression, names: Sequence[str], wrt: Sequence[str], most: int | None = None
+) -> Program:
     """The program of the value and the gradient for the names in `wrt`.
 
-    Raises ExpressionError for an operation that needs a whole array, as `sum` does.
+    Raises ExpressionError for an operation that needs a whole array, as `sum` does, and if there
+    are more than `most` operations.
     """
 
     reduction = None if expression.has_lists else expression.reduction
@@ -34,40 +41,53 @@ def program(expression: Expression, names: Sequence[str], wrt: Sequence[str]) ->
         return expression.evaluate(dict(zip(names, variables, strict=True)))
 
     try:
-        return trace(function, names, wrt)
+        return trace(function, names, wrt, most)
+    except SizeError:
+        raise _too_large(expression, 1, most) from None
     except TraceError as fault:
         raise ExpressionError(str(fault), expression.text, 0) from None
 
 
 def derivatives(
-    expression: Expression, names: Sequence[str], wrt: Sequence[str], order: int = 1
-) -> tuple[list[tuple[str, ...]], Program]:
+    expression: Expression,
+    names: Sequence[str],
+    wrt: Sequence[str],
+    order: int = 1,
+    most: int | None = None,
+) -> Derivatives:
     """The partial derivatives of one order: their names, and a program of the value and them all.
 
-    Mixed derivatives do not depend on the order of the names, so each is given once.
+    Mixed derivatives do not depend on the order of the names, so each is given once.  Raises
+    ExpressionError if they take more than `most` operations.
     """
-    base = program(expression, names, wrt)
-    level: dict[tuple[str, ...], tuple[Program, int]]
-    level = {(name,): (base, i) for i, name in enumerate(wrt, 1)}
-    for _ in range(order - 1):
-        following = {}
-        for done, (part, i) in level.items():
-            rest = wrt[wrt.index(done[-1]) :]
-            gradient = differentiate(part, i, rest)
-            for j, name in enumerate(rest):
-                following[(*done, name)] = (merge([(gradient, j)]), 0)
-        level = following
-    return list(level), merge([(base, 0), *level.values()])
+    base = program(expression, names, wrt, most)
+    wanted: list[tuple[str, ...]] = [(name,) for name in wrt]
+    last = [(base, i) for i in range(1, len(wrt) + 1)]
+    for reached in range(2, order + 1):
+        rests = [wrt[wrt.index(done[-1]) :] for done in wanted]
+        outputs = [(i, rest) for (_, i), rest in zip(last, rests, strict=True)]
+        try:
+            part = differentiate(tidied(last[0][0]), outputs, most) if outputs else base
+        except SizeError:
+            raise _too_large(expression, reached, most) from None
+        wanted = [(*done, n) for done, rest in zip(wanted, rests, strict=True) for n in rest]
+        last = [(part, i) for i in range(len(wanted))]
+    return wanted, merge([(base, 0), *last])
 
 
-def derivatives_of_several(
-    expression: Expression, names: Sequence[str], wrt: Sequence[str], order: int = 1
+def _too_large(expression: Expression, order: int, most: int | None) -> ExpressionError:
+    subject = "its derivatives" if order == 1 else f"its derivatives of order {order}"
+    fault = f"{subject} take more than {most:,} operations, which --max-operations allows"
+    return ExpressionError(fault, expression.text, 0)
+
+
+def of_several(
+    found: Sequence[Derivatives],
 ) -> tuple[list[tuple[str, ...]], list[int], Program]:
     """The same of a list: what each output is derived for, its result's number, and a program.
 
     The values come first, then the derivatives of each result.
     """
-    found = [derivatives(each, names, wrt, order) for each in expression.results]
     parts = [(program, 0) for _, program in found]
     keys: list[tuple[str, ...]] = [() for _ in found]
     numbers = list(range(len(found)))

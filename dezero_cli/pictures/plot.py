@@ -19,6 +19,7 @@ import numpy as np
 from dezero.programs.formula import FormulaError
 from dezero.programs.latex import LaTeX, latex_name
 from dezero.programs.terms import Terms
+from dezero.programs.tidy import tidied
 from dezero.programs.trace import Program, differentiate, merge
 from dezero_cli.extras import require
 from dezero_cli.faults import PictureError
@@ -92,7 +93,9 @@ class Subject:
             return program
         outputs = [(program, 0), (program, 1)]
         for _ in range(self.order):
-            outputs.append((differentiate(*outputs[-1], self.names), 0))
+            last, output = outputs[-1]
+            last = differentiate(tidied(last), [(output, self.names)])
+            outputs.append((last, 0))
         return merge(outputs)
 
     def run(self, program: Program, *places: np.ndarray) -> np.ndarray:

@@ -96,10 +96,21 @@ def test_a_lines_own_come_first(batch):
 # ----------------------------------------------------------------------------------- ids of records
 @pytest.mark.parametrize("count", [1, 2, 30])
 def test_the_id_of_a_plain_record_is_passed_through(batch, count):
-    ids = ["7", "r9", "1.50", '"a b"', "null", "[1,2]", "12345678901234567890123", "a b", "true"]
+    ids = [
+        "7",
+        "r9",
+        "1.50",
+        '"a b"',
+        "null",
+        "[1,2]",
+        "01",
+        "12345678901234567890123",
+        "a b",
+        "true",
+    ]
     for text in ids:
         found = batch([f"id={text} a={i}" for i in range(count)], "--expr", "a*2").out.splitlines()
-        shown = text if text not in {"r9", "a b"} else f'"{text}"'
+        shown = text if text not in {"r9", "a b", "[1,2]", "01"} else f'"{text}"'
         assert [line.partition(',"expr"')[0] for line in found] == [
             f'{{"line":{i},"id":{shown}' for i in range(1, count + 1)
         ]

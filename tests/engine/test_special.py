@@ -75,6 +75,8 @@ SCIPY_IS_BAD = {
     "binom": 30.0,  # of which the second derivative is a difference of nearly the same
     "beta": 20.0,
     "betaln": 20.0,
+    "gammainc": 20.0,  # the value alone: its derivative is ours
+    "gammaincc": 20.0,
     "jv": 100.0,  # of broken orders, beyond 15
     "yv": 100.0,
 }
@@ -127,7 +129,8 @@ def test_values_and_derivatives(name):
         true = derivatives_by_mpmath(truth, at)
         for order, got in enumerate(ours(F.FUNCTIONS[name].function, at)):
             noise = digit(true[order]) + abs(true[order + 1]) * digit(at[-1])
-            limit = max(LIMIT, SCIPY_IS_BAD.get(name, 0.0))
+            is_ours = order and name.startswith("gammainc")
+            limit = LIMIT if is_ours else max(LIMIT, SCIPY_IS_BAD.get(name, 0.0))
             assert error(got, true[order], noise) <= limit, (at, order, got, true[order])
 
 

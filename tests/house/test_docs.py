@@ -144,18 +144,27 @@ RESULTS = [
     ("eval", "x*y", "x=1", "y=2", "--sigma", "x=0.1", "--sigma", "y=0.2"),
     ("eval", "log(x)/x", "x=[0,1]", "--jacobian", "--hessian", "--retain-grad"),
     ("eval", "1/x", "x=0", "--sigma", "x=1"),
+    ("eval", "exp(-r)/r", "r=hypot(x, y)", "x=3", "y=4"),
+    ("eval", "[v, x*y]", "v=hypot(x, y)", "x=3", "y=4", "--retain-grad", "--sigma", "x=1"),
+    ("eval", "[v, x*y]", "v=hypot(x, y)", "x=3", "y=[1,2]", "--jacobian", "--hessian"),
+    ("eval", "[1/x, x]", "x=0", "--no-grad"),
     ("eval", "[v, x/y]", "v=x*y", "x=1", "y=[1,2]", "--hessian", "--jacobian"),
     ("eval", "[v, log(x)]", "v=x*y", "x=0", "y=2", "--sigma", "x=0.1"),
     ("eval", "g(r)", "r=x*y", "g(t)=t**2", "x=1", "y=2", "--retain-grad"),
     ("derive", "[x*y, r]", "r=x+y"),
     ("check", "[x*y, r]", "r=x+y", "x=1", "y=2"),
     ("derive", "x**2*y"),
+    ("derive", "[v, x*v]", "v=hypot(x, y)", "--order", "2"),
+    ("check", "[v, x*y]", "v=hypot(x, y)", "x=3", "y=4"),
+    ("check", "sqrt(v)", "v=x*y", "x=3", "y=4"),
     ("derive", "x**2*y", "--order", "3"),
     ("derive", "pi"),
     ("check", "sin(x)*y", "x=1", "y=[1,2]"),
     ("check", "sqrt(x)*floor(y)", "x=0", "y=1"),
     ("check", "where(x < 0.5, x, floor(x))", "x=[0.2,0.7]"),
     ("functions",),
+    ("functions", "hypot"),
+    ("functions", "e"),
 ]
 
 
@@ -177,6 +186,9 @@ r*x ; r=x**2 x=3
 {"expr": 1}
 {"expr": "x", "vars": {"x": "@file"}}
 {"expr": "x@x", "vars": {"x": [1, 2]}, "id": 5}
+[r, x*r] ; x=3 r=x+1
+{"expr": "[r, x*r]", "vars": {"x": 3}, "defs": {"r": "x*2"}, "sigma": {"x": 0.1}, "hessian": true}
+{"expr": "r*2", "vars": {"x": 3}, "defs": {"r": "x*"}}
 {"expr"
 """
 

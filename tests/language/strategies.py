@@ -12,13 +12,22 @@ ANALYTIC = (
     *("sqrt", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan"),
     *("arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh", "arctanh", "sigmoid"),
 )
-ELEMENTWISE = [known for known in FUNCTIONS.values() if known.elementwise and not of_scipy(known)]
+LONG = {"erfcx"}
+"""Whose derivative takes pages to write out."""
+ELEMENTWISE = [
+    known
+    for known in FUNCTIONS.values()
+    if known.elementwise and not of_scipy(known) and known.name not in LONG
+]
 ONE, TWO, THREE = (
     [known.name for known in ELEMENTWISE if len(known.parameters) == arity] for arity in (1, 2, 3)
 )
-TWO += [k.name for k in ELEMENTWISE if k.form(2) and len(k.parameters) != 2]
-TWO += [known.name for known in FUNCTIONS.values() if known.several and known.name not in TWO]
-THREE += [known.name for known in FUNCTIONS.values() if known.several]
+TWO += [
+    known.name
+    for known in FUNCTIONS.values()
+    if (2 in known.others or known.several) and known.name not in TWO
+]
+THREE += [known.name for known in FUNCTIONS.values() if 3 in known.others or known.several]
 CHOICE, OR, AND, NOT, COMPARISON, SUM, PRODUCT, FACTOR, POWER, ATOM = range(10)
 
 

@@ -87,7 +87,7 @@ def test_a_replay_of_second_derivatives(name):
         first.backward()
     expected = [np.zeros(1) if x.grad is None else np.asarray(x.grad) for x in variables]
     program = trace(FUNCTIONS[name].function, names(count))
-    second = differentiate(program, count, program.inputs)
+    second = differentiate(program, [(count, program.inputs)])
     got = second.run(dict(zip(program.inputs, arrays, strict=True)))
     close = [
         np.isclose(a, b, rtol=1e-12, atol=0, equal_nan=True)

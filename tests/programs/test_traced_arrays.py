@@ -41,7 +41,7 @@ def held(function, points=POINTS, rtol=1e-11):
     names = NAMES[: points.shape[1]]
     program = trace(function, names)
     columns = dict(zip(names, points.T, strict=True))
-    second = [differentiate(program, i, names) for i in range(1, len(names) + 1)]
+    second = [differentiate(program, [(i, names)]) for i in range(1, len(names) + 1)]
     for run in (lambda part: part.run(columns), lambda part: compiled(part).run(columns)):
         first = np.broadcast_arrays(points[:, 0], *run(program))[1:]
         rows = [np.broadcast_arrays(points[:, 0], *run(part))[1:] for part in second]
@@ -174,11 +174,11 @@ FORMULAS = {
     "hypot(hypot(a, b), c)": lambda a, b, c: F.norm(vector(a, b, c)),
     "maximum(a, b)": lambda a, b, c: F.max(vector(a, b)),
     "minimum(minimum(a, b), c)": lambda a, b, c: F.min(vector(a, b, c)),
-    "a*b + b*c": lambda a, b, c: F.dot(vector(a, b), vector(b, c)),
+    "(a + c)*b": lambda a, b, c: F.dot(vector(a, b), vector(b, c)),
     "b": lambda a, b, c: vector(a, b, c)[1],
     "c": lambda a, b, c: vector(a, b, c)[-1],
     "a + c": lambda a, b, c: F.sum(vector(a, b, c)[::2]),
-    "a*b + c*b": lambda a, b, c: (vector(vector(c, a), vector(b, c)) @ vector(a, b))[1],
+    "a**2 + c*b": lambda a, b, c: (vector(vector(c, a), vector(a, c)) @ vector(a, b))[1],
     "a*c": lambda a, b, c: F.transpose(vector(vector(a, b), vector(c, 1.0)))[0][0] * c,
     "sin(a) + sin(2*b)": lambda a, b, c: F.sum(F.sin(vector(a, b) * np.array([1.0, 2.0]))),
     "abs(a)": lambda a, b, c: F.norm(vector(a)),
@@ -229,7 +229,7 @@ def test_the_curvature_of_a_norm_keeps_its_digits(small, scale):
     exact = [mpmath.mpf(x) for x in point]
     n = mpmath.sqrt(sum(x * x for x in exact))
     for i, name in enumerate(NAMES):
-        second = differentiate(program, i + 1, NAMES).run(dict(zip(NAMES, point, strict=True)))
+        second = differentiate(program, [(i + 1, NAMES)]).run(dict(zip(NAMES, point, strict=True)))
         for j in range(len(NAMES)):
             same = sum(x * x for k, x in enumerate(exact) if k != i) if i == j else 0
             true = (same if i == j else -exact[i] * exact[j]) / n**3
@@ -240,7 +240,7 @@ def fourth(function, path, point):
     """A derivative of the fourth order, through four programs."""
     program, output = trace(function, NAMES, []), 0
     for i in path:
-        program, output = differentiate(program, output, NAMES), i
+        program, output = differentiate(program, [(output, NAMES)]), i
     return float(program.run(dict(zip(NAMES, point, strict=True)))[output][0])
 
 
