@@ -377,7 +377,7 @@ def hips(expression, point):
                 stack.append(THEIRS[step.function](*operands))
             elif isinstance(step, Load):
                 index = NAMES.index(step.name) if step.name in NAMES else None
-                stack.append(F.CONSTANTS[step.name] if index is None else values[index])
+                stack.append(np.float64(F.CONSTANTS[step.name]) if index is None else values[index])
             else:
                 number = step.operand
                 stack.append(np.float64(number.data if isinstance(number, Variable) else number))
