@@ -24,7 +24,7 @@ from dezero import functions as F
 from dezero.programs import native
 from dezero.programs.formula import formulas
 from dezero_cli.language import derivatives, symbolic
-from dezero_cli.language.expression import Apply, Load
+from dezero_cli.language.expression import Apply, Chain, Load
 from dezero_cli.language.parser import parse
 from dezero_cli.language.results import inputs
 from dezero_cli.main import run
@@ -206,6 +206,8 @@ ZEROS = {
     "arctan2": lambda a, b: a == 0 and b <= 0,
     "truediv": lambda a, b: b == 0,
     "pow": lambda a, b: a == 0,
+    "floordiv": lambda a, b: b == 0,
+    "mod": lambda a, b: b == 0,
 }
 """Operations that jump where an operand goes from 0.0 to -0.0."""
 
@@ -215,7 +217,20 @@ def step_at_zero(expression, point):
     return any(name in ZEROS and ZEROS[name](*xs) for name, xs in operations(expression, point))
 
 
-DECIDES = {"where": 1, "lt": 2, "le": 2, "gt": 2, "ge": 2, "eq": 2, "ne": 2}
+DECIDES = {
+    "logical_not": 1,
+    "logical_and": 2,
+    "logical_or": 2,
+    "choice": 1,
+    "chain": 4,
+    "where": 1,
+    "lt": 2,
+    "le": 2,
+    "gt": 2,
+    "ge": 2,
+    "eq": 2,
+    "ne": 2,
+}
 """Operations that take a nan for true or false, and how many of their operands they look at."""
 
 
@@ -377,7 +392,7 @@ def hips(expression, point):
                 stack.append(THEIRS[step.function](*operands))
             elif isinstance(step, Load):
                 index = NAMES.index(step.name) if step.name in NAMES else None
-                stack.append(F.CONSTANTS[step.name] if index is None else values[index])
+                stack.append(np.float64(F.CONSTANTS[step.name]) if index is None else values[index])
             else:
                 number = step.operand
                 stack.append(np.float64(number.data if isinstance(number, Variable) else number))
@@ -425,9 +440,13 @@ def operations(expression, point):
     kept = []
     inputs = {name: Variable(np.array(value)) for name, value in point.items()}
     expression.evaluate(inputs, keep=kept)
-    for operation, result in kept:
-        name = "pow" if operation.function is operator.pow else operation.function.__name__
-        operands = [float(x.data) for x in result.creator.inputs] if result.creator else []
+    for _, step, result in kept:
+        is_chain = type(step.function) is Chain
+        name = "pow" if step.function is operator.pow else getattr(step.function, "__name__", "")
+        inputs = result.creator.inputs if result.creator else ()
+        if is_chain:  # what its two comparisons compare
+            name, inputs = "chain", [x for y in inputs if y.creator for x in y.creator.inputs]
+        operands = [float(x.data) for x in inputs]
         if name == "pow" and len(operands) == 1:
             operands.append(0.0)
         if operands:
