@@ -19,7 +19,8 @@ ROSENBROCK = "(1 - x)**2 + 100*(y - x**2)**2"
 def figure(text, *words, order=1):
     """The axes that a command line draws, and the axes of the colour bar if there is one."""
     ranges = [span(*word.split("=")) for word in words if ":" in word]
-    numbers = {n: float(x) for n, x in (w.split("=") for w in words if ":" not in w)}
+    given = (word.split("=") for word in words if ":" not in word)
+    numbers = {name: float(parse(value).evaluate({}).data) for name, value in given}
     subject = plotting.Subject(parse(text), ranges, numbers, order)
     with plotting.style():
         draw = plotting.curves if len(ranges) == 1 else plotting.contours
