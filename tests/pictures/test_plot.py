@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import arrays
 from dezero_cli.faults import PictureError
 from dezero_cli.language.parser import parse
 from dezero_cli.language.ranges import Range, span
+from dezero_cli.language.values import value
 from dezero_cli.pictures import plot as plotting
 from dezero_cli.pictures import sampling
 
@@ -19,7 +20,7 @@ ROSENBROCK = "(1 - x)**2 + 100*(y - x**2)**2"
 def figure(text, *words, order=1):
     """The axes that a command line draws, and the axes of the colour bar if there is one."""
     ranges = [span(*word.split("=")) for word in words if ":" in word]
-    numbers = {n: float(x) for n, x in (w.split("=") for w in words if ":" not in w)}
+    numbers = {n: float(value(n, x)) for n, x in (w.split("=") for w in words if ":" not in w)}
     subject = plotting.Subject(parse(text), ranges, numbers, order)
     with plotting.style():
         draw = plotting.curves if len(ranges) == 1 else plotting.contours
