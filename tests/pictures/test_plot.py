@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from dezero_cli.faults import PictureError
+from dezero_cli.language import statements
 from dezero_cli.language.parser import parse
 from dezero_cli.language.ranges import Range, span
 from dezero_cli.language.values import value
@@ -209,6 +210,18 @@ def test_the_legend_is_above_a_power_of_ten():
 def test_a_point_is_no_curve(text):
     with pytest.raises(PictureError, match="no visible range of finite values"):
         figure(text, "x=-1:1")
+
+
+def test_several_results_are_a_curve_each():
+    expression = statements.given(["v=sin(t)*k"]).linked("[v, t**2]")
+    subject = plotting.Subject(expression, [span("t", "0:1")], {"k": 2.0})
+    with plotting.style():
+        (axes,) = plotting.results(subject).axes
+    lines = {line.get_label(): line.get_data() for line in axes.lines}
+    assert set(lines) == {"$v$", "$\\mathrm{value}_{2}$"}
+    for name, function in (("$v$", lambda t: 2 * np.sin(t)), ("$\\mathrm{value}_{2}$", np.square)):
+        places, values = lines[name]
+        np.testing.assert_allclose(values, function(places), rtol=1e-12, atol=1e-15)
 
 
 # ---------------------------------------------------------------------------------------- fields
