@@ -80,9 +80,9 @@ def command(
     shown = _ranges(asked)
     said = asked.given(columns=[each.name for each in shown])
     expression, fixed = said.linked(asked.text), said.values
-    if expression.is_list:
-        raise UsageError("a plot shows one result: draw each element of the list by itself")
     _check(expression, shown, fixed)
+    if expression.is_list and (order is not None or len(shown) == 2):
+        raise UsageError("several results are drawn over one range, without derivatives")
     if order is not None and len(shown) == 2:
         raise UsageError("--order works with one range only: two ranges show the gradient")
     numbers = {name: float(array) for name, array in fixed.items() if name in expression.names}

@@ -11,7 +11,7 @@ import textwrap
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from dezero_cli.faults import PictureError
 from dezero_cli.language import symbolic
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.ranges import Range
+from dezero_cli.language.results import names_of
 from dezero_cli.number_format import number_text
 from dezero_cli.pictures import sampling
 from dezero_cli.report import derivative_label
@@ -111,7 +112,10 @@ class Subject:
 def picture(subject: Subject, form: str) -> bytes:
     """The picture as a file of one of FORMS; the same subject gives the same bytes."""
     with style():
-        figure = curves(subject) if len(subject.ranges) == 1 else contours(subject)
+        if subject.expression.is_list:
+            figure = results(subject)
+        else:
+            figure = curves(subject) if len(subject.ranges) == 1 else contours(subject)
         content = io.BytesIO()
         figure.savefig(content, format=form, metadata=dict(NO_DATES[form]))
     return content.getvalue()
@@ -133,20 +137,33 @@ def style() -> Iterator[None]:
 # ------------------------------------------------------------------------------------- one range
 def curves(subject: Subject) -> Figure:
     """The function and its derivatives up to `order` over one range, on shared axes."""
-    from matplotlib.figure import Figure
-
     program = subject.program()
     drawn = sampled_curves(subject, program)
-    labels = curve_labels(subject, program, 400.0)
+    return drawing(subject, drawn, curve_labels(subject, program, 400.0))
+
+
+def results(subject: Subject) -> Figure:
+    """A curve for each result of a list over one range, on shared axes."""
+    drawn = []
+    for each in subject.expression.results:
+        one = replace(subject, expression=each, order=0)
+        drawn += sampled_curves(one, one.program())
+    return drawing(subject, drawn, [symbol(name) for name in names_of(subject.expression)])
+
+
+def drawing(subject: Subject, drawn: Sequence[sampling.Curve], labels: Sequence[str]) -> Figure:
+    """Curves over one range with their labels; the first is drawn last, over the others."""
+    from matplotlib.figure import Figure
+
     rows = sum(1.8 if "frac" in label else 1 + label.count("\n") for label in labels)
     figure = Figure(figsize=(7, 4 + 0.25 * rows), layout="constrained")
     axes = figure.add_subplot()
-    for i in range(len(drawn) - 1, -1, -1):  # the function is drawn last, over its derivatives
+    for i in range(len(drawn) - 1, -1, -1):
         axes.plot(
             drawn[i].x,
             drawn[i].y,
-            color=COLOURS[i],
-            linestyle=DASHES[i],
+            color=COLOURS[i % len(COLOURS)],
+            linestyle=DASHES[i % len(DASHES)],
             linewidth=2.2 if i == 0 else 1.6,
             label=labels[i],
             zorder=3 - i / 10,

@@ -214,7 +214,7 @@ BAD = [
     ("7", "values", "expected NAME=VALUE, got '7'"),
     ("a=1", "values", "no field b: the record has a"),
     ("a=1 b=", "values", "b= has no value"),
-    ("a=1 b=c", "values", "only use constants, not c"),
+    ("a=1 b=c", "expression", "no value for c"),
     ("a=1 b=2 a=1", "values", "a is given twice"),
     ("a=1 b=@/etc/passwd", "values", "cannot name a file"),
 ]  # fmt: skip

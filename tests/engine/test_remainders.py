@@ -104,7 +104,7 @@ def test_formulas_are_pythons_too(function, text):
 def test_latex():
     program = trace(lambda x, y: -(x % y) + (x + 1) // y, ["x", "y"])
     lines = FORMS["latex"](program, [(), ("x",), ("y",)], "t").splitlines()
-    assert lines[0] == (r"f = -\left(x \bmod y\right) + \left\lfloor \frac{x + 1}{y}\right\rfloor")
+    assert lines[0] == r"f = \left\lfloor \frac{x + 1}{y}\right\rfloor - \left(x \bmod y\right)"
     assert lines[2].endswith(r"= \left\lfloor \frac{x}{y}\right\rfloor")
 
 

@@ -60,7 +60,7 @@ def test_it_is_refused_with_one_message_and_a_caret(case, capfd):
         ("", 1, "the expression is empty"),
         ("2x", 2, "expected an operator before 'x': write 2*x"),
         ("2(x+1)", 2, "expected an operator before '(': write 2*(x+1)"),
-        ("(a)(b)", 4, "expected an operator before '(': write (...)*(b)"),
+        ("(a)(b)", 4, "expected an operator before '(': write * between them"),
         ("x y", 3, "expected an operator before 'y': write x*y"),
         ("2 sin(x)", 3, "expected an operator before 'sin': write 2*sin(...)"),
         ("x(y)", 1, "x is not a function: write x*(y)"),

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from dezero_cli.faults import PictureError
+from dezero_cli.language import statements
 from dezero_cli.language.parser import parse
 from dezero_cli.language.ranges import Range, span
+from dezero_cli.language.values import value
 from dezero_cli.pictures import plot as plotting
 from dezero_cli.pictures import sampling
 
@@ -19,8 +21,7 @@ ROSENBROCK = "(1 - x)**2 + 100*(y - x**2)**2"
 def figure(text, *words, order=1):
     """The axes that a command line draws, and the axes of the colour bar if there is one."""
     ranges = [span(*word.split("=")) for word in words if ":" in word]
-    given = (word.split("=") for word in words if ":" not in word)
-    numbers = {name: float(parse(value).evaluate({}).data) for name, value in given}
+    numbers = {n: float(value(n, x)) for n, x in (w.split("=") for w in words if ":" not in w)}
     subject = plotting.Subject(parse(text), ranges, numbers, order)
     with plotting.style():
         draw = plotting.curves if len(ranges) == 1 else plotting.contours
@@ -209,6 +210,18 @@ def test_the_legend_is_above_a_power_of_ten():
 def test_a_point_is_no_curve(text):
     with pytest.raises(PictureError, match="no visible range of finite values"):
         figure(text, "x=-1:1")
+
+
+def test_several_results_are_a_curve_each():
+    expression = statements.given(["v=sin(t)*k"]).linked("[v, t**2]")
+    subject = plotting.Subject(expression, [span("t", "0:1")], {"k": 2.0})
+    with plotting.style():
+        (axes,) = plotting.results(subject).axes
+    lines = {line.get_label(): line.get_data() for line in axes.lines}
+    assert set(lines) >= {"$v$", "$\\mathrm{value}_{2}$"}
+    for name, function in (("$v$", lambda t: 2 * np.sin(t)), ("$\\mathrm{value}_{2}$", np.square)):
+        places, values = lines[name]
+        np.testing.assert_allclose(values, function(places), rtol=1e-12, atol=1e-15)
 
 
 # ---------------------------------------------------------------------------------------- fields
