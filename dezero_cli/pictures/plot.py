@@ -355,7 +355,7 @@ def latex(program: Program, output: int) -> str | None:
     """An output as a formula that Matplotlib may be able to set; None if it is long or deep."""
     if len(program.operations) > 1000:
         return None
-    printer = LaTeX(Terms(merge([(program, output)]).readable))
+    printer = LaTeX(Terms(merge([(program, output)]).readable, written_out=True))
     printer.longest = 60
     try:
         formula = printer.formulas()[0]
