@@ -197,5 +197,5 @@ def test_latex_has_the_names_of_mathematics(dezero):
 def test_what_a_language_lacks_is_one_line(dezero):
     for form, text in (("js", "erf(x)"), ("sql", "normcdf(x)"), ("c", "lambertw(x)")):
         outcome = dezero("derive", text, "--to", form)
-        assert outcome.status == 2 and "has no form in this language" in outcome.err
+        assert outcome.status == 2 and " has no form in " in outcome.err
         assert outcome.out == "" and outcome.err.count("\n") == 3

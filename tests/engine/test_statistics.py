@@ -5,7 +5,8 @@ import pytest
 
 from dezero import Variable
 from dezero import functions as F
-from dezero.calculus import grad, hessian, jacobian, numerical_grad
+from dezero.calculus import grad, hessian, jacobian
+from dezero.numerical import numerical_grad
 
 X = np.array([[1.25, -0.5, 2.0], [0.75, 3.5, -1.0], [2.5, 0.25, 1.5]])
 V = np.array([0.5, -1.25, 2.0])
