@@ -153,7 +153,7 @@ MOST_KNOWN, LONGEST_NAME = 200, 60
 """Limits on what is compared letter by letter: a line of a batch may hold more, longer names."""
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     """The known name that `name` most likely stands for; None if none is near."""
     import difflib
 
@@ -164,7 +164,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
         return None
     short = (each for each in candidates if len(each) <= LONGEST_NAME)
     compared = itertools.islice(short, MOST_KNOWN)
-    close = difflib.get_close_matches(name.lower(), compared, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(name.lower(), compared, n=1, cutoff=cutoff)
     return candidates[close[0]] if close else None
 
 

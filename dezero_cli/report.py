@@ -93,13 +93,13 @@ def result_rows(result: Mapping[str, Any], of: str = "") -> Iterator[tuple[str, 
     for name, gradient in result.get("grad", {}).items():
         yield derivative_label([name], of), gradient
     for name, block in result.get("jacobian", {}).items():
-        yield f"jacobian {name}", block
+        yield " ".join(filter(None, ("jacobian", of, name))), block
     for pair in combinations_with_replacement(result.get("hessian", {}), 2):
         yield derivative_label(pair, of), result["hessian"][pair[0]][pair[1]]
     if "sigma" in result:
         yield f"sigma {of}".rstrip(), result["sigma"]
         for name, share in result["share"].items():
-            yield f"share of {name}", share
+            yield f"share of {name}" + (f" in {of}" if of else ""), share
     for intermediate in result.get("intermediates", []):
         yield intermediate["expr"], intermediate["value"]
         yield f"  d{of}/d({intermediate['expr']})", intermediate["grad"]

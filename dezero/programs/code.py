@@ -315,7 +315,8 @@ class Code(Printer):
         """A function by the language's name for it."""
         template = self.calls.get(term.function)
         if template is None:
-            raise FormulaError(f"{term.function} has no form in {self.language}")
+            name = term.function.strip("_").replace("tgamma", "gamma")
+            raise FormulaError(f"{name} has no form in {self.language}")
         if "{" in template:
             parts = [self.part(part, ATOM) for part in term.arguments]
             return fill(template, a=parts[0], b=parts[-1]), ATOM

@@ -14,6 +14,7 @@ from typing import Any
 
 from dezero.functions import FUNCTIONS
 from dezero.graph import ARRAY_FUNCTIONS
+from dezero.names import CONSTANTS
 from dezero.programs.constants import below_the_line, quotient
 from dezero.programs.terms import (
     CallTerm,
@@ -68,6 +69,10 @@ def fill(template: str, **parts: Rope) -> Rope:
 OR, AND, NOT, COMPARISON, SUM, REMAINDER, PRODUCT, SIGN, POWER, ATOM = range(10)
 REMAINDERS = {"remainder": "%", "floor_divide": "//"}
 """The functions that are operators, and how they are written."""
+
+
+_TAKEN = {"and", "else", "if", "not", "or", *CONSTANTS}
+"""What would be read as an operator or a constant."""
 
 
 class FormulaError(ValueError):
@@ -177,8 +182,8 @@ class Printer:
         return "-" * (value < 0) + (top or "1") + line
 
     def name(self, name: str) -> str:
-        """An input."""
-        return name
+        """An input; one that is no plain name, or means something else, in backquotes."""
+        return name if name.isidentifier() and name not in _TAKEN else f"`{name}`"
 
     def sum(self, term: SumTerm) -> tuple[Rope, int]:
         """a + b, or a - b where b has a minus sign."""

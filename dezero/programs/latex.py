@@ -73,6 +73,8 @@ _RELATIONS = {relation.symbol: relation.latex for relation in RELATIONS}
 def latex_name(name: str) -> str:
     """x, \\theta, x_{1}: a name as mathematics sets it; ``x_`` and ``_1`` keep their lines."""
     name = unicodedata.normalize("NFC", name)
+    if not name.isidentifier():
+        return "\\text{" + "".join(_ESCAPED.get(letter, letter) for letter in name) + "}"
     if "" in name.split("_"):
         return "\\mathrm{" + _spelt(name).replace("_", "\\_") + "}"
     stem, line, index = name.partition("_")
@@ -83,6 +85,14 @@ def latex_name(name: str) -> str:
     if len(stem) > 1 and stem not in _GREEK:
         symbol = f"\\mathrm{{{symbol}}}"
     return symbol + (f"_{{{_spelt(index.replace('_', ','))}}}" if line else "")
+
+
+_ESCAPED = {letter: f"\\{letter}" for letter in "#$%&_{}"} | {
+    "\\": "\\textbackslash{}",
+    "^": "\\textasciicircum{}",
+    "~": "\\textasciitilde{}",
+}
+"""What LaTeX has for letters that mean something to it."""
 
 
 def _spelt(text: str) -> str:

@@ -98,6 +98,12 @@ def _sigmas(data: Any) -> dict[str, np.ndarray | str]:
     }
 
 
+def _statement(definition: tuple[str, str]) -> str:
+    """A definition as a word; the name of a JSON object needs no backquotes."""
+    head, text = definition
+    return f"{head}={text}" if statements.head(f"{head}=") else f"`{head}`={text}"
+
+
 @functools.lru_cache(maxsize=256)
 def _linked(
     expr: str,
@@ -107,7 +113,7 @@ def _linked(
     most: int | None,
 ) -> tuple[Expression, Mapping[str, str]]:
     """The model of a line, and what it uses; one that came before is looked up."""
-    ours = statements.statements(f"{head}={text}" for head, text in own)
+    ours = statements.statements(map(_statement, own))
     given = statements.defined(statements.statements(defs) | ours)
     for name in values:
         given.definitions.pop(name, None)

@@ -24,6 +24,7 @@ BLOCK = 128 * 1024
 MOST_LISTED = 8
 """Fields of a record that a message lists at most."""
 
+_SEMICOLON = re.compile(r"`[^`]*`|;")
 _SEPARATOR = re.compile(r"`[^`]*`|[()\[\]]|\s+")
 _NEXT_STATEMENT = re.compile(rf"{ANY_NAME}\s*(?:\([^()=]*\))?\s*=(?!=)")
 
@@ -69,6 +70,7 @@ class RecordFormula:
     fields: Mapping[str, str]
     required: frozenset[str]
     constants: tuple[str, ...] = ()
+    definitions: frozenset[str] = frozenset()
 
     def line(self, number: int, record: Mapping[str, Any]) -> Line:
         """What a record asks."""
@@ -79,7 +81,7 @@ class RecordFormula:
         asked = Line(number, self.text, given)
         if len(given) < len(self.fields):
             missing = [n for n in self.fields if n in self.required and n not in given]
-            if missing:
+            if missing and self.definitions.isdisjoint(given):
                 known = ", ".join(itertools.islice(record, MOST_LISTED)) or "nothing"
                 known += ", ..." * (len(record) > MOST_LISTED)
                 message = f"no field {missing[0]}: the record has {known}"
@@ -297,6 +299,9 @@ def _extra(asked: Line, data: dict[str, Any]) -> LineFault | None:
     defs = data.get("defs") or {}
     if type(defs) is not dict or not all(type(text) is str for text in defs.values()):
         return LineFault("json", '"defs" must be an object of formulas by name')
+    for name in defs:
+        if name in asked.values:
+            return LineFault("values", f"{name} is given twice")
     asked.defs = tuple(defs.items())
     asked.options = tuple((key, orjson.dumps(data[key])) for key in OPTIONS if key in data)
     return None
@@ -353,13 +358,17 @@ def _written_out(line: bytes) -> orjson.Fragment:
 
 def _from_plain(number: int, text: str) -> Line:
     """What ``EXPR ; a=3 b=2`` asks."""
-    expr, _, rest = text.partition(";")
+    end = next((m.start() for m in _SEMICOLON.finditer(text) if m[0] == ";"), len(text))
+    expr, rest = text[:end], text[end + 1 :]
     offset = len(expr) - len(expr.lstrip())
     asked = Line(number, expr.strip(), {}, offset=offset)
     try:
         _give(asked, _words(rest))
-    except (ValuesError, ExpressionError) as error:
-        asked.fault = LineFault("values", str(error), text.find(";") + 2)
+    except ExpressionError as error:
+        place = max(text.find(error.text, end), end + 1)
+        asked.fault = LineFault("expression", str(error), place + error.column)
+    except ValuesError as error:
+        asked.fault = LineFault("values", str(error), end + 2)
     return asked
 
 
@@ -386,10 +395,9 @@ def _from_values(number: int, text: str, formula: RecordFormula) -> Line:
     try:
         used = [word for word in words if _named(word) in formula.fields]
         given = statements.sorted_out(statements.statements(used), files=False)
-        for name, definition in given.definitions.items():
-            free = next(n for n in definition.places if not definition.is_constant(n))
-            raise ValuesError(f"the value of {name} may only use constants, not {free}")
-        asked = formula.line(number, given.values)
+        asked = formula.line(number, given.values | dict.fromkeys(given.definitions))
+        asked.values = {n: x for n, x in asked.values.items() if n not in given.definitions}
+        asked.defs = tuple((n, str(each.text)) for n, each in given.definitions.items())
         if "id" not in formula.fields:
             identities = [word for word in words if _named(word) == "id"]
             asked.identity = tuple(map(_identity, identities[:1]))

@@ -35,7 +35,7 @@ from dezero_cli.language.parser import parse
 from dezero_cli.language.results import Wanted, wanted_by
 from dezero_cli.language.spelling import canonical_words, some_names
 from dezero_cli.language.statements import Given
-from dezero_cli.language.words import expression_text, library
+from dezero_cli.language.words import formula, library
 from dezero_cli.number_format import NumberFormat, number_text
 from dezero_cli.output import open_output
 from dezero_cli.progress import Progress
@@ -128,18 +128,19 @@ def command(
     sigmas, get = propagation.uncertainties(sigma), canonical_words(get)
     options = Wanted(some_names(wrt) or None, no_grad, jacobian, hessian, sigmas=sigmas)
     wanted = wanted_by(get, options)
-    said = library(defs) | statements.statements(given_words)
+    asked = None if expr is None else formula([expr, *given_words], defs=defs)
+    said = library(defs) | statements.statements(given_words) if asked is None else asked.said
     known = statements.sorted_out(said)
     given = known.values
-    formula = None if expr is None else _formula(expression_text(expr), known, wanted)
+    records = None if asked is None else _formula(asked.text, known, wanted)
     for place in get:
-        _check_place(place, formula, given)
+        _check_place(place, records, given)
     show = NumberFormat(precision, form)
     defined = tuple(
         word for begun, word in said.values() if begun.name not in given or begun.parameters
     )
     settings = Settings(
-        given, wanted, fail_fast, max_line, formula, get, show, defined, max_operations
+        given, wanted, fail_fast, max_line, records, get, show, defined, max_operations
     )
     for name in files:
         _require(name)
@@ -195,17 +196,14 @@ def _formula(expr: str, known: Given, wanted: Wanted) -> RecordFormula:
     expression = known.linked(expr)
     used = expression.names
     spread = [sigma for sigma in wanted.sigmas.values() if isinstance(sigma, str)]
-    names = dict.fromkeys([*used, *(wanted.wrt or ()), *wanted.sigmas, *spread])
-    fields = {
-        name: expression.written(name) if name in used else name
-        for name in names
-        if name not in expression.definitions
-    }
+    defined = frozenset(expression.definitions)
+    names = dict.fromkeys([*used, *defined, *(wanted.wrt or ()), *wanted.sigmas, *spread])
+    fields = {name: expression.written(name) if name in used else name for name in names}
     required = frozenset(symbolic.free_names(expression)).difference(known.values)
     constants = {"e": expression.e_alone, "pi": True}
     unsaid = [n for n, noted in constants.items() if noted and n in fields]
     watched = [n for n in unsaid if n not in known.values and expression.is_constant(n)]
-    return RecordFormula(expr, fields, required, tuple(watched))
+    return RecordFormula(expr, fields, required, tuple(watched), defined)
 
 
 def _answered(

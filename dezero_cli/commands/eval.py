@@ -99,14 +99,14 @@ def command(
     expression, given = said.linked(asked.text, max_operations), said.values
     used = definitions_used(expression)
     head = {"expr": str(asked.text)} | ({"defs": used} if used else {})
-    result = head | results(expression, given, wanted)
+    result = head | results(expression, given, wanted, own=asked.own(said))
     show = NumberFormat(precision, form)
     if get:
         report.write("".join(places.text(places.found(result, w), show) + "\n" for w in get))
     elif as_json:
         report.write(report.json_line(result))
     else:
-        report.write(report.text_lines(report.result_rows(result), show))
+        report.write(report.text_lines(report.result_rows(result, asked.name or ""), show))
     return _explain(expression, given, result, strict)
 
 

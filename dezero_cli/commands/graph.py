@@ -46,6 +46,8 @@ def command(
     said = asked.given()
     expression, given = said.linked(asked.text), said.values
     missing = [name for name in symbolic.free_names(expression) if name not in given]
+    if missing and not asked.own(said):  # the values of a formula file are left aside
+        given = {}
     if given and missing:
         raise UsageError(f"give values for all inputs or for none: {missing[0]} has no value")
     graph = drawing.nodes(expression, given)

@@ -9,6 +9,7 @@ from typing import Any
 from dezero.functions import CONSTANTS, NAMES
 from dezero.names import Known
 from dezero_cli.faults import ExpressionError, did_you_mean, nearest
+from dezero_cli.language.spelling import quoted
 
 Token = tuple[str, str, int]
 """A token's kind, its text and where it begins."""
@@ -28,7 +29,7 @@ ADVICE = {
     "~": "write not",
     ";": "write one expression at a time",
     "=": "write == to compare; values come after the expression, as NAME=VALUE",
-    "{": "write ( )",
+    "{": "write ( ), or [ ] for a list",
     "}": "write ( )",
     '"': "there are no strings, only numbers",
     "'": "there are no strings, only numbers",
@@ -58,9 +59,32 @@ ADVICE = {
 """What to write instead of characters that the language does not have."""
 
 GREEK = {"π": "pi"}
+WORDS_ELSEWHERE = {
+    "mod": "write %",
+    "div": "write //",
+    "xor": None,
+    "and": "write and",
+    "or": "write or",
+    "not": "write not",
+    "then": "write a if c else b",
+}
+"""Words that other languages have between values, in capitals too."""
 WORDS = {"lambda", "import", "return", "yield", "in", "is", "for", "var", "def", "let"}
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 FRACTIONS = {"½": "1/2", "¼": "1/4", "¾": "3/4", "⅓": "1/3", "⅔": "2/3", "⅛": "1/8"}
+
+
+CALLED_ELSEWHERE = {
+    "tg": "tan",
+    "ctg": "cot",
+    "cotan": "cot",
+    "cosec": "csc",
+    "average": "mean",
+    "med": "median",
+    "lb": "log2",
+    "sqroot": "sqrt",
+}
+"""What functions are called elsewhere, where the nearest name would mislead."""
 
 
 # ------------------------------------------------------------------------------- faults of syntax
@@ -85,7 +109,9 @@ def unexpected(text: str, tokens: list[Token], index: int, value_expected: bool)
     assert before is not None
     opened = _open(tokens, index)
     if kind == "!":
+        is_last = tokens[index + 1][0] in {"$END", ")", "]", ",", *OPERATORS}
         hint = f"write factorial({before[1]})" if before[0] in {"NAME", "NUMBER"} else None
+        hint = hint if is_last else None
         return ExpressionError("unexpected '!'", text, place, hint=hint)
     if kind == "$END":
         return _unfinished(text, tokens, opened)
@@ -133,7 +159,11 @@ def _comma(text: str, tokens: list[Token], index: int) -> ExpressionError:
     place = tokens[index][2]
     message = "',' separates arguments and the elements of a list"
     before, after = tokens[index - 1][1], tokens[index + 1][1]
-    hint = f"write [{text}] for several results" if len(text) <= LONGEST_SHOWN else None
+    inside = text.strip()
+    if inside.startswith("(") and inside.endswith(")") and _open(tokens, index) == tokens[0]:
+        inside = inside[1:-1]
+    whole = len(inside) <= LONGEST_SHOWN and not inside.endswith(",")
+    hint = f"write [{inside}] for several results" if whole else None
     if _decimal(tokens, index):
         thousands = re.fullmatch(r"\d{3}(\.\d*)?", after) and before != "0"
         hint = f"write {before}{after}" if thousands else f"write {before}.{after}"
@@ -273,8 +303,8 @@ def _side_by_side(text: str, tokens: list[Token], index: int) -> ExpressionError
     for word in (token0, token):
         if word in WORDS:
             return ExpressionError(f"unexpected '{word}'", text, place if word == token else place0)
-    if token in {"mod", "MOD", "xor", "div"} and kind == "NAME":
-        hint = {"mod": "write %", "div": "write //"}.get(token.lower())
+    if kind == "NAME" and token.lower() in WORDS_ELSEWHERE:
+        hint = WORDS_ELSEWHERE[token.lower()]
         return ExpressionError(f"'{token}' is not an operator", text, place, end, hint)
     operand = _operand(text, tokens, index)
     powered = [each[1] for each in tokens[max(index - 3, 0) : index]]
@@ -288,8 +318,10 @@ def _side_by_side(text: str, tokens: list[Token], index: int) -> ExpressionError
         return ExpressionError(f"expected '(' after {token0}", text, place, end, hint)
     if kind0 == kind == "NUMBER":
         return ExpressionError("expected an operator between two numbers", text, place, end)
-    left = token0 if kind0 in {"NUMBER", "NAME"} else "(...)"
+    left = token0 if kind0 in {"NUMBER", "NAME", "QUOTED"} else "(...)"
     hint = f"write {left}*{GREEK.get(operand, operand)}"
+    if left == "(...)":
+        hint = "write * between them"
     return ExpressionError(f"expected an operator before '{token}'", text, place, end, hint)
 
 
@@ -327,7 +359,7 @@ def unknown_function(
     text: str, name: str, start: int, parenthesis: int, end: int
 ) -> ExpressionError:
     """A call of something that is not a function."""
-    near = nearest(name, NAMES)
+    near = CALLED_ELSEWHERE.get(name) or nearest(name, NAMES, cutoff=0.75)
     if near is not None and len(name) > 1:
         return ExpressionError(
             f"unknown function {name}", text, start, start + len(name), f"did you mean {near}?"
@@ -359,6 +391,11 @@ def wrong_arguments(name: str, known: Known, arity: int, keywords: Mapping[str, 
     return None
 
 
+def assignment(name: str) -> str:
+    """How a value is given on the command line; quoted for the shell where it has backquotes."""
+    return f"{name}=VALUE" if quoted(name) == name else f"'{quoted(name)}=VALUE'"
+
+
 def missing_value(text: str, name: str, place: int, values: Mapping[str, Any]) -> ExpressionError:
     """A name without a value."""
     if name in NAMES:
@@ -368,7 +405,8 @@ def missing_value(text: str, name: str, place: int, values: Mapping[str, Any]) -
     elif name in GREEK:
         hint = f"add {name}=VALUE, or write {GREEK[name]}"
     else:
-        hint = did_you_mean(name, [*values, *CONSTANTS]) or f"add {name}=VALUE"
+        near = [each for each in [*values, *CONSTANTS] if each != name]
+        hint = did_you_mean(name, near) or f"add {assignment(name)}"
     return ExpressionError(f"no value for {name}", text, place, place + len(name), hint)
 
 

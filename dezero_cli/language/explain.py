@@ -69,7 +69,7 @@ def note_on_e(expression: Expression, inputs: Collection[str], instead: str) -> 
     None if it is one of the `inputs`, and if it is only the base of powers, as in ``e**x``.
     `instead` says how to make it an input.
     """
-    if "e" in inputs or not expression.e_alone:
+    if "e" in inputs or not (expression.is_constant("e") and expression.e_alone):
         return None
     return f"note: e is {number_text(CONSTANTS['e'])} here; {instead}"
 

@@ -194,7 +194,7 @@ class Expression:
         self.element = element
         self.definitions: Mapping[str, Expression] = {}  # a model has some, and functions
         self.functions: Mapping[str, DefinedFunction] = {}
-        self.bounds: dict[int, tuple[bool, ...]] | None = None
+        self.bounds: dict[int, list[set[str]]] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -281,21 +281,34 @@ class Expression:
         calls = {name: place for name, place in self.calls.items() if name in called}
         return Expression(self.text, places, steps, calls, self.quoted, element=True)
 
-    def vary(self, clip: Apply) -> tuple[bool, ...]:
-        """Whether either bound of a call of `clip` is made of names, whatever is asked for."""
+    def vary(self, clip: Apply, scope: Scope) -> tuple[bool, ...]:
+        """Whether either bound of a call of `clip` is made of inputs, whatever is asked for."""
         if self.bounds is None:
-            self.bounds = {}
-            stack: list[bool] = []  # for each operand, whether it has names
-            for step in self.steps:
-                if isinstance(step, Load | Literal):
-                    stack.append(type(step) is Load and not self.is_constant(step.name))
-                    continue
-                operands = stack[len(stack) - step.arity :]
-                del stack[len(stack) - step.arity :]
-                if type(step) is Apply and step.function is _CLIP:
-                    self.bounds[step.place] = tuple(operands[1:])
-                stack.append(type(step) is Call or any(operands))
-        return self.bounds[clip.place]
+            self.bounds = dict(self._names_in_bounds())
+        return tuple(
+            any(not self._is_own(name, scope) for name in names)
+            for names in self.bounds[clip.place]
+        )
+
+    def _is_own(self, name: str, scope: Scope) -> bool:
+        """Whether a name has the value that constants of that name have."""
+        data = scope[name].data if name in scope else None
+        is_number = isinstance(data, float | np.ndarray) and np.ndim(data) == 0
+        return self.is_constant(name) and is_number and bool(data == CONSTANTS[name])
+
+    def _names_in_bounds(self) -> Iterator[tuple[int, list[set[str]]]]:
+        """The place of each call of `clip`, and the names in its two bounds."""
+        stack: list[set[str]] = []  # for each operand, the names in it
+        for step in self.steps:
+            if isinstance(step, Load | Literal):
+                stack.append({step.name} if isinstance(step, Load) else set())
+                continue
+            operands = stack[len(stack) - step.arity :]
+            del stack[len(stack) - step.arity :]
+            if type(step) is Apply and step.function is _CLIP:
+                yield step.place, operands[1:]
+            own = {step.name} if type(step) is Call else set()
+            stack.append(own.union(*operands))
 
     def evaluate(self, values: Scope, keep: list[Operation] | None = None) -> Variable:
         """Apply the steps to `values`, a Variable for each name.
@@ -394,7 +407,9 @@ def run(
                             del stack[-arity:]
                             function = step.function
                             if function is _CLIP:
-                                function = functools.partial(_CLIP, inputs=expression.vary(step))
+                                function = functools.partial(
+                                    _CLIP, inputs=expression.vary(step, scope)
+                                )
                             stack.append(function(*operands))
                         if keep is not None:
                             keep.append(Operation(expression.text, step, stack[-1]))

@@ -14,6 +14,7 @@ import numpy as np
 
 from dezero.functions import CONSTANTS
 from dezero_cli.faults import ValuesError, did_you_mean
+from dezero_cli.language.diagnosis import assignment
 from dezero_cli.language.spelling import canonical
 from dezero_cli.language.statements import behind, head
 from dezero_cli.language.values import value
@@ -63,7 +64,7 @@ def checked(sigmas: Sigmas, given: Mapping[str, np.ndarray], stacked: bool) -> d
     for name, sigma in sigmas.items():
         for wanted in (name, sigma):
             if isinstance(wanted, str) and wanted not in given:
-                hint = did_you_mean(wanted, given) or f"add {wanted}=VALUE"
+                hint = did_you_mean(wanted, given) or f"add {assignment(wanted)}"
                 raise ValuesError(f"--sigma {name}: no value for {wanted}: {hint}")
         array = given[sigma] if isinstance(sigma, str) else sigma
         if not stacked and array.shape not in {(), given[name].shape}:

@@ -12,6 +12,7 @@ from dezero_cli import places
 from dezero_cli.faults import UsageError, ValuesError, did_you_mean
 from dezero_cli.language import derivatives, propagation
 from dezero_cli.language.derivatives import Kept, Values
+from dezero_cli.language.diagnosis import assignment
 from dezero_cli.language.expression import Expression, Load
 from dezero_cli.language.propagation import Sigmas
 
@@ -95,6 +96,10 @@ def results(
     names = [] if wanted.no_grad else inputs(expression, given, wanted.wrt, own)
     if expression.is_list:
         return _several(expression, given, replace(wanted, wrt=tuple(names)))
+    for name in wanted.sigmas:
+        if name in expression.definitions:
+            hint = f"--wrt {name} takes it for an input"
+            raise ValuesError(f"--sigma {name}: {name} is a definition: {hint}")
     sigmas = propagation.checked(wanted.sigmas, given, stacked)
     kept: Kept | None = [] if wanted.retain_grad else None
     needed = list(dict.fromkeys([*names, *sigmas]))
@@ -150,10 +155,12 @@ def names_of(expression: Expression) -> list[str]:
     """What the results are called: ``value``; in a list by their names, or ``value_1`` and on."""
     if not expression.is_list:
         return ["value"]
-    firsts = [each.steps[0] if len(each.steps) == 1 else None for each in expression.results]
-    return [
-        first.name if isinstance(first, Load) else f"value_{i}" for i, first in enumerate(firsts, 1)
-    ]
+    names: list[str] = []
+    for i, each in enumerate(expression.results, 1):
+        first = each.steps[0] if len(each.steps) == 1 else None
+        own = isinstance(first, Load) and first.name not in names
+        names.append(first.name if isinstance(first, Load) and own else f"value_{i}")
+    return names
 
 
 def inputs(
@@ -173,7 +180,7 @@ def inputs(
         return used + [name for name in others if name not in expression.places]
     for name in wrt:
         if name not in values:
-            hint = did_you_mean(name, values) or f"add {name}=VALUE"
+            hint = did_you_mean(name, values) or f"add {assignment(name)}"
             raise ValuesError(f"no value for {name}: {hint}")
     return list(dict.fromkeys(wrt))
 

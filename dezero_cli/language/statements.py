@@ -134,11 +134,12 @@ def statements(words: Iterable[str]) -> dict[str, tuple[Head, str]]:
     found: dict[str, tuple[Head, str]] = {}
     for word in words:
         begun = head(word)
+        where = f"{word.place(0)}: " if isinstance(word, FileText) else ""
         if begun is None:
-            raise ValuesError(f"expected NAME=VALUE, got {word!r}")
+            raise ValuesError(f"{where}expected NAME=VALUE, got {str(word)!r}")
         key = begun.name if begun.parameters is None else f"{begun.name}()"
         if key in found:
-            raise ValuesError(f"{begun.name} is given twice")
+            raise ValuesError(f"{where}{begun.name} is given twice")
         found[key] = begun, word
     return found
 

@@ -87,10 +87,18 @@ def _list(name: str, text: str) -> np.ndarray | None:
     try:
         data = json_input.loads(text)
     except ValueError as error:
-        if _JSON_ONLY.search(text) or not _NAMED.search(text):
+        if _JSON_ONLY.search(text) or not (_NAMED.search(text) or _is_expression(text)):
             raise ValuesError(f"{quoted(name)}={text} is not JSON: {error}") from None
         return None
     return from_json(name, data)
+
+
+def _is_expression(text: str) -> bool:
+    try:
+        parse(text)
+    except ExpressionError:
+        return False
+    return True
 
 
 def _constant(name: str, text: str) -> np.ndarray:

@@ -42,11 +42,21 @@ class Formula:
         refused: dict[str, str] = {}
         if self.vars_file:
             named, refused = values.variables_file(self.vars_file)
-        found = statements.sorted_out(self.said, columns=[*columns, *named, *refused])
+        said = {
+            key: (begun, word)
+            for key, (begun, word) in self.said.items()
+            if not (isinstance(word, FileText) and key in named)  # a value is the command line's
+        }
+        found = statements.sorted_out(said, columns=[*columns, *named, *refused])
         here = {*found.values, *found.definitions}
         found.values = {n: x for n, x in named.items() if n not in here} | found.values
         found.refused = {n: fault for n, fault in refused.items() if n not in here}
         return found
+
+    def own(self, found: Given) -> list[str]:
+        """The values of the command line, which have a gradient of 0 where nothing uses them."""
+        of_file = {key for key, (_, word) in self.said.items() if isinstance(word, FileText)}
+        return [name for name in found.values if name not in of_file]
 
 
 def formula(

@@ -13,6 +13,7 @@ from dezero.programs import native
 from dezero.programs.trace import Program, merge
 from dezero_cli.faults import ExpressionError, ValuesError, did_you_mean
 from dezero_cli.language import explain, statements, symbolic, values
+from dezero_cli.language.diagnosis import assignment
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.results import Wanted, names_of, results
 from dezero_cli.language.spelling import canonical, meant
@@ -177,7 +178,8 @@ def _missing(
         hint = f"the only column is {table[0]}; cells must be separated by ',', not ';'"
     elif hint is None:
         shown = ", ".join(table[:8]) + ", ..." * (len(table) > 8)
-        hint = f"the columns are {shown}; or add {name}=VALUE" if table else f"add {name}=VALUE"
+        add = f"add {assignment(name)}"
+        hint = f"the columns are {shown}; or {add}" if table else add
     return ExpressionError(f"no column {name}", text, place, place + len(name), hint)
 
 
@@ -233,7 +235,7 @@ def _refuse_unknown(
     constants: Mapping[str, float],
 ) -> None:
     if name not in known and name not in constants:
-        hint = did_you_mean(name, [*table, *constants]) or f"add {name}=VALUE"
+        hint = did_you_mean(name, [*table, *constants]) or f"add {assignment(name)}"
         raise ValuesError(f"{option} {name}: no column {name}: {hint}")
 
 

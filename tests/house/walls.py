@@ -77,7 +77,7 @@ class Import(NamedTuple):
     """The module, or the name in a module, that is imported."""
     line: int
     lazy: bool
-    """Whether it stands inside a function."""
+    """Whether it stands inside a function, or is for type checkers alone."""
 
 
 @lru_cache(maxsize=4096)
@@ -121,6 +121,12 @@ def within(tree: ast.AST) -> Iterator[tuple[ast.AST, str]]:
 def imports(module: Module) -> list[Import]:
     """What a module imports, relative names made whole; import_module of a plain text, too."""
     found = []
+    unrun = {
+        id(child)
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.If) and last(node.test) == "TYPE_CHECKING"
+        for child in node.body
+    }
     for node, function in within(module.tree):
         targets: list[str] = []
         if isinstance(node, ast.Import):
@@ -134,7 +140,9 @@ def imports(module: Module) -> list[Import]:
         elif isinstance(node, ast.Call) and last(node.func) == "import_module":
             plain = node.args and isinstance(node.args[0], ast.Constant)
             targets = [str(node.args[0].value)] if plain else []
-        found += [Import(target, node.lineno, bool(function)) for target in targets]
+        found += [
+            Import(target, node.lineno, bool(function) or id(node) in unrun) for target in targets
+        ]
     return sorted(found, key=lambda each: each.line)
 
 

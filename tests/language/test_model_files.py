@@ -1,8 +1,12 @@
 """The three formula files of the manual, each against a computation of another kind."""
 
+import ctypes
 import itertools
 import json
 import random
+import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -162,3 +166,21 @@ def test_the_derived_formulas_of_the_arm(dezero):
         assert set(formula.inputs) <= {*angles, *lengths}
         got = formula({n: x for n, x in (angles | lengths).items() if n in formula.inputs})
         assert got == pytest.approx(columns[ANGLES.index(name)][i], rel=1e-13, abs=1e-15)
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="cc is not installed")
+def test_the_arm_in_c(dezero, tmp_path):
+    options = ("--wrt", ",".join(ANGLES), "--to", "c", "--name", "hand")
+    code = dezero("derive", f"@{MODELS}/arm.dz", *options).out
+    (tmp_path / "hand.c").write_text(code)
+    command = "cc -std=c99 -Wall -Werror -shared -fPIC -o hand.so hand.c -lm"
+    subprocess.run(command.split(), cwd=tmp_path, check=True)
+    at = {"base": 0.3, "shoulder": 0.9, "elbow": -0.6, "height": 0.4, "upper": 0.5, "fore": 0.35}
+    place, columns = hand(**at)
+    value, gradient = (ctypes.c_double * 3)(), (ctypes.c_double * 9)()
+    names = re.findall(r"double (\w+),", code)
+    assert sorted(names) == sorted(at)
+    numbers = [ctypes.c_double(at[name]) for name in names]
+    ctypes.CDLL(str(tmp_path / "hand.so")).hand(*numbers, value, gradient)
+    assert list(value) == pytest.approx(place, rel=1e-14)
+    assert list(gradient) == pytest.approx(columns.T.reshape(-1), rel=1e-14, abs=1e-15)
