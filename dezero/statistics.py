@@ -13,6 +13,7 @@ from dezero.arrays import Axis, Movement, Reduction, _axes, _kept, max, mean, su
 from dezero.choices import equal, where
 from dezero.exponentials import exp, log, sqrt
 from dezero.graph import ARRAY_FUNCTIONS, Operand, Variable, as_operand, constant, given
+from dezero.rows import nothing
 
 
 def _deviation(x: Any, axis: Axis) -> Any:
@@ -35,6 +36,8 @@ class Median(Reduction):
     """The middle element, or the mean of the two in the middle."""
 
     def forward(self, x: Operand) -> Operand:
+        if 0 in (x.shape[i] for i in _axes(x.ndim, self.axis)):
+            raise ValueError("an empty array has no median")
         return np.median(x, axis=self.axes(x), keepdims=self.keepdims)
 
     def gradient(self, gy: Operand, y: Operand, x: Operand) -> Operand:
@@ -46,7 +49,7 @@ class Median(Reduction):
             np.transpose(data, (*rest, *axes)).reshape((*(data.shape[i] for i in rest), -1))
         )
         count = rows.shape[-1]
-        weight = np.zeros(data.shape)
+        weight = np.zeros(data.shape) + nothing(np.reshape(as_operand(y), kept))
         for place in ((count - 1) // 2, count // 2):
             attained = data == rows[..., place].reshape(kept)
             weight += 0.5 * attained / attained.sum(axis=axes, keepdims=True)

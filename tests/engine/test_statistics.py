@@ -104,6 +104,30 @@ def test_the_median_shares_ties():
     np.testing.assert_array_equal(grad(F.median)([1.0, 4.0, 2.0, 9.0]), [0, 0.5, 0.5, 0])
 
 
+def test_the_median_of_what_is_not_a_number():
+    rows = np.array([[1.0, np.nan, 3.0], [1.0, 2.0, 3.0]])
+    np.testing.assert_array_equal(
+        grad(lambda x: F.median(x, axis=1))(rows), [[np.nan] * 3, [0, 1, 0]]
+    )
+    assert np.isnan(grad(F.median)(rows)).all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis"), [((0,), None), ((2, 0), 1), ((0, 3), 0), ((0, 3), None)]
+)
+def test_an_empty_array_has_no_median(shape, axis):
+    with pytest.raises(ValueError, match="an empty array has no median"):
+        F.median(np.zeros(shape), axis=axis)
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_empty_array_has_no_mean_and_nobody_is_warned():
+    assert F.median(np.zeros((0, 3)), axis=1).shape == (0,)
+    with np.errstate(all="ignore"):
+        for function in (F.mean, F.std, F.var):
+            assert np.isnan(function(np.zeros(0)).data)
+
+
 def test_exponentials_of_large_numbers_do_not_overflow():
     assert float(F.logsumexp([1000.0, 1000.0]).data) == pytest.approx(1000 + np.log(2))
     np.testing.assert_allclose(F.softmax([-1000.0, 1000.0]).data, [0, 1])
