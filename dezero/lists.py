@@ -11,9 +11,8 @@ from numpy import float64
 from dezero.arrays import Movement
 from dezero.graph import ARRAY_FUNCTIONS, CONSTANT, Operand, Variable
 
-
 DEEPEST = 32
-"""Axes that an array of lists has at most: NumPy broadcasts no more."""
+"""Axes that an array has at most: NumPy broadcasts no more, and a Hessian has twice as many."""
 
 
 class Stack(Movement):
