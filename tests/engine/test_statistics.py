@@ -1,5 +1,8 @@
 """Functions of arrays, and of several values: values by NumPy, derivatives by complex step."""
 
+import itertools
+import re
+
 import numpy as np
 import pytest
 
@@ -84,6 +87,71 @@ def test_a_matrix_must_be_square(name):
     values = [np.ones((2, 3)), np.ones(2)][: 2 if name == "solve" else 1]
     with pytest.raises(ValueError, match="square matrix"):
         F.FUNCTIONS[name].function(*values)
+
+
+def leibniz(x):
+    """The determinant as the polynomial that it is."""
+    total = 0.0
+    for places in itertools.permutations(range(len(x))):
+        swaps = sum(a > b for a, b in itertools.combinations(places, 2))
+        product = (-1.0) ** swaps
+        for row, column in enumerate(places):
+            product = product * x[row, column]
+        total = total + product
+    return total
+
+
+SINGULAR = [
+    np.ones((1, 1)),
+    np.zeros((1, 1)),
+    np.ones((2, 2)),
+    np.zeros((2, 2)),
+    np.array([[1.0, 2.0], [2.0, 4.0]]),
+    np.array([[1.0, 2.0], [2.0, 4.0 + 1e-12]]),
+    np.arange(9.0).reshape(3, 3),
+    np.ones((3, 3)),
+    np.outer([1.0, -2.0, 0.5, 3.0], [2.0, 1.0, 1.0, -1.0]),
+    np.diag([1.0, 2.0, 3.0, 0.0]),
+    np.diag([1.0, 2.0, 0.0, 0.0]),
+]
+
+
+@pytest.mark.parametrize("matrix", SINGULAR, ids=str)
+def test_determinants_of_singular_matrices_have_derivatives_of_every_order(matrix):
+
+    for order in (grad, hessian):
+        np.testing.assert_allclose(order(F.det)(matrix), order(leibniz)(matrix), atol=1e-12)
+    total = hessian(lambda x: F.det(x) ** 2 + F.det(x))(matrix)
+    expected = hessian(lambda x: leibniz(x) ** 2 + leibniz(x))(matrix)
+    np.testing.assert_allclose(total, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_determinants_of_what_is_not_finite_have_no_slope(bad):
+    matrix = np.array([[bad, 1.0], [1.0, 2.0]])
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(F.det(matrix).data, leibniz(matrix))
+        assert np.isnan(grad(F.det)(matrix)).all()
+        assert np.isnan(hessian(lambda x: F.det(x) ** 2)(matrix)).any()
+
+
+REFUSED = [
+    (lambda: F.inv(np.ones((2, 2))), "the matrix has no inverse"),
+    (lambda: F.solve(np.ones((2, 2)), np.ones(2)), "the matrix has no inverse"),
+    (lambda: F.solve(X, np.ones(2)), r"shapes (3, 3) and (2,) do not fit together in a system"),
+    (lambda: F.solve(X, np.ones(())), r"shapes (3, 3) and () do not fit together in a system"),
+    (lambda: F.solve(X, np.ones((1, 3))), r"shapes (3, 3) and (1, 3) do not fit together"),
+    (lambda: F.diff(np.ones(())), "a number has no axes"),
+    (lambda: F.sum(np.ones(()), axis=0), "a number has no axes"),
+    (lambda: F.getitem(np.ones(()), 0), "a number has no elements"),
+    (lambda: F.getitem(np.ones(()), slice(1)), "a number has no elements"),
+]
+
+
+@pytest.mark.parametrize(("call", "words"), REFUSED)
+def test_what_cannot_be_is_said_in_plain_words(call, words):
+    with pytest.raises((ValueError, IndexError), match=re.escape(words)):
+        call()
 
 
 def test_outer_products():
