@@ -59,9 +59,8 @@ class Det(Matrix):
     """The determinant."""
 
     def forward(self, x: Operand) -> Operand:
-        if np.isnan(_square(x)).any():
-            return float64(np.nan)  # which elimination may pass by
-        return np.linalg.det(x)
+        y = np.linalg.det(_square(x))
+        return float64(np.nan) if np.isnan(x).any() else y  # which elimination may pass by
 
     def gradient(self, gy: Operand, y: Operand, x: Operand) -> Operand:
         """The cofactors; while it is recorded, y times the inverse, or minors if there is none."""

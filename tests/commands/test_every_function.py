@@ -199,3 +199,26 @@ def test_what_a_language_lacks_is_one_line(dezero):
         outcome = dezero("derive", text, "--to", form)
         assert outcome.status == 2 and " has no form in " in outcome.err
         assert outcome.out == "" and outcome.err.count("\n") == 3
+
+
+def test_a_column_is_interpolated_between_numbers(dezero, tmp_path):
+    call, points = "interp(v, [0, 1, 5, 6], [2, 3, 8, 1])", (-1, 0, 0.5, 1, 3, 5, 5.5, 6, 9)
+    table = tmp_path / "t.csv"
+    table.write_text("v\n" + "".join(f"{x}\n" for x in points))
+    rows = dezero("map", call, str(table), "--only").out.splitlines()[1:]
+    formula = dezero("derive", call, "--json").json["grad"]["v"]
+    for x, row in zip(points, rows, strict=True):
+        known = dezero("eval", call, f"v={x}", "--json").json
+        again = dezero("eval", formula, f"v={x}", "--get", "value").out
+        assert [*map(float, row.split(","))] == [known["value"], known["grad"]["v"]]
+        assert float(again) == known["grad"]["v"]
+    drawn = dezero("plot", call, "v=0:6", "-o", str(tmp_path / "v.svg"))
+    assert (drawn.status, drawn.err) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["median", "cumsum", "det", "inv"])
+def test_what_no_column_has_is_named_as_it_is_typed(name, dezero, tmp_path):
+    table = tmp_path / "t.csv"
+    table.write_text("x,y\n1,2\n")
+    said = dezero("map", f"sum({name}([[x, y], [y, 1]]))", str(table))
+    assert said.status == 2 and said.err.startswith(f"error: {name} has no place in a program")

@@ -9,7 +9,9 @@ import pytest
 from dezero import Variable
 from dezero import functions as F
 from dezero.calculus import grad, hessian, jacobian
+from dezero.lists import stack
 from dezero.numerical import numerical_grad
+from dezero.programs.trace import trace
 
 X = np.array([[1.25, -0.5, 2.0], [0.75, 3.5, -1.0], [2.5, 0.25, 1.5]])
 V = np.array([0.5, -1.25, 2.0])
@@ -222,6 +224,42 @@ def test_interpolation_is_numpys():
         F.interp(0.5, [1.0, 0.0], [1.0, 2.0])
     with pytest.raises(ValueError, match="two lists of the same length"):
         F.interp(0.5, [1.0, 2.0], [1.0])
+
+
+def table(count):
+    """Points of a piecewise linear function with extremes, level pieces and equal slopes."""
+    random = np.random.default_rng(count)
+    places = np.cumsum(random.integers(1, 5, count)) / 4.0 - 3.0
+    return places, random.integers(-2, 3, count) / 2.0
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 7, 40, 300])
+def test_a_program_interpolates_as_arrays_do(count):
+    places, heights = table(count)
+    middles = (places[1:] + places[:-1]) / 2
+    at = np.sort(np.concatenate([places, middles, [-99, 999, np.inf, np.nan]]))
+    x = Variable(at)
+    with np.errstate(invalid="ignore"):  # of inf, which no piece is for
+        y = F.interp(x, places, heights)
+    y.backward()
+    value, found = trace(lambda x: F.interp(x, places, heights), ["x"]).run({"x": at})
+    np.testing.assert_array_equal(value, y.data)
+    np.testing.assert_allclose(value, np.interp(at, places, heights), rtol=1e-15)
+    np.testing.assert_array_equal(found, x.grad)
+    beside = [
+        (np.interp(at + step, places, heights) - np.interp(at, places, heights)) / step
+        for step in (-(2.0**-20), 2.0**-20)
+    ]
+    flatter = np.where(beside[0] * beside[1] <= 0.0, 0.0, np.minimum(*np.absolute(beside)))
+    finite = np.isfinite(at)
+    np.testing.assert_allclose(np.absolute(found)[finite], flatter[finite], rtol=1e-8)
+    assert found[at == np.inf] == 0.0 and np.isnan(found[-1])
+
+
+def test_a_program_interpolates_between_numbers_alone():
+    for lists in (lambda a: ([0.0, a], [1.0, 2.0]), lambda a: ([0.0, 1.0], [1.0, a])):
+        with pytest.raises(ValueError, match="must be a list of numbers"):
+            trace(lambda a, lists=lists: F.interp(0.5, *map(stack, lists(a))), ["a"])
 
 
 @pytest.mark.parametrize(
