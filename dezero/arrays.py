@@ -28,6 +28,8 @@ def _axes(ndim: int, axis: Axis) -> Shape:
     if axis is None:
         return tuple(range(ndim))
     axes = axis if isinstance(axis, tuple) else (axis,)
+    if axes and ndim == 0:
+        raise np.exceptions.AxisError("a number has no axes")
     return tuple(np.lib.array_utils.normalize_axis_tuple(axes, ndim))
 
 
@@ -323,7 +325,12 @@ class GetItem(Movement):
         self.index = index
 
     def forward(self, x: Operand) -> Operand:
-        return x[self.index]
+        try:
+            return x[self.index]
+        except IndexError:
+            if x.ndim:
+                raise
+            raise IndexError("a number has no elements") from None
 
     def gradient(self, gy: Operand, y: Operand, x: Operand) -> Operand:
         """Zeros but where the elements were taken from."""

@@ -17,7 +17,7 @@ from numpy import float64
 
 from dezero.graph import CONSTANT, Operand, Variable, as_operand
 from dezero.names import C_NAMES
-from dezero.rows import derived, unary
+from dezero.rows import derived, inside, unary
 from dezero.rule import composed, flat, primitive
 
 SQRT_TWO = math.sqrt(2.0)
@@ -253,11 +253,16 @@ def _norminv(p: Operand) -> Operand:
     return np.where(p > 0.5, z, -z)
 
 
+def _norminv_steep(p: Operand, z: Operand) -> Operand:
+    return SQRT_TAU * 0.5 * _erfcx(np.absolute(z) / SQRT_TWO) / np.minimum(p, 1.0 - p)
+
+
 _norminv_slope = derived(
     "norminv_slope",
-    lambda p, z: SQRT_TAU * 0.5 * _erfcx(np.absolute(z) / SQRT_TWO) / np.minimum(p, 1.0 - p),
+    lambda p, z: np.where(np.absolute(z) == np.inf, np.inf, _norminv_steep(p, z)),
     lambda _, gy, y, p, z: gy * (z * y * y),
     flat,
+    in_text=_norminv_steep,
 )
 norminv = unary(
     _norminv,
@@ -287,13 +292,23 @@ erfinv = unary(
 
 
 # ------------------------------------------------------------ the normal distribution, anywhere
+@composed
+def _positive(sd: Operand) -> Operand:
+    return np.where(sd > 0.0, sd, np.nan)
+
+
+positive = unary(
+    _positive, "x where it is positive, nan elsewhere.", lambda _, gy, y, x: gy * inside(1.0, y)
+)
+
+
 def _spread(sd: Any) -> Any:
     """A standard deviation; nan where it is not positive."""
     fixed = not isinstance(sd, Variable) or sd.generation == CONSTANT
     operand = as_operand(sd)
     if fixed and isinstance(operand, np.ndarray | float64) and np.all(operand > 0.0):
         return sd
-    return np.where(sd > 0.0, sd, np.nan)
+    return positive(sd)
 
 
 def normpdf_of(x: Any, mean: Any, sd: Any = 1.0) -> Variable:
@@ -309,4 +324,5 @@ def normcdf_of(x: Any, mean: Any, sd: Any = 1.0) -> Variable:
 
 def norminv_of(p: Any, mean: Any, sd: Any = 1.0) -> Variable:
     """The number below which the probability is p, of such a distribution."""
-    return mean + _spread(sd) * norminv(p)  # type: ignore[no-any-return]
+    product = _spread(sd) * norminv(p)
+    return mean * inside(1.0, product) + product  # type: ignore[no-any-return]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from dezero.graph import Operand
-from dezero.rows import bell, derived, unary, within
+from dezero.rows import bell, derived, inside, unary, within
 from dezero.rule import composed, flat
 from dezero.trigonometry import arcsin_slope
 
@@ -93,7 +93,7 @@ def _arcsech(x: Operand) -> Operand:
 @composed
 def _arccsch(x: Operand) -> Operand:
     near = np.sign(x) * (np.log1p(np.hypot(1.0, x)) - np.log(np.absolute(x)))
-    return np.where(np.absolute(x) < 1e-300, near, np.arcsinh(1.0 / x))
+    return np.where((np.absolute(x) < 1e-300) * (x != 0.0), near, np.arcsinh(1.0 / x))
 
 
 @composed
@@ -112,7 +112,7 @@ arctanh = unary(
     np.arctanh, "Inverse hyperbolic tangent.", lambda _, gy, y, x: gy * _arctanh_slope(x, y)
 )
 arcsech = unary(
-    _arcsech, "Inverse hyperbolic secant.", lambda _, gy, y, x: -gy / x * arcsin_slope(x)
+    _arcsech, "Inverse hyperbolic secant.", lambda _, gy, y, x: -gy / inside(x, y) * arcsin_slope(x)
 )
 arccsch = unary(
     _arccsch,

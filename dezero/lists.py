@@ -11,6 +11,9 @@ from numpy import float64
 from dezero.arrays import Movement
 from dezero.graph import ARRAY_FUNCTIONS, CONSTANT, Operand, Variable
 
+DEEPEST = 32
+"""Axes that an array has at most: NumPy broadcasts no more, and a Hessian has twice as many."""
+
 
 class Stack(Movement):
     """The operands, broadcast against each other, one after another along a new first axis."""
@@ -19,6 +22,8 @@ class Stack(Movement):
         if xs and all(type(x) is float64 for x in xs):
             return np.array(xs)
         shapes = [x.shape for x in xs]
+        if max(map(len, shapes), default=0) >= DEEPEST:
+            raise ValueError(f"an array made of lists has at most {DEEPEST} axes")
         try:
             shape = np.broadcast_shapes(*shapes)
         except ValueError:
@@ -48,7 +53,7 @@ class Stack(Movement):
 def stack(values: Iterable[Any]) -> Variable:
     """An array of the values along a new first axis; values of several shapes are broadcast.
 
-    ValueError for no values, or for shapes that do not fit together.
+    ValueError for no values, for shapes that do not fit together, and for too many axes.
     """
     return Stack()(*values)
 

@@ -108,14 +108,18 @@ def _introduce(
 # Where the formula of a derivative, differentiated once more, would lose digits or leave the range
 # of numbers, the derivative is a rule with partials of its own; so every order is accurate.
 def derived(
-    name: str, forward: Callable[..., Operand], *partials: Partial
+    name: str,
+    forward: Callable[..., Operand],
+    *partials: Partial,
+    in_text: Callable[..., Operand] | None = None,
 ) -> Callable[..., Operand]:
     """A derivative that is a rule itself, for operands of any kind.
 
-    A program keeps it as one operation too, so that every order of a formula is as accurate.
+    A program keeps it as one operation too, so that every order of a formula is as accurate;
+    `in_text` is what formulas and code have in its place, such as the same without an end.
     """
     made: list[type[Rule]] = []
-    whole = composed(forward)
+    whole = composed(forward, in_text)
     whole.__name__ = name
 
     def recorded(*operands: Operand) -> Variable:

@@ -109,13 +109,13 @@ _WITHOUT = {_gamma, lgamma}
 digamma = _special(
     _digamma,
     "The derivative of lgamma.",
-    lambda _, gy, y, x: gy * _polygamma(1.0, x),
+    lambda _, gy, y, x: gy * inside(_polygamma(1.0, x), y),
 )
 polygamma = _special(
     _polygamma,
     "The derivative of order n of digamma; n takes no gradient.",
     flat,
-    lambda _, gy, y, x0, x1: gy * _polygamma(x0 + 1.0, x1),
+    lambda _, gy, y, x0, x1: gy * inside(_polygamma(x0 + 1.0, x1), y),
     order="the order n",
 )
 
@@ -182,11 +182,55 @@ betaln = _special(
     lambda _, gy, y, x0, x1: gy * _rise(x0, x1),
     lambda _, gy, y, x0, x1: gy * _rise(x1, x0),
 )
+
+
+def _above(x: Operand, y: Operand) -> Operand:
+    """digamma(x + 1) - digamma(x - y + 1): the slope of log(binom(x, y)) by x."""
+    return -_rise(x - y + 1.0, y)
+
+
+def _beside(x: Operand, y: Operand) -> Operand:
+    """digamma(x - y + 1) - digamma(y + 1): the slope by y."""
+    return _rise(x - y + 1.0, 2.0 * y - x)
+
+
+def _at_zero(x: Operand, y: Operand) -> Operand:
+    """The slope of binom by x where it is 0 beyond y = x, as in binom(5, 7)."""
+    return -np.cos(np.pi * (y - x)) * _beta(y - x, x + 1.0)
+
+
+def _at_zero_below(x: Operand, y: Operand) -> Operand:
+    """The slope of binom by y where it is 0 at a negative y, as in binom(5, -1)."""
+    return -np.cos(np.pi * y) * _beta(-y, x + 1.0)
+
+
+_binom_by_x = derived(
+    "binom_by_x",
+    lambda x, y, b: np.where(b == 0.0, np.where(y < 0.0, 0.0, _at_zero(x, y)), b * _above(x, y)),
+    lambda _, gy, __, x, y, b: gy * (b * (_polygamma(1.0, x + 1.0) - _polygamma(1.0, x - y + 1.0))),
+    lambda _, gy, __, x, y, b: gy * (b * _polygamma(1.0, x - y + 1.0)),
+    lambda _, gy, __, x, y, b: gy * _above(x, y),
+    in_text=lambda x, y, b: b * _above(x, y),
+)
+_binom_by_y = derived(
+    "binom_by_y",
+    lambda x, y, b: np.where(
+        b == 0.0,
+        np.where(y < 0.0, _at_zero_below(x, y), -_at_zero(x, y)),
+        b * _beside(x, y),
+    ),
+    lambda _, gy, __, x, y, b: gy * (b * _polygamma(1.0, x - y + 1.0)),
+    lambda _, gy, __, x, y, b: (
+        -gy * (b * (_polygamma(1.0, x - y + 1.0) + _polygamma(1.0, y + 1.0)))
+    ),
+    lambda _, gy, __, x, y, b: gy * _beside(x, y),
+    in_text=lambda x, y, b: b * _beside(x, y),
+)
 binom = _special(
     _binom,
     "The number of ways to choose y of x things, for any numbers.",
-    lambda _, gy, y, x0, x1: -gy * (y * _rise(x0 - x1 + 1.0, x1)),
-    lambda _, gy, y, x0, x1: gy * (y * _rise(x0 - x1 + 1.0, 2.0 * x1 - x0)),
+    lambda _, gy, y, x0, x1: gy * _binom_by_x(x0, x1, y),
+    lambda _, gy, y, x0, x1: gy * _binom_by_y(x0, x1, y),
 )
 
 
@@ -214,20 +258,32 @@ gammainc = _special(
     _gammainc,
     "The regularized lower incomplete gamma function; a takes no gradient.",
     flat,
-    lambda _, gy, y, x0, x1: gy * _gamma_density(x0, x1),
+    lambda _, gy, y, x0, x1: gy * inside(_gamma_density(x0, x1), y),
     order="the parameter a",
 )
 gammaincc = _special(
     _gammaincc,
     "1 - gammainc(a, x), accurate where that is small.",
     flat,
-    lambda _, gy, y, x0, x1: -gy * _gamma_density(x0, x1),
+    lambda _, gy, y, x0, x1: -gy * inside(_gamma_density(x0, x1), y),
     order="the parameter a",
 )
 
 # --------------------------------------------------------------------------- Bessel functions
 _V = "the order v"
 
+
+def _y_plain(v: Operand, x: Operand) -> Operand:
+    return 0.5 * (_yv(v - 1.0, x) - _yv(v + 1.0, x))
+
+
+_yv_slope: Callable[..., Operand] = derived(
+    "yv_slope",
+    lambda v, x: np.where((x == 0.0) * (v >= 0.0), np.inf, _y_plain(v, x)),
+    flat,
+    lambda _, gy, y, v, x: gy * (0.5 * (_yv_slope(v - 1.0, x) - _yv_slope(v + 1.0, x))),
+    in_text=_y_plain,
+)
 jv = _special(
     _jv,
     "Bessel function of the first kind, of order v; v takes no gradient.",
@@ -239,7 +295,7 @@ yv = _special(
     _yv,
     "Bessel function of the second kind, of order v; v takes no gradient.",
     flat,
-    lambda _, gy, y, x0, x1: gy * (0.5 * (_yv(x0 - 1.0, x1) - _yv(x0 + 1.0, x1))),
+    lambda _, gy, y, x0, x1: gy * _yv_slope(x0, x1),
     order=_V,
 )
 iv = _special(
@@ -259,7 +315,13 @@ kv = _special(
 j0 = _special(_j0, "jv(0, x).", lambda _, gy, y, x: -gy * _j1(x))
 j1 = _special(_j1, "jv(1, x).", lambda _, gy, y, x: gy * (0.5 * (_j0(x) - _jv(2.0, x))))
 y0 = _special(_y0, "yv(0, x).", lambda _, gy, y, x: -gy * _y1(x))
-y1 = _special(_y1, "yv(1, x).", lambda _, gy, y, x: gy * (0.5 * (_y0(x) - _yv(2.0, x))))
+_y1_slope = derived(
+    "y1_slope",
+    lambda x: np.where(x == 0.0, np.inf, 0.5 * (_y0(x) - _yv(2.0, x))),
+    lambda _, gy, y, x: -gy * (0.5 * (_y1(x) + _yv_slope(2.0, x))),
+    in_text=lambda x: 0.5 * (_y0(x) - _yv(2.0, x)),
+)
+y1 = _special(_y1, "yv(1, x).", lambda _, gy, y, x: gy * _y1_slope(x))
 i0 = _special(_i0, "iv(0, x).", lambda _, gy, y, x: gy * _i1(x))
 i1 = _special(_i1, "iv(1, x).", lambda _, gy, y, x: gy * (0.5 * (_i0(x) + _iv(2.0, x))))
 k0 = _special(_k0, "kv(0, x).", lambda _, gy, y, x: -gy * _k1(x))
@@ -276,11 +338,18 @@ def _lambertw(x: Operand) -> Operand:
 
 
 _lambertw.__name__ = "lambertw"
+
+
+def _lambertw_plain(x: Operand, w: Operand) -> Operand:
+    return np.where(x == 0.0, 1.0, w / x) / (1.0 + w)
+
+
 _lambertw_slope = derived(
     "lambertw_slope",
-    lambda x, w: np.where(x == 0.0, 1.0, w / x) / (1.0 + w),
+    lambda x, w: np.where(x == np.inf, 0.0, _lambertw_plain(x, w)),
     lambda _, gy, y, x, w: gy * (-y * y * (2.0 + w) / (1.0 + w)),
     flat,
+    in_text=_lambertw_plain,
 )
 lambertw = _special(
     _lambertw,

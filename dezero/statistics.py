@@ -5,14 +5,17 @@ Most are made of sums and of elementary functions of Variables, and take their d
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
 
-from dezero.arrays import Axis, Movement, Reduction, _axes, _kept, max, mean, sum
+from dezero.arrays import ARRAYS, Axis, Movement, Reduction, _axes, _kept, max, mean, sum
 from dezero.choices import equal, where
 from dezero.exponentials import exp, log, sqrt
 from dezero.graph import ARRAY_FUNCTIONS, Operand, Variable, as_operand, constant, given
+from dezero.rows import inside, nothing
+from dezero.rule import Rule
 
 
 def _deviation(x: Any, axis: Axis) -> Any:
@@ -35,6 +38,8 @@ class Median(Reduction):
     """The middle element, or the mean of the two in the middle."""
 
     def forward(self, x: Operand) -> Operand:
+        if 0 in (x.shape[i] for i in _axes(x.ndim, self.axis)):
+            raise ValueError("an empty array has no median")
         return np.median(x, axis=self.axes(x), keepdims=self.keepdims)
 
     def gradient(self, gy: Operand, y: Operand, x: Operand) -> Operand:
@@ -46,7 +51,7 @@ class Median(Reduction):
             np.transpose(data, (*rest, *axes)).reshape((*(data.shape[i] for i in rest), -1))
         )
         count = rows.shape[-1]
-        weight = np.zeros(data.shape)
+        weight = np.zeros(data.shape) + nothing(np.reshape(as_operand(y), kept))
         for place in ((count - 1) // 2, count // 2):
             attained = data == rows[..., place].reshape(kept)
             weight += 0.5 * attained / attained.sum(axis=axes, keepdims=True)
@@ -122,22 +127,76 @@ def interp(x: Any, xs: Any, ys: Any) -> Variable:
     """The line through the points (xs, ys) at x; beyond them it is level.
 
     `xs` must grow.  On a point the derivative is the smaller of those beside it, 0 at an extremum.
+    In a program x may be a column, and the points are numbers.
     """
     x, xs, ys = map(given, (x, xs, ys))
     if xs.ndim != 1 or xs.shape != ys.shape or xs.size < 2:
         raise ValueError("interp takes two lists of the same length, of two points at least")
-    places = as_operand(xs)
+    places, heights = as_operand(xs), as_operand(ys)
+    for which, operand in (("second", places), ("third", heights)):
+        if type(operand) is not np.ndarray:
+            raise ValueError(f"the {which} value of interp must be a list of numbers in formulas")
     if not (np.diff(places) > 0.0).all():
         raise ValueError("the second value of interp must grow from element to element")
+    if not isinstance(as_operand(x), ARRAYS):
+        return Pieces(places.tolist(), heights.tolist())(x)
     place = np.clip(np.searchsorted(places, x.data, "right") - 1, 0, xs.size - 2)
-    slopes = np.diff(as_operand(ys)) / np.diff(places)
+    slopes = np.diff(heights) / np.diff(places)
     before, after = slopes[np.maximum(place - 1, 0)], slopes[place]
     on_point = (x.data == places[place]) & (place > 0)
     level = on_point & (before * after <= 0.0)
     left = place - (on_point & (np.absolute(before) < np.absolute(after)))
     x0, y0, x1, y1 = xs[left], ys[left], xs[left + 1], ys[left + 1]
-    inside = where(level, ys[place], y0 + (x - x0) / (x1 - x0) * (y1 - y0))
-    return where(x <= places[0], ys[0], where(x >= places[-1], ys[-1], inside))
+    between = where(level, ys[place], _line(x, x0, x1, y0, y1))
+    return where(x <= places[0], ys[0], where(x >= places[-1], ys[-1], between))
+
+
+def _line(x: Variable, x0: Any, x1: Any, y0: Any, y1: Any) -> Variable:
+    """The line through two points; where x is nan it has no slope."""
+    return y0 + (x - x0) * inside(1.0, x) / (x1 - x0) * (y1 - y0)  # type: ignore[no-any-return]
+
+
+class Pieces(Rule):
+    """The same of what has no value yet, such as a column, between numbers: as nested choices."""
+
+    __slots__ = ("heights", "places")
+
+    def __init__(self, places: list[float], heights: list[float]) -> None:
+        self.places = places
+        self.heights = heights
+
+    def slopes(self) -> list[float]:
+        """The slope of each piece."""
+        return (np.diff(self.heights) / np.diff(self.places)).tolist()  # type: ignore[no-any-return]
+
+    def forward(self, x: Operand) -> Operand:
+        points = itertools.pairwise(zip(self.places, self.heights, strict=True))
+        lines = [y0 + (x - x0) / (x1 - x0) * (y1 - y0) for (x0, y0), (x1, y1) in points]
+        return self.chosen(x, lines, self.heights[0], self.heights[-1])
+
+    def gradient(self, gy: Operand, y: Operand, x: Operand) -> Operand:
+        """The slope of the piece, nan where x is."""
+        slopes: list[Operand] = [*self.slopes()]
+        for i, (before, after) in enumerate(itertools.pairwise(self.slopes())):
+            if after != 0.0 and before * after <= 0.0:
+                slopes[i + 1] = np.where(x == self.places[i + 1], 0.0, after)
+        return gy * inside(self.chosen(x, slopes, 0.0, 0.0), x)
+
+    def chosen(self, x: Operand, pieces: list[Operand], below: float, above: float) -> Operand:
+        """The piece that x is in, by a tree of choices; a point is in the flatter piece."""
+        neighbours = zip(self.places[1:], itertools.pairwise(self.slopes()), strict=False)
+        is_left = [
+            x <= place if before * after > 0.0 and abs(before) < abs(after) else x < place
+            for place, (before, after) in neighbours
+        ]
+        while len(pieces) > 1:
+            pairs = zip(is_left[::2], pieces[::2], pieces[1::2], strict=False)
+            pieces = [np.where(*pair) for pair in pairs] + pieces[len(pieces) & ~1 :]
+            is_left = is_left[1::2]
+        inner = np.where(x >= self.places[-1], above, pieces[0])
+        return np.where(x <= self.places[0], below, inner)
+
+    partials = (gradient,)
 
 
 ARRAY_FUNCTIONS |= {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dezero.graph import UFUNCS, Operand
-from dezero.rows import binary, unary
+from dezero.rows import binary, inside, unary
 from dezero.rule import flat
 
 sign = unary(np.sign, "-1, 0 or 1; flat.", flat)
@@ -49,7 +49,7 @@ def _heaviside(x0: Operand, x1: Operand) -> Operand:
 
 
 round_to = binary(_round_to, "x to y decimals, of two the even one; flat.", flat, flat)
-frac = unary(_frac, "x - trunc(x); its derivative is 1.", lambda _, gy, y, x: gy)
+frac = unary(_frac, "x - trunc(x); its derivative is 1.", lambda _, gy, y, x: gy * inside(1.0, y))
 isnan = unary(_isnan, "1 where x is nan, 0 elsewhere; flat.", flat)
 isinf = unary(_isinf, "1 where x is inf or -inf, 0 elsewhere; flat.", flat)
 isfinite = unary(_isfinite, "1 where x is neither infinite nor nan, 0 elsewhere; flat.", flat)
@@ -63,8 +63,8 @@ heaviside = binary(
 fmod = binary(
     np.fmod,
     "x - y*trunc(x/y), with the sign of x; its derivatives are 1 and -trunc(x/y).",
-    lambda _, gy, y, x0, x1: gy,
-    lambda _, gy, y, x0, x1: -gy * np.trunc(x0 / x1),
+    lambda _, gy, y, x0, x1: gy * inside(1.0, y),
+    lambda _, gy, y, x0, x1: -gy * inside(np.trunc(x0 / x1), y),
 )
 copysign = binary(
     np.copysign,

@@ -38,7 +38,7 @@ class Traced(NDArrayOperatorsMixin):
                 return _matmul(self.recorder, *inputs)
             if ufunc.nout == 1 and ufunc.signature is None:
                 return recorded(self.recorder, ufunc, inputs)
-        raise TraceError(f"numpy.{ufunc.__name__} has no place in a program of columns")
+        raise TraceError(f"{ufunc.__name__} has no place in a program of columns")
 
     def __array_function__(self, function: Any, types: Any, inputs: Any, options: Any) -> Any:
         if any(issubclass(kind, Variable) for kind in types):
@@ -49,8 +49,7 @@ class Traced(NDArrayOperatorsMixin):
         ours = ARRAY_FUNCTIONS.get(function)
         if ours is None:
             raise TraceError(
-                f"numpy.{function.__name__} has no place in a program of columns, "
-                "which works row by row"
+                f"{function.__name__} has no place in a program of columns, which works row by row"
             )
         return ours(self.recorder, *inputs, **options)
 

@@ -118,7 +118,8 @@ def _explain(
         return 0
     from dezero_cli.language.explain import explanation
 
-    notes = (explanation(each, given) for each in expression.results)
+    asked = result.get("grad", {})
+    notes = (explanation(each, given, asked) for each in expression.results)
     if note := next(filter(None, notes), None):
         report.warn(note)
     return 1 if strict else 0

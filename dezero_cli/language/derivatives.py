@@ -91,11 +91,13 @@ def _recorded(
 ) -> tuple[Variable, list[Variable]]:
     """The value with its graph, and the Variables of `names`.
 
-    With `keep` all inputs take gradients, so that what is made of the others alone has one too.
+    With `keep` all inputs take gradients, so that what is made of the others alone has one too;
+    those of `names` alone have a name then.
     """
     wanted = set(names)
+    other = constant if keep is None else Variable
     variables = {
-        name: Variable(array, name) if name in wanted or keep is not None else constant(array, name)
+        name: Variable(array, name) if name in wanted else other(array)
         for name, array in values.items()
     }
     return expression.evaluate(variables, keep), [variables[name] for name in names]

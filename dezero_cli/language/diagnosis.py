@@ -380,7 +380,8 @@ def unknown_function(
 def wrong_arguments(name: str, known: Known, arity: int, keywords: Mapping[str, int]) -> str | None:
     """Why a function cannot be called in this way; None if it can."""
     if known.form(arity) is None:
-        wanted = "1 or more" if known.several else " or ".join(map(str, known.arities))
+        fewest = 1 if 1 in known.arities else 2
+        wanted = f"{fewest} or more" if known.several else " or ".join(map(str, known.arities))
         return f"{name} takes {wanted} value{'s' if wanted != '1' else ''}, got {arity}"
     allowed = known.keywords if arity == len(known.parameters) else ()
     for keyword in keywords:

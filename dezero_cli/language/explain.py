@@ -16,10 +16,15 @@ from dezero_cli.language.spelling import canonical
 from dezero_cli.number_format import number_text
 
 
-def explanation(expression: Expression, values: Mapping[str, np.ndarray]) -> str | None:
-    """The note on a value or a gradient that is not finite; None if all are finite."""
+def explanation(
+    expression: Expression, values: Mapping[str, np.ndarray], asked: Collection[str]
+) -> str | None:
+    """The note on a value or a gradient, by the names `asked`, that is not finite; else None."""
     kept: list[Operation] = []
-    inputs = {name: Variable(np.array(array)) for name, array in values.items()}
+    inputs = {
+        name: Variable(np.array(array), name if name in asked else None)
+        for name, array in values.items()
+    }
     y = expression.evaluate(inputs, keep=kept)
     for name in expression.names:
         if name in values and not np.isfinite(values[name]).all():

@@ -77,6 +77,8 @@ _ELEMENTWISE: Final = (
 ) - {operator.matmul}
 
 _CLIP: Final = FUNCTIONS["clip"].function
+_ORDERED: Final = frozenset(known.function for known in FUNCTIONS.values() if known.orders)
+"""What has an order, its first value, that takes no gradient."""
 
 
 def is_elementwise(function: Callable[..., Any]) -> bool:
@@ -312,7 +314,8 @@ class Expression:
         """Apply the steps to `values`, a Variable for each name.
 
         A name without a value is one of `CONSTANTS`.  `keep` receives every operation with its
-        result; literals and constants then take gradients, so that every result has one.  Raises
+        result; literals and constants then take gradients, so that every result has one, and the
+        inputs that are asked for are those whose Variables have names.  Raises
         ExpressionError for a name without a value, and for an operation that NumPy refuses.
         """
         return run(self, self.scope(values, values, keep), keep=keep)
@@ -354,6 +357,23 @@ Enter = Callable[[Call, "list[Any]"], tuple[Expression, Scope]]
 """What a call of a defined function runs: the body, and the values of its names."""
 
 
+def _held(order: Any) -> Any:
+    """An order as a constant, unless it is made of an input that is asked for, which has a name."""
+    if not isinstance(order, Variable):
+        return order
+    waiting, seen = [order], {id(order)}
+    while waiting:
+        x = waiting.pop()
+        if x.creator is None:
+            if x.name is not None and x.generation == 0:
+                return order
+            continue
+        fresh = [each for each in x.creator.inputs if id(each) not in seen]
+        seen.update(map(id, fresh))
+        waiting += fresh
+    return constant(order.data)
+
+
 def run(
     expression: Expression,
     scope: Scope,
@@ -377,6 +397,8 @@ def run(
                     kind = type(step)
                     if kind is Apply:
                         arity = step.arity
+                        if keep is not None and step.function in _ORDERED:
+                            stack[-arity] = _held(stack[-arity])
                         if arity == 2:  # nearly all operations; quicker than slices
                             second = stack.pop()
                             stack.append(step.function(stack.pop(), second))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dezero.lists import DEEPEST
 from dezero_cli import reading
 from dezero_cli.faults import ExpressionError, ValuesError
 from dezero_cli.language.parser import parse
@@ -162,8 +163,8 @@ def _array(name: str, data: list[Any]) -> np.ndarray:
             raise ValuesError(f"{name} has rows of different lengths")
         shape += (length,)
         level = [item for row in level for item in row]
-    if len(shape) > 64:
-        raise ValuesError(f"{name} has {len(shape)} axes, but an array can have at most 64")
+    if len(shape) > DEEPEST:
+        raise ValuesError(f"{name} has {len(shape)} axes, but an array can have at most {DEEPEST}")
     numbers = []
     for item in level:
         if isinstance(item, str) and item in _WORDS:

@@ -129,6 +129,65 @@ def test_an_order_takes_no_gradient_and_says_so(dezero):
     assert "takes no gradient" in dezero("derive", "jv(n, x)").err
 
 
+NOT_FINITE = [
+    ("jv(0.5, x)", ("x=-1",), "nan", "nan"),
+    ("yv(1, x)", ("x=0",), "-inf", None),
+    ("polygamma(1, x)", ("x=0",), "inf", "-inf"),
+    ("kv(a, x)", ("x=0", "a=1", "--wrt", "x"), "inf", "-inf"),
+    ("iv(a + 0.5, x)", ("x=-1", "a=1", "--wrt", "x"), "nan", "nan"),
+]
+
+
+@pytest.mark.parametrize(("call", "words", "value", "slope"), NOT_FINITE, ids=str)
+def test_an_order_that_is_held_does_not_hide_why_a_result_is_not_finite(
+    call, words, value, slope, dezero
+):
+    pytest.importorskip("scipy.special", reason="SciPy is not installed")
+    outcome = dezero("eval", call, *words)
+    lines = outcome.out.split()
+    assert outcome.status == 0 and lines[1] == value and slope in {None, lines[3]}
+    assert outcome.err.startswith(f"note: {call} is {value} at ") and outcome.err.count("\n") == 1
+
+
+def test_the_gradients_of_steps_are_there_beside_an_order_that_is_held(dezero):
+    pytest.importorskip("scipy.special", reason="SciPy is not installed")
+    for words in (("jv(2, 3*x)",), ("jv(n, 3*x)", "n=2", "--wrt", "x")):
+        shown = dezero("eval", *words, "x=1", "--retain-grad", "--json").json
+        slopes = {step["expr"]: step["grad"] for step in shown["intermediates"]}
+        assert slopes["3*x"] == pytest.approx(shown["grad"]["x"] / 3)
+    refused = dezero("eval", "jv(n, 3*x)", "n=2", "x=1", "--retain-grad")
+    assert refused.status == 2 and "takes no gradient for the order v" in refused.err
+
+
+@pytest.mark.parametrize("name", [known.name for known in FUNCTIONS.values() if known.orders])
+def test_an_order_may_be_a_number(name, dezero, tmp_path):
+    pytest.importorskip("scipy.special", reason="SciPy is not installed")
+    table = tmp_path / "t.csv"
+    table.write_text("x\n0.375\n0.75\n")
+    known = dezero("eval", f"{name}(2, x)", "x=0.375", "--json").json
+    mapped = dezero("map", f"{name}(2, x)", str(table), "--only").out.splitlines()[1].split(",")
+    expected = [known["value"], known["grad"]["x"]]
+    assert list(map(float, mapped)) == pytest.approx(expected, rel=1e-14)
+    formula = dezero("derive", f"{name}(2, x)", "--json").json["grad"]["x"]
+    again = dezero("eval", formula, "x=0.375", "--get", "value")
+    assert float(again.out) == pytest.approx(expected[1], rel=1e-14)
+
+
+def test_the_list_of_functions_has_derivatives_for_all_but_orders(dezero):
+    listed = dezero("functions", "--json").json["functions"]
+    assert [each["name"] for each in listed] == list(FUNCTIONS)
+    for each in listed:
+        known = FUNCTIONS[each["name"]]
+        free = [name for name in known.parameters if name not in known.orders]
+        assert not known.elementwise or list(each["derivative"]) == free
+
+
+@pytest.mark.parametrize(("call", "least"), [("hypot(x)", "2"), ("sum()", "1"), ("max()", "1")])
+def test_how_few_values_a_function_of_several_takes(call, least, dezero):
+    fault = dezero("eval", call, "x=1").err.splitlines()[0]
+    assert f" takes {least} or more values, got " in fault
+
+
 def test_latex_has_the_names_of_mathematics(dezero):
     shown = dezero("derive", "sec(x)*gamma(x)*sech(x)", "--to", "latex").out.splitlines()[0]
     x = "\\left(x\\right)"
@@ -138,5 +197,28 @@ def test_latex_has_the_names_of_mathematics(dezero):
 def test_what_a_language_lacks_is_one_line(dezero):
     for form, text in (("js", "erf(x)"), ("sql", "normcdf(x)"), ("c", "lambertw(x)")):
         outcome = dezero("derive", text, "--to", form)
-        assert outcome.status == 2 and "has no form in" in outcome.err
+        assert outcome.status == 2 and " has no form in " in outcome.err
         assert outcome.out == "" and outcome.err.count("\n") == 3
+
+
+def test_a_column_is_interpolated_between_numbers(dezero, tmp_path):
+    call, points = "interp(v, [0, 1, 5, 6], [2, 3, 8, 1])", (-1, 0, 0.5, 1, 3, 5, 5.5, 6, 9)
+    table = tmp_path / "t.csv"
+    table.write_text("v\n" + "".join(f"{x}\n" for x in points))
+    rows = dezero("map", call, str(table), "--only").out.splitlines()[1:]
+    formula = dezero("derive", call, "--json").json["grad"]["v"]
+    for x, row in zip(points, rows, strict=True):
+        known = dezero("eval", call, f"v={x}", "--json").json
+        again = dezero("eval", formula, f"v={x}", "--get", "value").out
+        assert [*map(float, row.split(","))] == [known["value"], known["grad"]["v"]]
+        assert float(again) == known["grad"]["v"]
+    drawn = dezero("plot", call, "v=0:6", "-o", str(tmp_path / "v.svg"))
+    assert (drawn.status, drawn.err) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["median", "cumsum", "det", "inv"])
+def test_what_no_column_has_is_named_as_it_is_typed(name, dezero, tmp_path):
+    table = tmp_path / "t.csv"
+    table.write_text("x,y\n1,2\n")
+    said = dezero("map", f"sum({name}([[x, y], [y, 1]]))", str(table))
+    assert said.status == 2 and said.err.startswith(f"error: {name} has no place in a program")

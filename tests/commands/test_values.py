@@ -321,3 +321,28 @@ def test_lists_of_expressions_are_values(dezero, table, tmp_path):
     assert "must be one number" in dezero("map", "a*x", table("csv", {"a": [1]}), "x=[1,pi]").err
     matrix = dezero("eval", "x", "x=[[1,pi],[e,-inf]]", "--json").json
     assert matrix["value"] == [[1.0, np.pi], [np.e, None]]
+
+
+def test_arrays_have_at_most_32_axes_whatever_they_are_made_of(dezero, tmp_path):
+    deep, most = ("[" * n + "1" + "]" * n for n in (33, 32))
+    said = dezero("eval", "sum(x)", f"x={deep}")
+    assert (said.status, said.err.count("\n")) == (2, 1)
+    assert "x has 33 axes, but an array can have at most 32" in said.err
+    assert dezero("eval", "sum(x/y)", f"x={most}", "y=0", "--hessian").status == 0
+    lists = f"({deep})[0]"
+    lines = tmp_path / "lines.txt"
+    lines.write_text(f"{lists}\nsum(x) x={deep}\n")
+    for outcome in (dezero("eval", lists), dezero("derive", lists), dezero("batch", str(lines))):
+        assert "at most 32 axes" in outcome.err and "internal" not in outcome.out + outcome.err
+        assert outcome.status in {1, 2}
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_empty_array_is_a_note_or_one_line(dezero, tmp_path):
+    said = dezero("eval", "median(x)", "x=[]").err.splitlines()
+    assert said[0] == "error: an empty array has no median" and len(said) == 3
+    lines = tmp_path / "lines.jsonl"
+    names = ("mean", "std", "var", "median")
+    lines.write_text("".join(f'{{"expr": "{name}(x)", "vars": {{"x": []}}}}\n' for name in names))
+    said = dezero("batch", str(lines)).err.splitlines()
+    assert len(said) == 1 and said[0].endswith(":4:1: an empty array has no median")

@@ -113,3 +113,13 @@ def test_what_is_taken_twice_is_taken():
 
     assert grad(function)(np.array([0.5, 2.0, 4.0])).tolist() == [4.0, 0.5, 0.25]
     assert np.isinf(grad(lambda x: F.sum(F.log(x)[0:2]) + F.log(x)[1])(np.array([0.0, 1.0]))[0])
+
+
+def test_lists_in_lists_are_32_deep_at_most():
+    x = Variable(np.array(2.0))
+    for _ in range(32):
+        x = stack([x])
+    assert x.shape == (1,) * 32 and float(F.sum(x).data) == 2.0
+    for values in ([x], [1.0, x]):
+        with pytest.raises(ValueError, match="at most 32 axes"):
+            stack(values)

@@ -367,7 +367,7 @@ def test_functions_that_users_wrote_work_on_lists():
         (lambda a, b: vector(a, b)[a], IndexError, "only integers"),
         (lambda a, b: F.sum(vector(a, b), axis=1), np.exceptions.AxisError, "out of bounds"),
         (lambda a, b: vector(a, b) if vector(a, b) > 0 else a, TraceError, "a branch on a value"),
-        (lambda a, b: Variable(np.linalg.inv(vector(a, b)._data)), TraceError, "numpy.inv has no"),
+        (lambda a, b: Variable(np.linalg.inv(vector(a, b)._data)), TraceError, "inv has no place"),
         (lambda a, b: F.max(vector(a, b)[:0]), ValueError, "zero-size"),
     ],
 )
