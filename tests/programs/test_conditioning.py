@@ -29,7 +29,7 @@ from dezero_cli.language import symbolic
 from dezero_cli.language.parser import parse
 from tests.conftest import of_scipy
 
-EXAMPLES = int(os.environ.get("DEZERO_LAWS", "60"))
+EXAMPLES = int(os.environ.get("DEZERO_LAWS", "40"))
 BITS = 2200
 EPS = np.finfo(float).eps
 EDGE = 1e290

@@ -295,7 +295,8 @@ def test_a_run_that_is_ended_leaves_nothing(large, source, target, stop):
     write(large, target, "as it was")
     before = sorted(os.listdir())
     command = [*DEZERO, "map", "sin(x)*exp(-y)*cosh(x)", *names, "-o", target]
-    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+    heard = {"preexec_fn": lambda: signal.signal(stop, signal.SIG_DFL)}  # not so under nohup
+    with subprocess.Popen(command, stderr=subprocess.PIPE, **heard) as process:
         wait_until(lambda: sorted(os.listdir()) != before)
         process.send_signal(stop)
         assert process.communicate(timeout=60)[1] == b""
