@@ -6,7 +6,6 @@ A fault is raised where it is known and shown in one place, `dezero_cli.main`, a
 
 from __future__ import annotations
 
-import bisect
 import itertools
 from collections.abc import Iterable
 from typing import Any
@@ -48,6 +47,8 @@ class FileText(str):
 
     def place(self, start: int) -> str:
         """``FILE:LINE:COLUMN`` of a character."""
+        import bisect
+
         at = self.offset + start
         line = bisect.bisect_right(self.lines, at) - 1
         return f"{self.file}:{self.first + line}:{at - self.lines[line] + 1}"

@@ -15,7 +15,7 @@ from dezero_cli.number_format import ShowNumber, number_text
 MOST_LISTED = 12
 """Places that a message lists at most."""
 
-_INDEXED = re.compile(r"(.+?)((?:\[\d+\])+)", re.DOTALL)
+_INDEXED = r"(?s)(.+?)((?:\[\d+\])+)"
 
 
 class NoPlaceError(UsageError):
@@ -36,7 +36,7 @@ def found(result: Mapping[str, Any], place: str) -> Any:
         return _keyed(result, place)
     except LookupError:
         pass
-    indexed = _INDEXED.fullmatch(place)
+    indexed = re.fullmatch(_INDEXED, place)
     try:
         if indexed is not None:
             index = tuple(map(int, re.findall(r"\d+", indexed[2])))

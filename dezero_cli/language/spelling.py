@@ -47,14 +47,14 @@ def some_names(words: Iterable[str]) -> tuple[str, ...]:
     """
     found: list[str] = []
     for word in words:
-        parts = [part.strip() for part in _UP_TO_COMMA.findall(word + ",")]
+        parts = [part.strip() for part in re.findall(_UP_TO_COMMA, word + ",")]
         if word.count("`") % 2 or "" in parts:
             raise UsageError(f"expected names, as in x,y, got {word!r}")
         found += map(canonical, parts)
     return tuple(found)
 
 
-_UP_TO_COMMA: Final = re.compile(r"((?:`[^`]*`|[^,`])*),")
+_UP_TO_COMMA: Final = r"((?:`[^`]*`|[^,`])*),"
 """One of several names, and the comma behind it."""
 
 

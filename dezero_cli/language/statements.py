@@ -19,7 +19,7 @@ _HEAD = re.compile(rf"\s*({ANY_NAME})\s*(\(\s*{ANY_NAME}\s*(?:,\s*{ANY_NAME}\s*)
 """How NAME=VALUE and NAME(PARAMETERS)=EXPR begin; no expression begins so."""
 
 
-_UNIT = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)? ?[^\W\d_]+|[-+]?\d[\d.]*\s*[°%].*")
+_UNIT = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)? ?[^\W\d_]+|[-+]?\d[\d.]*\s*[°%].*"
 """A number with a unit behind it."""
 
 
@@ -183,7 +183,7 @@ def _sort(result: Given, name: str, text: str, files: bool, known: Collection[st
 
         array = None if ranges.parts(text) is None else ranges.samples(name, text)
     if array is None:
-        if _UNIT.fullmatch(text):
+        if re.fullmatch(_UNIT, text):
             raise ValuesError(f"{name}={text}: values are plain numbers, without units")
         expression = parsed(text, result.functions)
         if not _is_constant(expression, result.functions, known):

@@ -14,7 +14,7 @@ from dezero_cli.faults import ExpressionError, ValuesError
 from dezero_cli.language.parser import parse
 from dezero_cli.language.spelling import NAME, quoted
 
-_SEPARATOR = re.compile(rf"([^,;\[\]()]*)[,;]\s*({NAME})\s*=(?!=)")
+_SEPARATOR = rf"([^,;\[\]()]*)[,;]\s*({NAME})\s*=(?!=)"
 """A value that is followed by another one without a space between them."""
 
 NO_FILES = "a line of a batch cannot name a file: give {name}=@FILE on the command line"
@@ -23,10 +23,10 @@ NO_FILES = "a line of a batch cannot name a file: give {name}=@FILE on the comma
 NO_FILES_IN_FILE = "a formula file cannot name another file: give NAME=@FILE on the command line"
 """The message for a formula file that names a file."""
 
-_JSON_ONLY = re.compile(r'["{}]')
+_JSON_ONLY = r'["{}]'
 """What a list of numbers in JSON may have, and a list of expressions may not."""
 
-_NAMED = re.compile(rf"{NAME}|[*/+(`]")
+_NAMED = rf"{NAME}|[*/+(`]"
 """What a list of expressions has, and a list of numbers in JSON has not."""
 
 _WORDS = {"nan": np.nan, "inf": np.inf, "-inf": -np.inf}
@@ -57,7 +57,7 @@ def literal(name: str, text: str, files: bool = True) -> np.ndarray | None:
         return from_json(name, _json(f"{quoted(name)}={text}", text))
     if text.startswith("["):
         return _list(name, text)
-    if joined := _SEPARATOR.match(text):
+    if joined := re.match(_SEPARATOR, text):
         shown = f"{name}={joined[1].strip()} {joined[2]}=..."
         raise ValuesError(f"values are separated by spaces: write {shown}")
     return None
@@ -88,7 +88,7 @@ def _list(name: str, text: str) -> np.ndarray | None:
     try:
         data = json_input.loads(text)
     except ValueError as error:
-        if _JSON_ONLY.search(text) or not (_NAMED.search(text) or _is_expression(text)):
+        if re.search(_JSON_ONLY, text) or not (re.search(_NAMED, text) or _is_expression(text)):
             raise ValuesError(f"{quoted(name)}={text} is not JSON: {error}") from None
         return None
     return from_json(name, data)
