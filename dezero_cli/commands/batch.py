@@ -29,9 +29,9 @@ from dezero_cli.arguments import (
 )
 from dezero_cli.batch.answers import Answer, Settings, answer
 from dezero_cli.batch.lines import LineBlock, LineReader, RecordFormula
-from dezero_cli.faults import ExpressionError, FileError, UsageError, did_you_mean
+from dezero_cli.faults import FileError, UsageError, did_you_mean
 from dezero_cli.language import propagation, statements, symbolic
-from dezero_cli.language.parser import parse
+from dezero_cli.language.parser import is_expression
 from dezero_cli.language.results import Wanted, wanted_by
 from dezero_cli.language.spelling import canonical_words, some_names
 from dezero_cli.language.statements import Given
@@ -158,20 +158,12 @@ def _require(name: str) -> None:
     try:
         reading.require_file(name)
     except FileError:
-        if not name.isidentifier() and _is_expression(name):
+        if not name.isidentifier() and is_expression(name):
             import shlex
 
             hint = f"for a formula for all lines, write --expr {shlex.quote(name)}"
             raise UsageError(f"{name}: no such file: {hint}") from None
         raise
-
-
-def _is_expression(text: str) -> bool:
-    try:
-        parse(text)
-    except ExpressionError:
-        return False
-    return True
 
 
 def _check_place(

@@ -51,6 +51,15 @@ def parse(text: str, defined: frozenset[str] = frozenset()) -> Expression:
     return _Parse(text, defined).run()
 
 
+def is_expression(text: str) -> bool:
+    """Whether a text is an expression, without functions of the user's."""
+    try:
+        parse(text)
+    except ExpressionError:
+        return False
+    return True
+
+
 def tokens(text: str) -> list[Token]:
     """The tokens of a text, each with its kind, its own text and its place."""
     return _tables().tokens(text)

@@ -11,7 +11,7 @@ import numpy as np
 from dezero.lists import DEEPEST
 from dezero_cli import reading
 from dezero_cli.faults import ExpressionError, ValuesError
-from dezero_cli.language.parser import parse
+from dezero_cli.language.parser import is_expression, parse
 from dezero_cli.language.spelling import NAME, quoted
 
 _SEPARATOR = rf"([^,;\[\]()]*)[,;]\s*({NAME})\s*=(?!=)"
@@ -88,18 +88,10 @@ def _list(name: str, text: str) -> np.ndarray | None:
     try:
         data = json_input.loads(text)
     except ValueError as error:
-        if re.search(_JSON_ONLY, text) or not (re.search(_NAMED, text) or _is_expression(text)):
+        if re.search(_JSON_ONLY, text) or not (re.search(_NAMED, text) or is_expression(text)):
             raise ValuesError(f"{quoted(name)}={text} is not JSON: {error}") from None
         return None
     return from_json(name, data)
-
-
-def _is_expression(text: str) -> bool:
-    try:
-        parse(text)
-    except ExpressionError:
-        return False
-    return True
 
 
 def _constant(name: str, text: str) -> np.ndarray:
