@@ -6,20 +6,21 @@ that of the language for the value and the derivatives.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from dezero_cli.faults import UsageError, ValuesError
+from dezero_cli.faults import CommandError, UsageError, ValuesError
 from dezero_cli.language import derivatives
 from dezero_cli.language import results as plain
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.results import Wanted
 from dezero_cli.language.spelling import quoted
-from dezero_cli.uncertainty import first_order
-from dezero_cli.uncertainty.asked import Asked
+from dezero_cli.uncertainty import first_order, freedom, second_order
+from dezero_cli.uncertainty.asked import LEVEL, Asked, Draws
 from dezero_cli.uncertainty.inputs import Inputs, resolved
 
 Values = Mapping[str, np.ndarray]
@@ -58,10 +59,7 @@ def results(
     if stacked and not expression.is_list:
         return _columns(expression, values, wanted, inputs, shown)
     found = plain.results(expression, values, replace(wanted, wrt=tuple(shown)), stacked)
-    found |= _first_order(expression, values, inputs)
-    if notes is not None:
-        notes += inputs.notes
-    return found
+    return found | _Propagation(expression, values, inputs, asked).found(notes)
 
 
 def _columns(
@@ -140,18 +138,13 @@ def _jacobian(element: Expression, values: Values, inputs: Inputs) -> list[np.nd
     return [found[name] for name in inputs.names]
 
 
-def _first_order(expression: Expression, values: Values, inputs: Inputs) -> dict[str, Any]:
-    """The uncertainties to first order, with the covariance of the results if there are several."""
-    parts, shapes = contributions(expression, values, inputs)
-    rotated = first_order.rotated(parts, inputs.triangle)
-    sigmas = first_order.sizes(rotated)
-    every = shares(parts, inputs, sigmas[:, np.newaxis])
-    form = Form(expression.is_list, shapes)
-    found = {
-        "sigma": form.shaped(sigmas),
-        "share": {name: form.shaped(share) for name, share in every.items()},
-    }
-    return found | (form.joint(first_order.covariance_of(rotated)) if form.is_joint else {})
+FEW = 30
+"""Inputs, and results, of which second order is looked at though nobody asked for it."""
+
+MISLEADING = 0.1
+"""How far first order may be from second order before the user is told."""
+
+NEGATIVE = "the terms of second order leave a negative variance"
 
 
 class Form:
@@ -176,6 +169,121 @@ class Form:
             begin += size
         return found if self.is_list else found[0]
 
-    def joint(self, covariance: np.ndarray) -> dict[str, Any]:
-        """The covariance and the correlation of all numbers of the results, in order."""
-        return {"covariance": covariance, "correlation": first_order.correlation(covariance)}
+
+class _Propagation:
+    """What is found of the uncertainty of one expression at its inputs' values."""
+
+    def __init__(
+        self, expression: Expression, values: Values, inputs: Inputs, asked: Asked
+    ) -> None:
+        self.expression = expression
+        self.values = values
+        self.inputs = inputs
+        self.asked = asked
+        self.parts, shapes = contributions(expression, values, inputs)
+        self.form = Form(expression.is_list, shapes)
+        self.rotated = first_order.rotated(self.parts, inputs.triangle)
+        self.sigmas = first_order.sizes(self.rotated)
+
+    def found(self, notes: list[str] | None) -> dict[str, Any]:
+        """Everything that is asked; `notes` are added to, where there is a user to read them."""
+        found = self._first_order()
+        said = [*self.inputs.notes]
+        if self.asked.order == 2:
+            found["order2"] = self._second_order(said)
+        elif notes is not None and len(self.sigmas) <= FEW >= self._elements:
+            said += self._misleading()
+        if self.asked.draws is not None:
+            found["mc"] = self._draws(self.asked.draws, said)
+        if notes is not None:
+            notes += said
+        return found
+
+    @property
+    def _elements(self) -> int:
+        """How many numbers are uncertain."""
+        return sum(self.values[name].size for name in self.inputs.names)
+
+    def _first_order(self) -> dict[str, Any]:
+        """The uncertainties, shares, covariance and degrees of freedom."""
+        shaped = self.form.shaped
+        every = shares(self.parts, self.inputs, self.sigmas[:, np.newaxis])
+        found: dict[str, Any] = {"sigma": shaped(self.sigmas)}
+        found["share"] = {name: shaped(share) for name, share in every.items()}
+        if self.form.is_joint:
+            found |= joint(first_order.covariance_of(self.rotated))
+        level = self.asked.level
+        if self.inputs.freedom or (level is not None and self.asked.draws is None):
+            expanded = freedom.expanded(self.rotated, self.inputs, self.sigmas, level or LEVEL)
+            found |= {key: shaped(numbers) for key, numbers in expanded.items()}
+        return found
+
+    def _moments(self) -> list[second_order.Moments]:
+        return [
+            each
+            for element in self.expression.results
+            for each in second_order.moments(element, self.values, self.inputs)
+        ]
+
+    def _second_order(self, notes: list[str]) -> dict[str, Any]:
+        """The means and the uncertainties to second order."""
+        every = self._moments()
+        if any(each.variance < 0 for each in every):
+            notes.append(f"note: {NEGATIVE}, which is taken as 0: --mc 1000000 tells what is right")
+        means, sigmas = ([each.mean for each in every], [each.sigma for each in every])
+        return {
+            "value": self.form.shaped(np.array(means)),
+            "sigma": self.form.shaped(np.array(sigmas)),
+        }
+
+    def _misleading(self) -> list[str]:
+        """A note where first order is more than 10% from second order."""
+        try:
+            every = self._moments()
+        except CommandError:
+            return []
+        for first, each in zip(self.sigmas.tolist(), every, strict=True):
+            if each.variance < 0:
+                return [
+                    f"note: {NEGATIVE}: first order may mislead; --mc 1000000 tells by how much"
+                ]
+            if abs(first - each.sigma) > MISLEADING * max(first, each.sigma):
+                return [
+                    f"note: sigma is {first:.4g} to first order, but {each.sigma:.4g} to second: "
+                    "--order 2 gives that, --mc 1000000 an answer that needs neither"
+                ]
+        return []
+
+    def _draws(self, wanted: Draws, notes: list[str]) -> dict[str, Any]:
+        """The means, uncertainties and intervals of draws."""
+        from dezero_cli.uncertainty import blocks, distributions, draws
+
+        seed = self.asked.seed
+        if seed is None:
+            seed = secrets.randbits(32)
+        source = distributions.Source(self.inputs, self.values, seed)
+        function = blocks.of_expression(self.expression, self.values, set(self.inputs.names))
+        level = self.asked.level or LEVEL
+        sample = draws.sample(function, source, wanted, level)
+        if sample.left_out:
+            notes.append(
+                f"note: {sample.left_out:,} of {sample.samples:,} draws have a result that is not "
+                "finite, and are left out"
+            )
+        if not sample.settled:
+            notes.append(f"note: the digits do not stand after {sample.samples:,} draws")
+        shaped = self.form.shaped
+        found = {
+            "mean": shaped(sample.means),
+            "sigma": shaped(sample.sigmas),
+            "interval": shaped(sample.intervals),
+            "shortest": shaped(sample.shortest),
+            "samples": sample.samples,
+            "seed": sample.seed,
+        }
+        return found | (joint(sample.covariance) if self.form.is_joint else {})
+
+
+def joint(covariance: np.ndarray) -> dict[str, Any]:
+    """The covariance and the correlation of all numbers of the results, in order."""
+    return {"covariance": covariance, "correlation": first_order.correlation(covariance)}
