@@ -69,8 +69,8 @@ def _program(expression: Expression, values: Values, drawn: set[str]) -> Program
     numbers: list[int] = []
     for element in expression.results:
         y = element.evaluate(given)
-        for index in np.ndindex(y.shape):
-            numbers.append(output_number(recorder, y[index] if index else y))
+        every = [y[index] if index else y for index in np.ndindex(y.shape)]
+        numbers += [output_number(recorder, number) for number in every]
     return recorded_program(recorder, numbers)
 
 

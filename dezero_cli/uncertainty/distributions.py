@@ -90,7 +90,7 @@ class Source:
         found = vars(self._buffers).get("columns")
         if found is None:
             found = self._buffers.columns = np.empty((len(self.columns), BLOCK))
-        return found  # type: ignore[no-any-return]
+        return found
 
 
 class Group:
@@ -136,8 +136,8 @@ def _groups(inputs: Inputs, places: Mapping[str, list[int]]) -> list[Group]:
                 fault = "draws of correlated inputs are normal, or t of the same degrees of freedom"
                 raise ValuesError(f"--corr: {fault}: {shown}")
         own_triangle = triangle[np.ix_(together, together)]
-        for element in zip(*(places[names[i]] for i in together), strict=True):
-            found.append(Group(list(element), own_triangle, first.freedom))
+        elements = zip(*(places[names[i]] for i in together), strict=True)
+        found += [Group(list(each), own_triangle, first.freedom) for each in elements]
     return found
 
 

@@ -56,7 +56,7 @@ class Sample:
     @property
     def sigmas(self) -> np.ndarray:
         """The standard uncertainty of each number of the results."""
-        return np.sqrt(np.diagonal(self.covariance))
+        return np.asarray(np.sqrt(np.diagonal(self.covariance)))
 
 
 def sample(

@@ -165,7 +165,7 @@ class Form:
         begin = 0
         for shape in self.shapes:
             size = int(np.prod(shape))
-            found.append(np.reshape(numbers[begin : begin + size], shape))
+            found.append(np.reshape(numbers[begin : begin + size], (*shape, *numbers.shape[1:])))
             begin += size
         return found if self.is_list else found[0]
 
@@ -244,9 +244,7 @@ class _Propagation:
             return []
         for first, each in zip(self.sigmas.tolist(), every, strict=True):
             if each.variance < 0:
-                return [
-                    f"note: {NEGATIVE}: first order may mislead; --mc 1000000 tells by how much"
-                ]
+                return [f"note: {NEGATIVE}: first order may mislead, --mc 1000000 does not"]
             if abs(first - each.sigma) > MISLEADING * max(first, each.sigma):
                 return [
                     f"note: sigma is {first:.4g} to first order, but {each.sigma:.4g} to second: "
