@@ -85,6 +85,7 @@ Files of values (several columns are a matrix, @FILE:COLUMN is one of them, @- i
 @mc_option
 @seed_option
 @level_option
+@click.option("--budget", is_flag=True, help="Add the table of what each input contributes.")
 @click.option("--strict", is_flag=True, help="Exit with status 1 if a result is not finite.")
 @json_option
 @get_option
@@ -109,6 +110,7 @@ def command(
     mc: str | None,
     seed: int | None,
     level: float | None,
+    budget: bool,
     strict: bool,
     as_json: bool,
     get: tuple[str, ...],
@@ -121,7 +123,7 @@ def command(
         raise UsageError("--get prints numbers alone: leave out --json")
     readers = statements.readers([*sigma, *half])
     asked = formula(words, defs=defs, vars_file=vars_file, readers=readers)
-    uncertain = _uncertain(sigma, half, corr, dist, dof, order, mc, seed, level)
+    uncertain = _uncertain(sigma, half, corr, dist, dof, order, mc, seed, level, budget)
     options = Wanted(some_names(wrt) or None, no_grad, jacobian, hessian, retain_grad)
     get = canonical_words(get)
     wanted = wanted_by(get, options, bool(uncertain))
@@ -129,16 +131,20 @@ def command(
     expression, given = said.linked(asked.text, max_operations), said.values
     used = definitions_used(expression)
     head = {"expr": str(asked.text)} | ({"defs": used} if used else {})
-    notes: list[str] = []
-    own = asked.own(said)
-    result = head | _results(expression, given, wanted, uncertain, own, notes)
+    found, notes = _results(expression, given, wanted, uncertain, asked.own(said))
+    result = head | found
     show = NumberFormat(precision, form)
     if get:
         report.write("".join(places.text(places.found(result, w), show) + "\n" for w in get))
     elif as_json:
         report.write(report.json_line(result))
     else:
-        report.write(report.text_lines(report.result_rows(result, asked.name or ""), show))
+        if budget:
+            short = NumberFormat(precision or 5, form)
+            report.write(report.budgets(result, show, short) + "\n")
+        else:
+            report.write(report.text_lines(report.result_rows(result, asked.name or ""), show))
+        report.write(report.copied_lines(result))
     for note in notes:
         report.warn(note)
     return _explain(expression, given, result, strict)
@@ -153,7 +159,7 @@ def _uncertain(*options: Any) -> Asked | None:
     return asked.from_words(*options)
 
 
-NOTHING = ((), (), (), (), (), 1, None, None, None)
+NOTHING = ((), (), (), (), (), 1, None, None, None, False)
 """The options of uncertainty where none is given."""
 
 
@@ -163,14 +169,16 @@ def _results(
     wanted: Wanted,
     uncertain: Asked | None,
     own: list[str],
-    notes: list[str],
-) -> dict[str, Any]:
-    """The results, by the door of uncertainties where there are any."""
+) -> tuple[dict[str, Any], list[str]]:
+    """The results, by the door of uncertainties where there are any, and notes on them."""
     if uncertain is None:
-        return results(expression, given, wanted, own=own)
+        return results(expression, given, wanted, own=own), []
+    from dezero_cli.uncertainty import propagation
     from dezero_cli.uncertainty import results as propagated
 
-    return propagated.results(expression, given, wanted, uncertain, own=own, notes=notes)
+    aside = propagation.Aside()
+    found = propagated.results(expression, given, wanted, uncertain, own=own, aside=aside)
+    return found, aside.notes
 
 
 def _explain(

@@ -48,7 +48,7 @@ PLAIN = {"value", "expr", "line", "id"}
 
 UNCERTAIN = {
     *("sigma", "share", "covariance", "correlation", "order2", "mc"),
-    *("dof", "coverage", "expanded"),
+    *("dof", "coverage", "expanded", "budget"),
 }
 """What a result has of uncertainties."""
 

@@ -21,7 +21,7 @@ from dezero.programs.trace import (
 )
 from dezero_cli.language import derivatives
 from dezero_cli.language.expression import Expression
-from dezero_cli.uncertainty.distributions import column_name
+from dezero_cli.uncertainty.inputs import column_name
 
 MOST_OPERATIONS = 20_000
 """Operations of a program, beyond which draws are evaluated one by one."""

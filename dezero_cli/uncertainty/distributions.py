@@ -16,15 +16,10 @@ import numpy as np
 
 from dezero_cli.faults import ValuesError
 from dezero_cli.uncertainty.asked import HALF_WIDTHS, Distribution
-from dezero_cli.uncertainty.inputs import Inputs
+from dezero_cli.uncertainty.inputs import Inputs, column_name
 
 BLOCK = 1 << 15
 """Draws of a block; together with the seed and the block's number it says what they are."""
-
-
-def column_name(name: str, index: tuple[int, ...]) -> str:
-    """What the column of an element is called: by its input alone where that is one number."""
-    return f"{name}[{', '.join(map(str, index))}]" if index else name
 
 
 @dataclass(frozen=True)
@@ -37,7 +32,7 @@ class Drawn:
     distribution: Distribution
 
 
-class Source:
+class InputDraws:
     """Blocks of draws of the inputs: the same for the same seed, in whatever thread.
 
     `columns` has all that are drawn; `fixed` the numbers of every other element, by its column.
@@ -52,7 +47,7 @@ class Source:
         self._buffers = threading.local()
         places: dict[str, list[int]] = {}
         for name, sigma in inputs.sigmas.items():
-            distribution = inputs.distributions.get(name, Distribution())
+            distribution = inputs.distribution(name)
             places[name] = list(self._added(name, values[name], sigma, distribution))
         self.groups = _groups(inputs, places)
 
@@ -124,13 +119,13 @@ def _groups(inputs: Inputs, places: Mapping[str, list[int]]) -> list[Group]:
     found = [
         Group([column], np.eye(1), distribution.freedom)
         for i in sorted(alone)
-        if (distribution := inputs.distributions.get(names[i], Distribution())).kind == "t"
+        if (distribution := inputs.distribution(names[i])).kind == "t"
         for column in places[names[i]]
     ]
     for together in groups:
-        first = inputs.distributions.get(names[together[0]], Distribution())
+        first = inputs.distribution(names[together[0]])
         for i in together:
-            own = inputs.distributions.get(names[i], Distribution())
+            own = inputs.distribution(names[i])
             if own.kind not in {"normal", "t"} or own != first:
                 shown = ", ".join(f"{names[j]} {_shown(inputs, names[j])}" for j in together)
                 fault = "draws of correlated inputs are normal, or t of the same degrees of freedom"
@@ -142,7 +137,7 @@ def _groups(inputs: Inputs, places: Mapping[str, list[int]]) -> list[Group]:
 
 
 def _shown(inputs: Inputs, name: str) -> str:
-    return f"is {inputs.distributions.get(name, Distribution())}"
+    return f"is {inputs.distribution(name)}"
 
 
 def connected(matrix: np.ndarray) -> list[list[int]]:

@@ -18,7 +18,7 @@ import numpy as np
 
 from dezero.programs.native import cores
 from dezero_cli.uncertainty.asked import LEVEL, Draws
-from dezero_cli.uncertainty.distributions import BLOCK, Source
+from dezero_cli.uncertainty.distributions import BLOCK, InputDraws
 from dezero_cli.uncertainty.intervals import Bins, bins_of, in_sorted
 
 Blocks = Callable[[Mapping[str, np.ndarray]], Sequence[np.ndarray]]
@@ -39,8 +39,9 @@ class Sample:
     """What draws give: for each number of the results its mean, its intervals, the covariance.
 
     `intervals` are probabilistically symmetric, `shortest` the shortest.  `left_out` draws had a
-    result that is not finite; `settled` is false where `auto` gave up.  `kept` are the first
-    draws, a row a number.
+    result that is not finite; `settled` is false where `auto` gave up.  `heaviest` is the greatest
+    part of a variance that a single draw makes.  `histograms` are for a picture: the edges of
+    bins, and how many draws are in each.
     """
 
     means: np.ndarray
@@ -51,7 +52,8 @@ class Sample:
     seed: int
     left_out: int
     settled: bool
-    kept: np.ndarray
+    heaviest: float
+    histograms: list[tuple[np.ndarray, np.ndarray]]
 
     @property
     def sigmas(self) -> np.ndarray:
@@ -61,7 +63,7 @@ class Sample:
 
 def sample(
     blocks: Blocks,
-    source: Source,
+    source: InputDraws,
     draws: Draws,
     level: float = LEVEL,
     threads: int | None = None,
@@ -117,7 +119,7 @@ class _Run:
     """One run of draws, and what has been added up so far."""
 
     def __init__(
-        self, blocks: Blocks, source: Source, draws: Draws, level: float, threads: int
+        self, blocks: Blocks, source: InputDraws, draws: Draws, level: float, threads: int
     ) -> None:
         self.blocks = blocks
         self.source = source
@@ -236,8 +238,21 @@ class _Run:
             self.source.seed,
             self.drawn - total.rows,
             settled,
-            kept,
+            self._heaviest(),
+            [self._histogram(i, row) for i, row in enumerate(kept)],
         )
+
+    def _heaviest(self) -> float:
+        """The greatest part that the farthest draw makes of a sum of squares."""
+        with np.errstate(all="ignore"):
+            squares = np.square(self.total.extremes - self.total.means).max(axis=0)
+            return float(np.nanmax(squares / np.diagonal(self.total.products), initial=0.0))
+
+    def _histogram(self, i: int, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        bins = self.bins[i] if self.bins else bins_of(kept, self.level)
+        if not self.bins:
+            bins.counts += bins.counted(kept)
+        return bins.edges, bins.counts[1:-1]
 
     def _intervals(
         self, i: int, kept: np.ndarray

@@ -39,6 +39,11 @@ class Bins:
         self.scale = BINS / (self.high - self.low)
         self.counts = np.zeros(BINS + 2, dtype=np.int64)
 
+    @property
+    def edges(self) -> np.ndarray:
+        """The edges of the bins, but for the two beyond."""
+        return np.linspace(self.low, self.high, BINS + 1)
+
     def counted(self, draws: np.ndarray) -> np.ndarray:
         """How many of the draws are in each bin."""
         places = draws - self.low
@@ -54,14 +59,13 @@ class Bins:
         """
         total = int(self.counts.sum())
         below = np.cumsum(self.counts)[:-1]  # at each edge
-        edges = np.linspace(self.low, self.high, BINS + 1)
         held = level * total
         ends = np.array([(total - held) / 2, (total + held) / 2])
         starts = np.append(below[below <= total - held], total - held)
         if ends[0] < below[0] or ends[1] > below[-1]:
             return None
         rising = np.concatenate(([True], below[1:] > below[:-1]))
-        counts, places = below[rising], edges[rising]
+        counts, places = below[rising], self.edges[rising]
         lows = np.interp(starts, counts, places)
         widths = np.interp(starts + held, counts, places) - lows
         inside = starts + held <= below[-1]
