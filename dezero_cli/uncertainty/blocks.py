@@ -19,6 +19,7 @@ from dezero.programs.trace import (
     output_number,
     recorded_program,
 )
+from dezero_cli.faults import ExpressionError
 from dezero_cli.language import derivatives
 from dezero_cli.language.expression import Expression
 from dezero_cli.uncertainty.inputs import column_name
@@ -41,6 +42,12 @@ def of_expression(expression: Expression, values: Values, drawn: set[str]) -> Bl
     try:
         program = _program(expression, used, drawn)
     except (SizeError, TraceError):
+        program = None
+    except ExpressionError as fault:
+        if not isinstance(fault.__cause__, TraceError):
+            raise
+        program = None
+    if program is None:
         return lambda columns: _one_by_one(expression, used, drawn, columns)
     kernel = native.compiled(program)
 

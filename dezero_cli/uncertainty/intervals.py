@@ -62,10 +62,11 @@ class Bins:
         held = level * total
         ends = np.array([(total - held) / 2, (total + held) / 2])
         starts = np.append(below[below <= total - held], total - held)
-        if ends[0] < below[0] or ends[1] > below[-1]:
+        if ends[0] < below[0] or ends[1] > below[-1] or below[0] == below[-1]:
             return None
-        rising = np.concatenate(([True], below[1:] > below[:-1]))
-        counts, places = below[rising], self.edges[rising]
+        filled = np.concatenate(([False], below[1:] > below[:-1], [False]))
+        around = filled[1:] | filled[:-1]  # the edges of bins with anything in them
+        counts, places = below[around], self.edges[around]
         lows = np.interp(starts, counts, places)
         widths = np.interp(starts + held, counts, places) - lows
         inside = starts + held <= below[-1]
