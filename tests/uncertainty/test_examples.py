@@ -40,7 +40,7 @@ def test_first_and_second_order_and_draws(dezero, name):
     assert found["sigma"] == pytest.approx(wanted["u_first_order"], rel=1e-12, abs=1e-300)
     shares = sum(found["share"].values())
     assert shares == pytest.approx(1 if found["sigma"] else 0, abs=1e-12)
-    assert found["order2"]["value"] == pytest.approx(wanted["value_second_order"], rel=1e-12)
+    assert found["order2"]["value"] == pytest.approx(wanted["value_second_order"], rel=1e-11)
     # not of correlated and of other inputs than normal ones, of which the file says nothing
     if (second := wanted["u_second_order_gum_5_1_2"]) is not None:
         assert found["order2"]["sigma"] == pytest.approx(second, rel=1e-10)
