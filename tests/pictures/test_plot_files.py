@@ -25,6 +25,13 @@ def is_picture(content, form):
     if form == "png":
         width, height = size(content)
         return width == 1400 and 700 < height < 1500
+    return is_form(content, form)
+
+
+def is_form(content, form):
+    """Whether a file is a whole picture of that form."""
+    if form == "png":
+        return min(size(content)) > 0
     if form == "svg":
         root = ElementTree.fromstring(content)
         return root.tag == "{http://www.w3.org/2000/svg}svg" and b"<dc:date>" not in content
