@@ -152,20 +152,84 @@ def plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def legend(axes: Axes, columns: int = 1) -> None:
+def legend(axes: Axes, columns: int = 1, heading: str = "") -> None:
     """The legend above a panel, at the left, above a power of ten that may stand there."""
     handles, entries = axes.get_legend_handles_labels()
+    if not handles and not heading:
+        return
     order = sorted(range(len(handles)), key=lambda i: -_level(handles[i]))
-    place = (0, 1.05 if has_offset(axes) else 1)
-    axes.legend(
+    shown = axes.legend(
         [handles[i] for i in order],
         [entries[i] for i in order],
+        title=heading,
+        alignment="left",
         loc="lower left",
-        bbox_to_anchor=place,
+        bbox_to_anchor=(0, 1.05 if has_offset(axes) else 1),
         borderpad=0,
+        borderaxespad=0.4,
         ncols=columns,
         columnspacing=1.6,
     )
+    shown.get_title().set_multialignment("left")
+
+
+@dataclass(frozen=True)
+class End:
+    """A curve whose label stands at its right end."""
+
+    x: np.ndarray
+    y: np.ndarray
+    text: str
+    colour: Any
+
+    def place(self, axes: Axes) -> tuple[float, float] | None:
+        """The last place of the curve that is within the axes, in parts of the panel."""
+        finite = np.isfinite(self.y) & np.isfinite(self.x)
+        data = np.stack([self.x[finite], self.y[finite]], axis=1)
+        shown = axes.transAxes.inverted().transform(axes.transData.transform(data))
+        inside = shown[((shown > -0.01) & (shown < 1.01)).all(axis=1)]
+        return (float(inside[-1, 0]), float(inside[-1, 1])) if len(inside) else None
+
+
+def label_ends(axes: Axes, ends: Sequence[End], look: Look) -> None:
+    """Labels at the right of a panel, each at its curve's end or joined to it by a thin line."""
+    from matplotlib.lines import Line2D
+
+    placed = [(place, end) for end in ends if (place := end.place(axes)) is not None]
+    placed.sort(key=lambda pair: pair[0][1])
+    height = axes.figure.get_size_inches()[1] / max(len(axes.figure.axes), 1)
+    gap = 1.35 * 11 / 72 / (0.8 * height)
+    heights = spread([place[1] for place, _ in placed], gap)
+    for ((x, y), end), level in zip(placed, heights):
+        axes.add_line(
+            Line2D(
+                [x, 1.015, 1.03],
+                [y, level, level],
+                color=end.colour,
+                linewidth=0.8,
+                transform=axes.transAxes,
+                clip_on=False,
+            )
+        )
+        axes.text(
+            1.04, level, end.text, color=end.colour, va="center", transform=axes.transAxes
+        )
+
+
+def spread(heights: Sequence[float], gap: float) -> list[float]:
+    """Increasing heights moved as little as possible so that they are a `gap` apart.
+
+    It is the isotonic regression of what remains when the gaps are taken away, by pooling.
+    """
+    blocks: list[tuple[float, int]] = []  # mean, and how many are in it
+    for i, height in enumerate(heights):
+        mean, count = height - i * gap, 1
+        while blocks and blocks[-1][0] >= mean:
+            other, many = blocks.pop()
+            mean, count = (mean * count + other * many) / (count + many), count + many
+        blocks.append((mean, count))
+    level = [mean for mean, count in blocks for _ in range(count)]
+    return [each + i * gap for i, each in enumerate(level)]
 
 
 def _level(handle: Any) -> float:
@@ -208,6 +272,6 @@ def number(value: float, scale: float) -> str:
     if value == 0:
         return "0"
     digits = max(0, decimals + math.floor(math.log10(abs(value))))
-    spelt = 1e-4 <= max(abs(value), scale) and abs(value) < 1e6
+    spelt = max(abs(value), scale) >= 1e-4 and abs(value) < 1e6
     text = f"{value:.{max(decimals, 0)}f}" if spelt else f"{value:.{digits}e}"
     return text.replace("-", "\N{MINUS SIGN}")

@@ -133,7 +133,8 @@ def curve(axes: Axes, line: np.ndarray, name: str, look: Look) -> None:
 def band(axes: Axes, x: np.ndarray, ends: np.ndarray, name: str, look: Look) -> None:
     """A band about a curve, with ends that print in black and white."""
     colour = look.colours.colours[0]
-    axes.fill_between(x, *ends, color=colour, alpha=0.25, linewidth=0, label=name, zorder=2)
+    label = name or None
+    axes.fill_between(x, *ends, color=colour, alpha=0.25, linewidth=0, label=label, zorder=2)
     for end in ends:
         axes.plot(x, end, color=colour, alpha=0.8, linewidth=0.6, zorder=2)
 
@@ -167,12 +168,19 @@ def _limits(axes: Axes, shown: FitPicture, look: Look) -> None:
     if not len(inner):
         return
     low, high = float(inner.min()), float(inner.max())
-    if shown.band is not None and not log:
-        ends = shown.band[np.isfinite(shown.band)]
-        height = high - low
-        low = max(min([low, *ends]), low - height)
-        high = min(max([high, *ends]), high + height)
+    if shown.band is not None:
+        low, high = widened((low, high), shown.band, log)
     axes.set_ylim(*canvas.room(low, high, log))
+
+
+def widened(limits: tuple[float, float], band: np.ndarray, log: bool) -> tuple[float, float]:
+    """Limits that show a band, too: at most their own height more at each end."""
+    low, high = limits
+    ends = band[np.isfinite(band)]
+    if log or not len(ends):
+        return limits
+    height = high - low
+    return max(min(low, ends.min()), low - height), min(max(high, ends.max()), high + height)
 
 
 def _residuals(axes: Axes, left: Points, look: Look) -> None:

@@ -1,0 +1,201 @@
+"""What stands beside the curves: formulas, broken at operators where they are long, and names."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from dezero.programs.formula import FormulaError
+from dezero.programs.latex import LaTeX, latex_name
+from dezero.programs.terms import Terms
+from dezero.programs.trace import Program, merge
+from dezero_cli.pictures.canvas import style
+
+BRACKETS, DEEPEST = re.compile(r"[{}]|\\left|\\right"), 6
+"""Matplotlib reads formulas by recursion, nearly a hundred calls for each pair of brackets."""
+LONGEST, PARTS, LINES = 700, 120, 3
+"""Characters, parts and lines of a formula that is set; longer ones take longer than drawing."""
+WIDTH = 420.0
+"""The room for a label, in points."""
+_DIGITS = re.compile(r"\d+\.\d+")
+_MATH = re.compile(r"\\left|\\right|[{}()\[\]]| [+-] | \\, ")
+_TYPED = re.compile(
+    r"`[^`]*`|\d[\d_.]*[eE][-+]?\d+|(?P<after>,)|(?P<before>[-+*/%<>=!&|?]+|\b(?:or|and|if|else)\b)"
+)
+
+
+def formula(
+    left: str, program: Program, output: int, fixed: Mapping[str, float]
+) -> str | None:
+    """An output as ``left = formula`` with the fixed values, in up to LINES lines that fit.
+
+    None where mathematics cannot be set.  Numbers have four digits.
+    """
+    values = [(latex_name(name), f"{value:.4g}") for name, value in fixed.items()]
+    latex = formula_of(program, output)
+    if latex is not None and len(latex) <= LONGEST:
+        pieces = _pieces(f"{left} = ", _four_digits(latex))
+        pieces += [f",\\quad {name} = {_scientific(value)}" for name, value in values]
+        if (lines := _set(pieces)) is not None:
+            return lines
+    return None
+
+
+def formula_of(program: Program, output: int) -> str | None:
+    """An output as a formula that Matplotlib may be able to set; None if it is long or deep."""
+    if len(program.operations) > 1000:
+        return None
+    printer = LaTeX(Terms(merge([(program, output)]).readable, written_out=True))
+    printer.longest = PARTS
+    try:
+        found = printer.formulas()[0]
+    except FormulaError:
+        return None
+    for theirs, ours in (("\\left|", "|"), ("\\right|", "|"), ("\\frac", "\\dfrac")):
+        found = found.replace(theirs, ours)
+    steps = (1 if part in {"{", "\\left"} else -1 for part in BRACKETS.findall(found))
+    return found if max(itertools.accumulate(steps), default=0) <= DEEPEST else None
+
+
+def _four_digits(text: str) -> str:
+    """Numbers such as 0.3989422804014327 as 0.3989."""
+    return _DIGITS.sub(lambda number: _rounded(number[0]), text)
+
+
+def _rounded(number: str) -> str:
+    digits, whole = f"{float(number):.4g}", f"{float(number):.0f}"
+    shorter = whole if "e" in digits else digits
+    return shorter if len(shorter) < len(number) else number
+
+
+def _scientific(text: str) -> str:
+    """A number such as 1.2e-05 as a power of ten."""
+    digits, _, exponent = text.partition("e")
+    return f"{digits} \\cdot 10^{{{int(exponent)}}}" if exponent else text
+
+
+def _pieces(left: str, latex: str) -> list[str]:
+    """A formula cut before each plus and minus that no bracket holds; long parts at products."""
+    pieces = _cut(latex, {" + ", " - "})
+    cut = [part for piece in pieces for part in (_cut(piece, {" \\, "}) if len(piece) > 80 else [piece])]
+    return [left + cut[0], *cut[1:]]
+
+
+def _cut(latex: str, operators: Iterable[str]) -> list[str]:
+    """A formula in parts that begin with one of the operators, outside of brackets."""
+    depth, begin, parts = 0, 0, []
+    for match in _MATH.finditer(latex):
+        token = match[0]
+        if token in {"{", "(", "["}:
+            depth += 1
+        elif token in {"}", ")", "]"}:
+            depth -= 1
+        elif not depth and token in operators and match.start() > 0:
+            parts.append(latex[begin : match.start()])
+            begin = match.start()
+    return [*parts, latex[begin:]]
+
+
+def _set(pieces: Sequence[str]) -> str | None:
+    """Pieces of mathematics in lines; None if they cannot be set, or fit in no LINES lines."""
+    try:
+        widths = [width_of(f"${piece}$", math=True) for piece in pieces]
+    except ValueError:  # not a formula that Matplotlib knows
+        return None
+    lines = _packed(pieces, widths, indent=12.0)
+    if lines is None or len(lines) > LINES:
+        return None
+    first, *more = ("".join(line) for line in lines)
+    return "\n".join([f"${first}$", *(f"$\\quad {_bare(line)}$" for line in more)])
+
+
+def _bare(line: str) -> str:
+    """A line that goes on, without what only joins it to the one before."""
+    return re.sub(r"^,?\\quad |^ \\, ", "", line)
+
+
+def _packed(
+    pieces: Sequence[str], widths: Sequence[float], indent: float
+) -> list[list[str]] | None:
+    """Pieces in lines no wider than WIDTH, as many in each as fit; None if one is wider alone."""
+    lines: list[list[str]] = []
+    used = WIDTH + 1
+    for piece, width in zip(pieces, widths, strict=True):
+        if used + width > WIDTH:
+            lines.append([])
+            used = indent if len(lines) > 1 else 0.0
+        if used + width > WIDTH:
+            return None
+        lines[-1].append(piece)
+        used += width
+    return lines
+
+
+def typed(left: str, text: str, fixed: Mapping[str, float]) -> str:
+    """A text that the user typed, broken before operators, with the fixed values."""
+    pieces = _typed_pieces(f"{left} = ", " ".join(text.split())[:1000])
+    pieces += [f", {name} = {value:.4g}" for name, value in fixed.items()]
+    wrapped = (textwrap.wrap(piece, 60, drop_whitespace=False) for piece in pieces)
+    short = [part for parts in wrapped for part in parts]
+    lines = _packed(short, [width_of(part, math=False) for part in short], indent=12.0)
+    assert lines is not None  # 60 letters fit
+    if len(lines) > LINES:
+        lines = [*lines[: LINES - 1], [*lines[LINES - 1][:-1], " ..."]]
+    first, *more = ("".join(line).strip() for line in lines)
+    return "\n".join([first, *("    " + line.removeprefix(", ") for line in more)])
+
+
+def _typed_pieces(left: str, text: str) -> list[str]:
+    """A text cut before its operators and after its commas; backquoted names stay whole."""
+    places = [0]
+    for match in _TYPED.finditer(text):
+        places += [match.end()] if match["after"] else [match.start()] if match["before"] else []
+    cut = [text[i:j] for i, j in itertools.pairwise([*places, len(text)]) if j > i]
+    return [left + _four_digits(cut[0]), *map(_four_digits, cut[1:])]
+
+
+def symbol(name: str) -> str:
+    """A name as the label of an axis or of a curve."""
+    return fitting([f"${latex_name(name)}$"], 300) or textwrap.shorten(name, 40)
+
+
+def at_curve(text: str) -> str:
+    """A label such as ``v, k = 2`` with its names as mathematics, where that can be set."""
+    parts = [part.split(" = ") for part in text.split(", ")]
+    shown = [" = ".join([latex_name(part[0]), *map(_scientific, part[1:])]) for part in parts]
+    return fitting([f"${', '.join(shown)}$"], 200) or textwrap.shorten(text, 40)
+
+
+def fitting(candidates: Sequence[str], width: float) -> str | None:
+    """The first label that Matplotlib can set in `width` points; None if there is none."""
+    for candidate in candidates:
+        try:
+            if len(candidate) <= LONGEST and width_of(candidate, math=True) <= width:
+                return candidate
+        except ValueError:  # not a formula that it knows
+            continue
+    return None
+
+
+def width_of(label: str, math: bool) -> float:
+    """The width of a line in points.  Raises ValueError for a formula with a fault."""
+    from matplotlib.backends.backend_agg import RendererAgg
+    from matplotlib.font_manager import FontProperties
+
+    new: Any = RendererAgg
+    return float(
+        new(1, 1, 72).get_text_width_height_descent(label, FontProperties(), ismath=math)[0]
+    )
+
+
+def missing_letters(text: str) -> str:
+    """The letters of a text that the font of the labels does not have."""
+    with style():
+        from matplotlib.font_manager import FontProperties, findfont, get_font
+
+        font = get_font(findfont(FontProperties()))
+    letters = dict.fromkeys(text[:1000])
+    return "".join(letter for letter in letters if not font.get_char_index(ord(letter)))
