@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -11,26 +11,38 @@ import numpy as np
 from dezero_cli import places, report
 from dezero_cli.arguments import (
     ExpressionCommand,
+    corr_option,
     defs_option,
+    dist_option,
+    dof_option,
     format_option,
     get_option,
+    half_option,
     hessian_option,
     jacobian_option,
     json_option,
+    level_option,
     max_operations_option,
+    mc_option,
     no_grad_option,
+    order_option,
     precision_option,
+    seed_option,
     sigma_option,
     vars_option,
     wrt_option,
 )
 from dezero_cli.faults import UsageError
-from dezero_cli.language import propagation, statements
+from dezero_cli.language import statements
+from dezero_cli.language.derivatives import Values
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.results import Wanted, results, wanted_by
 from dezero_cli.language.spelling import canonical_words, some_names
 from dezero_cli.language.words import definitions_used, formula
 from dezero_cli.number_format import NumberFormat
+
+if TYPE_CHECKING:
+    from dezero_cli.uncertainty.asked import Asked
 
 HELP = """Print the value of EXPR and its gradient for every input.
 
@@ -65,6 +77,14 @@ Files of values (several columns are a matrix, @FILE:COLUMN is one of them, @- i
 @jacobian_option
 @hessian_option
 @sigma_option
+@half_option
+@corr_option
+@dist_option
+@dof_option
+@order_option
+@mc_option
+@seed_option
+@level_option
 @click.option("--strict", is_flag=True, help="Exit with status 1 if a result is not finite.")
 @json_option
 @get_option
@@ -81,6 +101,14 @@ def command(
     jacobian: bool,
     hessian: bool,
     sigma: tuple[str, ...],
+    half: tuple[str, ...],
+    corr: tuple[str, ...],
+    dist: tuple[str, ...],
+    dof: tuple[str, ...],
+    order: int,
+    mc: str | None,
+    seed: int | None,
+    level: float | None,
     strict: bool,
     as_json: bool,
     get: tuple[str, ...],
@@ -91,15 +119,19 @@ def command(
     """Read the arguments, evaluate, report."""
     if get and as_json:
         raise UsageError("--get prints numbers alone: leave out --json")
-    asked = formula(words, defs=defs, vars_file=vars_file, readers=statements.readers(sigma))
-    sigmas, get = propagation.uncertainties(sigma), canonical_words(get)
-    options = Wanted(some_names(wrt) or None, no_grad, jacobian, hessian, retain_grad, sigmas)
-    wanted = wanted_by(get, options)
+    readers = statements.readers([*sigma, *half])
+    asked = formula(words, defs=defs, vars_file=vars_file, readers=readers)
+    uncertain = _uncertain(sigma, half, corr, dist, dof, order, mc, seed, level)
+    options = Wanted(some_names(wrt) or None, no_grad, jacobian, hessian, retain_grad)
+    get = canonical_words(get)
+    wanted = wanted_by(get, options, bool(uncertain))
     said = asked.given()
     expression, given = said.linked(asked.text, max_operations), said.values
     used = definitions_used(expression)
     head = {"expr": str(asked.text)} | ({"defs": used} if used else {})
-    result = head | results(expression, given, wanted, own=asked.own(said))
+    notes: list[str] = []
+    own = asked.own(said)
+    result = head | _results(expression, given, wanted, uncertain, own, notes)
     show = NumberFormat(precision, form)
     if get:
         report.write("".join(places.text(places.found(result, w), show) + "\n" for w in get))
@@ -107,7 +139,38 @@ def command(
         report.write(report.json_line(result))
     else:
         report.write(report.text_lines(report.result_rows(result, asked.name or ""), show))
+    for note in notes:
+        report.warn(note)
     return _explain(expression, given, result, strict)
+
+
+def _uncertain(*options: Any) -> Asked | None:
+    """What is said of uncertainties, if anything is."""
+    if options == NOTHING:
+        return None
+    from dezero_cli.uncertainty import asked
+
+    return asked.from_words(*options)
+
+
+NOTHING = ((), (), (), (), (), 1, None, None, None)
+"""The options of uncertainty where none is given."""
+
+
+def _results(
+    expression: Expression,
+    given: Values,
+    wanted: Wanted,
+    uncertain: Asked | None,
+    own: list[str],
+    notes: list[str],
+) -> dict[str, Any]:
+    """The results, by the door of uncertainties where there are any."""
+    if uncertain is None:
+        return results(expression, given, wanted, own=own)
+    from dezero_cli.uncertainty import results as propagated
+
+    return propagated.results(expression, given, wanted, uncertain, own=own, notes=notes)
 
 
 def _explain(
