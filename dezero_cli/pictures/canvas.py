@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FORMS = ("png", "svg", "pdf")
 ENDINGS = ".png, .svg or .pdf"
-SIDES: Final = (1.0, 100.0)
+SIDES: Final = (2.0, 50.0)
 """The least and the greatest side of a picture, in inches."""
 
 
@@ -76,11 +76,22 @@ class Look:
         return THEMES[self.theme]
 
 
+def size_of(text: str) -> tuple[float, float]:
+    """Width and height in inches of a text such as 7x4.5.  Raises UsageError for another."""
+    try:
+        width, height = (float(part) for part in text.lower().replace("×", "x").split("x"))
+    except ValueError:
+        raise UsageError(f"--size {text}: expected WIDTHxHEIGHT in inches, as in 7x5") from None
+    if not (SIDES[0] <= width <= SIDES[1] and SIDES[0] <= height <= SIDES[1]):
+        raise UsageError(f"--size {text}: a side is from {SIDES[0]:g} to {SIDES[1]:g} inches")
+    return width, height
+
+
 def form_of(name: str) -> str:
     """The format of a picture that goes to a file of that name.  Raises UsageError for another."""
     ending = Path(name).suffix.lower().lstrip(".")
     if ending not in FORMS:
-        raise UsageError(f"{name}: expected a file that ends in {ENDINGS}")
+        raise UsageError(f"{name}: expected a file that ends in {ENDINGS}, or --to")
     return ending
 
 
@@ -197,8 +208,7 @@ def label_ends(axes: Axes, ends: Sequence[End], look: Look) -> None:
 
     placed = [(place, end) for end in ends if (place := end.place(axes)) is not None]
     placed.sort(key=lambda pair: pair[0][1])
-    height = axes.figure.get_size_inches()[1] / max(len(axes.figure.axes), 1)
-    gap = 1.35 * 11 / 72 / (0.8 * height)
+    gap = 1.3 * 11 / 72 / _height(axes)
     heights = spread([place[1] for place, _ in placed], gap)
     for ((x, y), end), level in zip(placed, heights):
         axes.add_line(
@@ -211,9 +221,17 @@ def label_ends(axes: Axes, ends: Sequence[End], look: Look) -> None:
                 clip_on=False,
             )
         )
-        axes.text(
-            1.04, level, end.text, color=end.colour, va="center", transform=axes.transAxes
-        )
+        axes.text(1.04, level, end.text, color=end.colour, va="center", transform=axes.transAxes)
+
+
+def _height(axes: Axes) -> float:
+    """About how high a panel is without what is written above and below it, in inches."""
+    place = axes.get_subplotspec()
+    whole = float(axes.get_figure(root=True).get_size_inches()[1])  # type: ignore[union-attr]
+    if place is None:
+        return 0.8 * whole
+    ratios = np.asarray(place.get_gridspec().get_height_ratios(), dtype=float)
+    return 0.75 * whole * float(ratios[place.rowspan.start] / ratios.sum())
 
 
 def spread(heights: Sequence[float], gap: float) -> list[float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dezero.programs.formula import FormulaError
@@ -27,9 +27,7 @@ _TYPED = re.compile(
 )
 
 
-def formula(
-    left: str, program: Program, output: int, fixed: Mapping[str, float]
-) -> str | None:
+def formula(left: str, program: Program, output: int, fixed: Mapping[str, float]) -> str | None:
     """An output as ``left = formula`` with the fixed values, in up to LINES lines that fit.
 
     None where mathematics cannot be set.  Numbers have four digits.
@@ -80,7 +78,11 @@ def _scientific(text: str) -> str:
 def _pieces(left: str, latex: str) -> list[str]:
     """A formula cut before each plus and minus that no bracket holds; long parts at products."""
     pieces = _cut(latex, {" + ", " - "})
-    cut = [part for piece in pieces for part in (_cut(piece, {" \\, "}) if len(piece) > 80 else [piece])]
+    cut = [
+        part
+        for piece in pieces
+        for part in (_cut(piece, {" \\, "}) if len(piece) > 80 else [piece])
+    ]
     return [left + cut[0], *cut[1:]]
 
 

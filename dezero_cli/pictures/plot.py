@@ -38,16 +38,6 @@ def picture(subject: Subject, form: str, look: Look, points: Points | None = Non
 
 
 # ------------------------------------------------------------------------------------- one range
-@dataclass(frozen=True)
-class Panel:
-    """What shares a vertical axis: for each order of derivative, a curve of each member."""
-
-    orders: list[int]
-    curves: list[list[sampling.Curve]]
-    limits: tuple[float, float]
-    log: bool
-
-
 def curves(subject: Subject, look: Look, points: Points | None = None) -> Figure:
     """The function, or several, over one range, and their derivatives in panels below."""
     members = list(subject.members())
@@ -95,7 +85,9 @@ class Panel:
     @property
     def rows(self) -> float:
         """How many lines of text stand above the panel."""
-        every = [line for text in (self.heading, *self.entries) for line in text.split("\n") if line]
+        every = [
+            line for text in (self.heading, *self.entries) for line in text.split("\n") if line
+        ]
         return sum(1.8 if "frac" in line else 1 for line in every)
 
     def colours(self, look: Look) -> list[Any]:
@@ -181,7 +173,9 @@ def _derivative(variable: str, order: int) -> str:
 def _formula(member: Member, order: int, symbol: str) -> str:
     """What a curve is, with its formula where that fits; the function's may be as typed."""
     subject = member.subject
-    fixed = {} if order else {n: x for n, x in subject.fixed.items() if n in subject.expression.names}
+    fixed = (
+        {} if order else {n: x for n, x in subject.fixed.items() if n in subject.expression.names}
+    )
     program, output = member.ladder.output(order)
     found = labels.formula(symbol, program, output, fixed)
     if found is not None:

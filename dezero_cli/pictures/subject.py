@@ -74,15 +74,15 @@ class Subject:
         """
         several = self.expression.is_list
         names = names_of(self.expression) if several else [self.result]
-        values = [None] if self.family is None else self.family[1].tolist()
+        name_of, numbers = self.family or ("", np.array([]))
+        values: list[dict[str, float]] = [{name_of: x} for x in numbers.tolist()] or [{}]
         if len(names) * len(values) > MOST_CURVES:
             count = len(names) * len(values)
             raise UsageError(f"{count} curves cannot be told apart: draw at most {MOST_CURVES}")
         for name, each in zip(names, self.expression.results):
             one = replace(self, expression=each, result=name)
             ladder = Ladder(one)
-            for value in values:
-                given = {} if self.family is None else {self.family[0]: value}
+            for given in values:
                 label = ", ".join(
                     [name] * several + [f"{n} = {short(x)}" for n, x in given.items()]
                 )
@@ -98,10 +98,10 @@ class Subject:
         return [each.places(count, axis in self.log) for each, axis in zip(self.ranges, "xy")]
 
     def field(self) -> sampling.Field:
-        """The values and the gradient over two ranges.  Raises PictureError where there are none."""
+        """The values and the gradient over two ranges.  Raises PictureError without values."""
         program = symbolic.program(self.expression, self.inputs, self.names)
         sampled = sampling.field(
-            lambda x, y: run(program, self.fixed | dict(zip(self.names, (x, y))), len(x)),
+            lambda x, y: run(program, {**self.fixed, **dict(zip(self.names, (x, y)))}, len(x)),
             *self.places(),
         )
         if not len(sampled.samples):
