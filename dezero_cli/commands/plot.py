@@ -117,6 +117,8 @@ def command(
 ) -> None:
     """Read what is to be drawn, draw, write."""
     in_terminal = output is None and form is None and sys.stdout.isatty()
+    if output is None and form and sys.stdout.isatty():
+        raise UsageError(f"a picture cannot be shown on a terminal: add -o FILE ({canvas.ENDINGS})")
     form = form or _form(output)
     look = canvas.Look(title, canvas.size_of(size) if size else None, log or "", theme)
     asked = formula(words, "'x**2' x=-3:3", defs, readers=["--data"] if data == "-" else [])
@@ -210,7 +212,7 @@ def _spread(sizes: Mapping[str, Size], numbers: Mapping[str, float]) -> Spread |
     _, inputs = resolved(Asked(sizes), given)
     sigmas = np.array([float(inputs.sigmas[name]) for name in sizes])
     shown = ", ".join(sizes)
-    return Spread(tuple(sizes), np.diag(sigmas**2), label=f"± 1 σ, of {shown}")
+    return Spread(tuple(sizes), np.diag(sigmas**2), label=f"± 1 σ of {shown}")
 
 
 def _family(

@@ -18,28 +18,51 @@ BRACKETS, DEEPEST = re.compile(r"[{}]|\\left|\\right"), 6
 """Matplotlib reads formulas by recursion, nearly a hundred calls for each pair of brackets."""
 LONGEST, PARTS, LINES = 700, 120, 3
 """Characters, parts and lines of a formula that is set; longer ones take longer than drawing."""
-WIDTH = 420.0
-"""The room for a label, in points."""
+WIDTH = 360.0
+"""The room for a label in points, where a picture is 7 inches wide."""
 _DIGITS = re.compile(r"\d+\.\d+")
 _MATH = re.compile(r"\\left|\\right|[{}()\[\]]| [+-] | \\, ")
 _TYPED = re.compile(
-    r"`[^`]*`|\d[\d_.]*[eE][-+]?\d+|(?P<after>,)|(?P<before>[-+*/%<>=!&|?]+|\b(?:or|and|if|else)\b)"
+    r"`[^`]*`|\d[\d_.]*[eE][-+]?\d+|[(*/^,]\s*[-+]|(?P<after>,)"
+    r"|(?P<before>[-+]|[<>=!&|?]+|\b(?:or|and|if|else)\b)"
 )
+INDENT = 12.0
+"""How far lines that go on begin to the right, in points."""
 
 
-def formula(left: str, program: Program, output: int, fixed: Mapping[str, float]) -> str | None:
+def formula(
+    left: str, program: Program, output: int, fixed: Mapping[str, float], width: float = WIDTH
+) -> str | None:
     """An output as ``left = formula`` with the fixed values, in up to LINES lines that fit.
 
-    None where mathematics cannot be set.  Numbers have four digits.
+    The values are in lines of their own where one line does not hold all.  None where mathematics
+    cannot be set.  Numbers have four digits.
     """
-    values = [(latex_name(name), f"{value:.4g}") for name, value in fixed.items()]
     latex = formula_of(program, output)
-    if latex is not None and len(latex) <= LONGEST:
-        pieces = _pieces(f"{left} = ", _four_digits(latex))
-        pieces += [f",\\quad {name} = {_scientific(value)}" for name, value in values]
-        if (lines := _set(pieces)) is not None:
-            return lines
-    return None
+    if latex is None or len(latex) > LONGEST:
+        return None
+    values = [f"{latex_name(name)} = {_scientific(f'{x:.4g}')}" for name, x in fixed.items()]
+    values = [f",\\quad {value}" for value in values]
+    pieces = _pieces(f"{left} = ", _four_digits(latex))
+    try:
+        widths = [width_of(f"${piece}$", math=True) for piece in (*pieces, *values)]
+    except ValueError:  # not a formula that Matplotlib knows
+        return None
+    if sum(widths) <= width:
+        return f"${''.join([*pieces, *values])}$"
+    lines = _packed(pieces, widths, width)
+    if lines is None or len(lines) > LINES:
+        return None
+    more = _packed(values, widths[len(pieces) :], width) or []
+    return "\n".join(_math_line(line, i) for i, line in enumerate([*lines, *more]))
+
+
+def _math_line(pieces: Sequence[str], number: int) -> str:
+    """A line of mathematics; one that goes on lacks what only joins it to the one before."""
+    line = "".join(pieces)
+    if number:
+        line = "\\quad " + re.sub(r"^ \\, ", r"\\cdot ", re.sub(r"^,\\quad ", "", line))
+    return f"${line}$"
 
 
 def formula_of(program: Program, output: int) -> str | None:
@@ -101,53 +124,41 @@ def _cut(latex: str, operators: Iterable[str]) -> list[str]:
     return [*parts, latex[begin:]]
 
 
-def _set(pieces: Sequence[str]) -> str | None:
-    """Pieces of mathematics in lines; None if they cannot be set, or fit in no LINES lines."""
-    try:
-        widths = [width_of(f"${piece}$", math=True) for piece in pieces]
-    except ValueError:  # not a formula that Matplotlib knows
-        return None
-    lines = _packed(pieces, widths, indent=12.0)
-    if lines is None or len(lines) > LINES:
-        return None
-    first, *more = ("".join(line) for line in lines)
-    return "\n".join([f"${first}$", *(f"$\\quad {_bare(line)}$" for line in more)])
-
-
-def _bare(line: str) -> str:
-    """A line that goes on, without what only joins it to the one before."""
-    return re.sub(r"^,?\\quad |^ \\, ", "", line)
-
-
-def _packed(
-    pieces: Sequence[str], widths: Sequence[float], indent: float
-) -> list[list[str]] | None:
-    """Pieces in lines no wider than WIDTH, as many in each as fit; None if one is wider alone."""
+def _packed(pieces: Sequence[str], widths: Sequence[float], width: float) -> list[list[str]] | None:
+    """Pieces in lines no wider than `width`, as many in each as fit; None if one is too wide."""
     lines: list[list[str]] = []
-    used = WIDTH + 1
-    for piece, width in zip(pieces, widths, strict=True):
-        if used + width > WIDTH:
+    used = width + 1
+    for piece, own in zip(pieces, widths):
+        if used + own > width:
             lines.append([])
-            used = indent if len(lines) > 1 else 0.0
-        if used + width > WIDTH:
+            used = INDENT
+        if used + own > width + INDENT:
             return None
         lines[-1].append(piece)
-        used += width
+        used += own
     return lines
 
 
-def typed(left: str, text: str, fixed: Mapping[str, float]) -> str:
+def typed(left: str, text: str, fixed: Mapping[str, float], width: float = WIDTH) -> str:
     """A text that the user typed, broken before operators, with the fixed values."""
-    pieces = _typed_pieces(f"{left} = ", " ".join(text.split())[:1000])
-    pieces += [f", {name} = {value:.4g}" for name, value in fixed.items()]
-    wrapped = (textwrap.wrap(piece, 60, drop_whitespace=False) for piece in pieces)
-    short = [part for parts in wrapped for part in parts]
-    lines = _packed(short, [width_of(part, math=False) for part in short], indent=12.0)
-    assert lines is not None  # 60 letters fit
+    pieces = _short(_typed_pieces(f"{left} = ", " ".join(text.split())[:1000]))
+    lines = _packed(pieces, [width_of(part, math=False) for part in pieces], width) or []
     if len(lines) > LINES:
         lines = [*lines[: LINES - 1], [*lines[LINES - 1][:-1], " ..."]]
+    values = _short(f", {name} = {value:.4g}" for name, value in fixed.items())
+    sizes = [width_of(part, math=False) for part in values]
+    if len(lines) == 1 and sum(sizes) + width_of("".join(lines[0]), math=False) <= width:
+        lines[0] += values
+    else:
+        lines += _packed(values, sizes, width) or []
     first, *more = ("".join(line).strip() for line in lines)
     return "\n".join([first, *("    " + line.removeprefix(", ") for line in more)])
+
+
+def _short(pieces: Iterable[str]) -> list[str]:
+    """Pieces of at most 40 letters, which fit in a line."""
+    wrapped = (textwrap.wrap(piece, 40, drop_whitespace=False) for piece in pieces)
+    return [part for parts in wrapped for part in parts]
 
 
 def _typed_pieces(left: str, text: str) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from dezero.programs.latex import latex_name
 from dezero_cli.language import symbolic
-from dezero_cli.pictures import canvas, fields, fits, labels, sampling
+from dezero_cli.pictures import canvas, ends, fields, fits, labels, sampling
 from dezero_cli.pictures.canvas import Look
 from dezero_cli.pictures.fields import Path
 from dezero_cli.pictures.fits import Points
@@ -37,13 +37,20 @@ def picture(subject: Subject, form: str, look: Look, points: Points | None = Non
     return canvas.picture(lambda: draw(subject, look, points), form, look)
 
 
+def room(look: Look) -> float:
+    """The room for a line of text above a panel, in points."""
+    return labels.WIDTH if look.size is None else max(100.0, 72 * look.size[0] - 144)
+
+
 # ------------------------------------------------------------------------------------- one range
 def curves(subject: Subject, look: Look, points: Points | None = None) -> Figure:
     """The function, or several, over one range, and their derivatives in panels below."""
     members = list(subject.members())
     drawn = [member.curves() for member in members]
-    panels = _panels(subject, members, drawn)
-    heights = [(1.9 if i else 3.3) + LINE_HEIGHT * each.rows for i, each in enumerate(panels)]
+    panels = _panels(subject, members, drawn, room(look))
+    more = (points is not None) + (subject.spread is not None)  # lines of the legend
+    tops = [(3.8 if len(panels) == 1 else 3.2) + LINE_HEIGHT * more] + [2.0] * len(panels[1:])
+    heights = [top + LINE_HEIGHT * panel.rows for top, panel in zip(tops, panels)]
     figure, axes = canvas.panels(look, heights)
     for each, panel in zip(axes, panels):
         _draw(each, panel, look)
@@ -60,7 +67,7 @@ def curves(subject: Subject, look: Look, points: Points | None = None) -> Figure
         canvas.zero_line(each, look)
         each.set_ylabel(panel.name)
         canvas.legend(each, heading=panel.heading)
-        canvas.label_ends(each, panel.ends(look), look)
+        ends.label(each, panel.named(look), look)
     figure.align_ylabels()
     return figure
 
@@ -100,20 +107,23 @@ class Panel:
         shift = 0.15 if look.theme == "dark" else 0.0
         return [colormaps["viridis"](shift + 0.85 * i / (count - 1)) for i in self.numbers]
 
-    def ends(self, look: Look) -> list[canvas.End]:
-        """The labels at the curves' ends."""
+    def named(self, look: Look) -> list[ends.Named]:
+        """The curves that have their labels beside them."""
         every = zip(self.curves, self.labels, self.colours(look))
-        return [canvas.End(each.x, each.y, text, shade) for each, text, shade in every if text]
+        return [ends.Named(each.x, each.y, text, shade) for each, text, shade in every if text]
 
 
 def _panels(
-    subject: Subject, members: Sequence[Member], drawn: Sequence[Sequence[sampling.Curve]]
+    subject: Subject,
+    members: Sequence[Member],
+    drawn: Sequence[Sequence[sampling.Curve]],
+    width: float,
 ) -> list[Panel]:
     """The function's panel, and those of the derivatives: one for each group alike in height."""
     functions = [each[0] for each in drawn]
     log = "y" in subject.log
     limits = sampling.joint_limits(functions, log)
-    found = [_panel(subject, members, 0, functions, limits, log)]
+    found = [_panel(subject, members, 0, functions, limits, width, log)]
     for order in range(1, subject.order + 1):
         derivatives = [each[order] for each in drawn]
         pairs = [(f, d) for f, d in zip(functions, derivatives) if len(d.samples)]
@@ -121,7 +131,7 @@ def _panels(
             continue
         every = [sampling.derivative_limits(f, d) for f, d in pairs]
         limits = min(low for low, _ in every), max(high for _, high in every)
-        panel = _panel(subject, members, order, derivatives, limits)
+        panel = _panel(subject, members, order, derivatives, limits, width)
         if len(found) > 1 and len(members) == 1 and _alike(found[-1].limits, limits):
             found[-1] = _joined(found[-1], panel)
         else:
@@ -135,6 +145,7 @@ def _panel(
     order: int,
     curves: list[sampling.Curve],
     limits: tuple[float, float],
+    width: float,
     log: bool = False,
 ) -> Panel:
     """The panel of one order of derivative."""
@@ -145,12 +156,12 @@ def _panel(
     numbers = [order] if alone else list(range(len(members)))
     entries, heading = [""] * len(members), ""
     if alone:
-        entries = [_formula(members[0], order, symbols[0])]
+        entries = [_formula(members[0], order, symbols[0], width)]
     elif subject.family is None:
         if len(members) <= MOST_FORMULAS:
-            entries = [_formula(m, order, symbol) for m, symbol in zip(members, symbols)]
+            entries = [_formula(m, order, symbol, width) for m, symbol in zip(members, symbols)]
     elif not subject.expression.is_list:
-        heading = _formula(members[0], order, symbols[0])
+        heading = _formula(members[0], order, symbols[0], width)
     texts = [""] * len(members) if alone else [labels.at_curve(m.label) for m in members]
     return Panel(name, heading, curves, numbers, entries, texts, limits, log)
 
@@ -170,20 +181,20 @@ def _derivative(variable: str, order: int) -> str:
     return f"$d{power}/d{latex_name(variable)}{power}$" if order else ""
 
 
-def _formula(member: Member, order: int, symbol: str) -> str:
+def _formula(member: Member, order: int, symbol: str, width: float) -> str:
     """What a curve is, with its formula where that fits; the function's may be as typed."""
     subject = member.subject
     fixed = (
         {} if order else {n: x for n, x in subject.fixed.items() if n in subject.expression.names}
     )
     program, output = member.ladder.output(order)
-    found = labels.formula(symbol, program, output, fixed)
+    found = labels.formula(symbol, program, output, fixed, width)
     if found is not None:
         return found
     if order:
-        return labels.fitting([f"${symbol}$"], labels.WIDTH) or subject.derivative_name(order)
+        return labels.fitting([f"${symbol}$"], width) or subject.derivative_name(order)
     left = f"{subject.result}({', '.join(subject.names)})"
-    return labels.typed(left, subject.expression.text, fixed)
+    return labels.typed(left, subject.expression.text, fixed, width)
 
 
 def _alike(one: tuple[float, float], other: tuple[float, float]) -> bool:
@@ -243,12 +254,12 @@ def _band(
     reach = member.band(drawn.x)
     if reach is None or member.subject.spread is None:
         return limits
-    ends = np.stack([drawn.y - reach, drawn.y + reach])
+    both = np.stack([drawn.y - reach, drawn.y + reach])
     named = axes.get_legend_handles_labels()[1]
     label = member.subject.spread.label
-    fits.band(axes, drawn.x, ends, "" if label in named else label, look)
+    fits.band(axes, drawn.x, both, "" if label in named else label, look)
     log = "y" in member.subject.log
-    return fits.widened(limits, ends, log)
+    return fits.widened(limits, both, log)
 
 
 def _with_points(
@@ -258,9 +269,9 @@ def _with_points(
     extent = subject.ranges[0]
     inside = (points.x >= extent.start) & (points.x <= extent.stop)
     reach = np.zeros(len(points.x)) if points.sigma_y is None else points.sigma_y
-    ends = np.concatenate([(points.y - reach)[inside], (points.y + reach)[inside]])
-    ends = ends[np.isfinite(ends) & ((ends > 0) | (not log))]
-    return min([limits[0], *ends.tolist()]), max([limits[1], *ends.tolist()])
+    bars = np.concatenate([(points.y - reach)[inside], (points.y + reach)[inside]])
+    bars = bars[np.isfinite(bars) & ((bars > 0) | (not log))]
+    return min([limits[0], *bars.tolist()]), max([limits[1], *bars.tolist()])
 
 
 # ------------------------------------------------------------------------------------ two ranges
@@ -270,10 +281,10 @@ def contours(subject: Subject, look: Look, points: Points | None = None) -> Figu
     program = symbolic.program(subject.expression, subject.inputs, subject.names)
     symbol = f"{latex_name(subject.result)}({', '.join(map(latex_name, subject.names))})"
     fixed = {n: x for n, x in subject.fixed.items() if n in subject.expression.names}
-    heading = labels.formula(symbol, program, 0, fixed)
+    heading = labels.formula(symbol, program, 0, fixed, room(look))
     if heading is None:
         left = f"{subject.result}({', '.join(subject.names)})"
-        heading = labels.typed(left, subject.expression.text, fixed)
+        heading = labels.typed(left, subject.expression.text, fixed, room(look))
     names = labels.symbol(subject.names[0]), labels.symbol(subject.names[1])
     path = None if points is None else Path(np.stack([points.x, points.y]), points.label, False)
     return fields.draw(fields.FieldPicture(field, names, heading, path), look)
