@@ -140,6 +140,16 @@ jacobian_option = click.option(
 hessian_option = click.option(
     "--hessian", is_flag=True, help="Add the second derivatives for each pair of inputs."
 )
+title_option = click.option("--title", default="", help="A title above the picture.")
+size_option = click.option(
+    "--size", metavar="WxH", help="Width and height of the picture in inches, as in 7x5."
+)
+theme_option = click.option(
+    "--theme",
+    type=click.Choice(("light", "dark")),
+    default="light",
+    help="Colours for a light or a dark background (default: light).",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 precision_option = click.option(
     "--precision",

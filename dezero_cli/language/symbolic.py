@@ -75,6 +75,25 @@ def derivatives(
     return wanted, merge([(base, 0), *last])
 
 
+def successive(
+    expression: Expression, names: Sequence[str], name: str, order: int, most: int | None = None
+) -> list[Program]:
+    """The derivatives of order 1, 2, ... by one name: a program each, the first one's output is
+    the value, then the derivative; those above have their derivative alone.
+
+    Raises ExpressionError if they take more than `most` operations.
+    """
+    programs = [program(expression, names, (name,), most)]
+    for reached in range(2, order + 1):
+        output = 1 if reached == 2 else 0
+        try:
+            part = differentiate(tidied(programs[-1]), [(output, [name])], most)
+        except SizeError:
+            raise _too_large(expression, reached, most) from None
+        programs.append(part)
+    return programs
+
+
 def _too_large(expression: Expression, order: int, most: int | None) -> ExpressionError:
     subject = "its derivatives" if order == 1 else f"its derivatives of order {order}"
     fault = f"{subject} take more than {most:,} operations, which --max-operations allows"

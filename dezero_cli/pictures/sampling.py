@@ -21,6 +21,8 @@ Ends = tuple[np.ndarray, np.ndarray]
 
 COARSE, FINE = 12, 40
 """Numbers of halvings: up to which a curve is drawn, and after which a gap is judged."""
+EARLY, SETTLED = 6, 1.05
+"""At a pole the values grow by more than this factor from so many halvings to COARSE."""
 MOST = 20_000
 """Intervals to look into; if there are more, the samples are too few to tell anything."""
 VISIBLE = 1e-3
@@ -28,7 +30,7 @@ VISIBLE = 1e-3
 FLAT = 1e-9
 """Differences smaller than this part of the values are rounding errors."""
 OUTLYING = 10.0
-"""A derivative at most this many times as high as the function may set the limits."""
+"""How many times farther than the function's a derivative's values may be from its quartiles."""
 
 
 # ----------------------------------------------------------------------------------------- curves
@@ -50,11 +52,17 @@ class Curve:
         """The length, along x, of the stretches that are drawn."""
         return float(np.diff(self.x)[np.isfinite(self.y[1:] + self.y[:-1])].sum())
 
-    def limits(self, reach: float = 3.0) -> tuple[float, float]:
-        """The least and the greatest value; if unbounded, within `reach` interquartile ranges."""
-        low, high = float(self.samples.min()), float(self.samples.max())
-        fence = fences(self.samples, reach)
-        return max(low, fence[0]) if self.down else low, min(high, fence[1]) if self.up else high
+    def limits(self, reach: float = 3.0, log: bool = False) -> tuple[float, float]:
+        """The least and the greatest value; if unbounded, within `reach` interquartile ranges.
+
+        With `log`, of the logarithms of the values above 0, of which there must be some.
+        """
+        samples = np.log10(self.samples[self.samples > 0]) if log else self.samples
+        low, high = float(samples.min()), float(samples.max())
+        fence = fences(samples, reach)
+        falls = self.down or (log and bool((self.samples <= 0).any()))
+        low, high = max(low, fence[0]) if falls else low, min(high, fence[1]) if self.up else high
+        return (10.0**low, 10.0**high) if log else (low, high)
 
 
 def curve(function: ValueAndSlope, x: np.ndarray, y: np.ndarray, slope: np.ndarray) -> Curve:
@@ -91,25 +99,33 @@ def fences(y: np.ndarray, reach: float) -> tuple[float, float]:
     return float(lower - reach * (upper - lower)), float(upper + reach * (upper - lower))
 
 
-def common_limits(curves: Sequence[Curve]) -> tuple[float, float]:
-    """Limits for a function and its derivatives: no derivative may flatten the function.
+def joint_limits(curves: Sequence[Curve], log: bool = False) -> tuple[float, float]:
+    """The limits of curves on one axis, from the lowest to the highest; there must be one to show.
 
-    A little room is added; curves without a finite value are ignored.
+    Curves without a value to show are ignored.
     """
-    low, high = curves[0].limits()
-    height = high - low
-    for derivative in curves[1:]:
-        if not len(derivative.samples):
-            continue
-        least, most = derivative.limits(reach=1.0)
-        if most - least > OUTLYING * height > 0:
-            fence = fences(derivative.samples, 3.0)
-            least, most = max(least, fence[0]), min(most, fence[1])
-        low, high = min(low, least), max(high, most)
-    room = 0.05 * (high - low)
-    if room <= FLAT * max(abs(low), abs(high)):
-        room = 0.1 * max(abs(low), abs(high)) or 1.0
-    return low - room, high + room
+    shown = [each for each in curves if (each.samples > 0).any() or (len(each.samples) and not log)]
+    every = [each.limits(log=log) for each in shown]
+    return min(low for low, _ in every), max(high for _, high in every)
+
+
+def derivative_limits(function: Curve, derivative: Curve) -> tuple[float, float]:
+    """The limits of a derivative, which its own spikes must not flatten, as at sin(1/x).
+
+    They are cut where they are much farther from the quartiles than the function's own are.
+    """
+    low, high = derivative.limits(reach=1.0)
+    spikes, own = _spikiness(derivative.samples), _spikiness(function.samples)
+    if spikes > OUTLYING * max(own, 1.0):
+        fence = fences(derivative.samples, 3.0)
+        low, high = max(low, fence[0]), min(high, fence[1])
+    return low, high
+
+
+def _spikiness(samples: np.ndarray) -> float:
+    """The height of samples in terms of what the fences show of them."""
+    low, high = fences(samples, 3.0)
+    return float(np.ptp(samples) / (high - low)) if high > low else 1.0
 
 
 # ------------------------------------------------------------------------------------------- gaps
@@ -171,7 +187,11 @@ class Intervals:
         def leftward(left: np.ndarray, middle: np.ndarray, right: np.ndarray) -> Any:
             return np.sign(middle[2]) != np.sign(left[2])
 
-        coarse, fine = self._narrowed(chosen, leftward)
+        early, coarse = self._narrowed(chosen, leftward, (EARLY, COARSE - EARLY))
+        before, now = (np.abs(self._moves(chosen, e)).sum(axis=0) for e in (early, coarse))
+        going = ~(now <= SETTLED * before)
+        chosen, coarse = chosen[going], (coarse[0][:, going], coarse[1][:, going])
+        (fine,) = self._narrowed(chosen, leftward, (FINE - COARSE,), coarse)
         endless = self._endless(chosen, coarse, fine)
         return self._gaps(chosen, coarse, fine, endless).only(endless)
 
@@ -187,15 +207,21 @@ class Intervals:
         coarse, fine = self._narrowed(chosen, leftward)
         return self._gaps(chosen, coarse, fine, self._endless(chosen, coarse, fine))
 
-    def _narrowed(self, chosen: np.ndarray, leftward: Callable[..., Any]) -> list[Ends]:
-        """The ends of chosen intervals after COARSE and after FINE halvings.
+    def _narrowed(
+        self,
+        chosen: np.ndarray,
+        leftward: Callable[..., Any],
+        stages: Sequence[int] = (COARSE, FINE - COARSE),
+        begin: Ends | None = None,
+    ) -> list[Ends]:
+        """The ends of chosen intervals after each stage, which has so many halvings.
 
         `leftward` decides from the left end, the middle and the right end which half to keep.  The
         middle is a little off centre: poles are often at round numbers, which it should miss.
         """
-        left, right = (end[:, chosen] for end in self.ends)
+        left, right = begin or (self.ends[0][:, chosen], self.ends[1][:, chosen])
         ends = []
-        for halvings in (COARSE, FINE - COARSE):
+        for halvings in stages:
             for _ in range(halvings if len(chosen) else 0):
                 place = left[0] + 0.49 * (right[0] - left[0])
                 middle = np.stack([place, *self.function(place, chosen)])
