@@ -102,6 +102,13 @@ KEYS = {
     help="Refuse longer lines (default: 1 MiB).",
 )
 @max_operations_option
+@click.option(
+    "--max-numbers",
+    type=click.IntRange(1),
+    default=100_000_000,
+    metavar="N",
+    help="Refuse lines whose operations make more numbers (default: 100,000,000).",
+)
 def command(
     words: tuple[str, ...],
     defs: str | None,
@@ -118,6 +125,7 @@ def command(
     jobs: int,
     max_line: int,
     max_operations: int,
+    max_numbers: int,
 ) -> int:
     """Read blocks of lines, answer them, write the answers."""
     files = [word for word in words if not statements.is_statement(word)] or ["-"]
@@ -140,7 +148,16 @@ def command(
         word for begun, word in said.values() if begun.name not in given or begun.parameters
     )
     settings = Settings(
-        given, wanted, fail_fast, max_line, records, get, show, defined, max_operations
+        given,
+        wanted,
+        fail_fast,
+        max_line,
+        records,
+        get,
+        show,
+        defined,
+        max_operations,
+        max_numbers,
     )
     for name in files:
         _require(name)

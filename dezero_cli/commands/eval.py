@@ -25,7 +25,7 @@ from dezero_cli.arguments import (
     wrt_option,
 )
 from dezero_cli.faults import UsageError
-from dezero_cli.language import propagation, statements
+from dezero_cli.language import bounds, propagation, statements
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.results import Wanted, results, wanted_by
 from dezero_cli.language.spelling import canonical_words, some_names
@@ -71,6 +71,12 @@ Files of values (several columns are a matrix, @FILE:COLUMN is one of them, @- i
 @precision_option
 @format_option
 @max_operations_option
+@click.option(
+    "--max-numbers",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Refuse operations that make more numbers (default: no limit).",
+)
 def command(
     words: tuple[str, ...],
     vars_file: str | None,
@@ -87,6 +93,7 @@ def command(
     precision: int | None,
     form: str | None,
     max_operations: int,
+    max_numbers: int | None,
 ) -> int:
     """Read the arguments, evaluate, report."""
     if get and as_json:
@@ -96,10 +103,12 @@ def command(
     options = Wanted(some_names(wrt) or None, no_grad, jacobian, hessian, retain_grad, sigmas)
     wanted = wanted_by(get, options)
     said = asked.given()
-    expression, given = said.linked(asked.text, max_operations), said.values
+    given = said.values
+    with bounds.within(max_numbers, asked.text):
+        expression = said.linked(asked.text, max_operations)
+        found = results(expression, given, wanted, own=asked.own(said))
     used = definitions_used(expression)
-    head = {"expr": str(asked.text)} | ({"defs": used} if used else {})
-    result = head | results(expression, given, wanted, own=asked.own(said))
+    result = {"expr": str(asked.text)} | ({"defs": used} if used else {}) | found
     show = NumberFormat(precision, form)
     if get:
         report.write("".join(places.text(places.found(result, w), show) + "\n" for w in get))
