@@ -15,21 +15,10 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-NAMES = 2000
-
 
 def line(expr: str, options: Mapping[str, Any] | None = None, **values: Any) -> str:
     """A line of JSON."""
     return json.dumps({"expr": expr, "vars": values, **(options or {})})
-
-
-def along(count: int, axis: int) -> Any:
-    """An array of some numbers along an axis of its own."""
-    nested: Any = [float(i) for i in range(1, count + 1)]
-    for _ in range(axis):
-        nested = [[each] for each in nested] if axis == 1 else [_deeper(each, 1) for each in nested]
-        axis -= 1
-    return nested
 
 
 def _deeper(item: Any, levels: int) -> Any:
@@ -53,9 +42,9 @@ def row(count: int) -> list[float]:
     return [1.0 + i / count for i in range(count)]
 
 
-def names(count: int = NAMES) -> dict[str, float]:
+def names(count: int = 2000) -> dict[str, float]:
     """A value for each of many names."""
-    return {f"a{i}": 1.0 + i / count for i in range(count)}
+    return {f"a{i}": i % 7 + 1 for i in range(count)}
 
 
 def bombs() -> Iterator[tuple[str, str]]:
@@ -103,17 +92,21 @@ def bombs() -> Iterator[tuple[str, str]]:
     for _ in range(14):
         pairs = f"[{pairs}, {pairs}]" if len(pairs) < 400_000 else f"[{pairs}]"
     yield "a list of lists", line(pairs, x=row(2000))
-    yield "lists doubled by functions", line(
-        "h(h(h(h(h(h(x))))))",
-        {"defs": {"h(t)": "g(g(g(t)))", "g(t)": "[t, t]"}},
-        x=row(5000),
+    yield (
+        "lists doubled by functions",
+        line(
+            "h(h(h(h(h(h(x))))))",
+            {"defs": {"h(t)": "g(g(g(t)))", "g(t)": "[t, t]"}},
+            x=row(5000),
+        ),
     )
     doubling = {f"f{i}(t)": f"f{i - 1}(f{i - 1}(t))" for i in range(1, 26)} | {"f0(t)": "t*t"}
     yield "functions of functions", line("f25(x)", {"defs": doubling}, x=1.0)
     yield "functions, within", line("f19(x)", {"defs": doubling}, x=1.0)
     chain = {f"r{i}": f"r{i - 1}*1.01+x" for i in range(1, 12_000)} | {"r0": "x"}
-    yield "a list of one long chain", line(
-        "[" + ",".join(["r11999"] * 4000) + "]", {"defs": chain}, x=1.0
+    yield (
+        "a list of one long chain",
+        line("[" + ",".join(["r11999"] * 4000) + "]", {"defs": chain}, x=1.0),
     )
     many = names(40_000)
     yield "a list of 40,000 names", line("[" + ",".join(many) + "]", **many)
@@ -121,8 +114,19 @@ def bombs() -> Iterator[tuple[str, str]]:
     yield "sum of everything", line("sum(" + ",".join(many) + ")", **many)
     yield "max of everything", line("max(" + ",".join(many) + ")", **many)
     yield "hypot of everything", line("hypot(" + ",".join(many) + ")", **many)
+    yield "hypot of 9,000 names", line("hypot(" + ",".join(names(9000)) + ")", **names(9000))
+    yield (
+        "hessian of hypot",
+        line("hypot(" + ",".join(names(700)) + ")", {"hessian": True}, **names(700)),
+    )
+    yield (
+        "hessian of max",
+        line("max(" + ",".join(names(900)) + ")**2", {"hessian": True}, **names(900)),
+    )
+    yield "hypot of itself", "hypot(" + ",".join(["x"] * 500_000) + ") ; x=1"
+    yield "max of itself", "max(" + ",".join(["x"] * 500_000) + ") ; x=1"
     yield "slices", line("+".join(["x[:]"] * 100_000), x=row(10_000))
-    yield "indices", line("+".join(f"x[{i}]" for i in range(60_000)), x=row(60_000))
+    yield "indices", line("+".join(f"x[{i}]" for i in range(60_000)), x=[1] * 60_000)
     yield "a range", "x ; x=0:1:1e12"
     yield "a number of 900,000 digits", "x ; x=" + "9" * 900_000
     yield "an exponent of 900,000 digits", "x ; x=1e" + "9" * 900_000
@@ -167,11 +171,9 @@ def answer(found: list[str]) -> str:
 def main() -> None:
     """Print a row for each line, and one for what is together."""
     wanted = sys.argv[1:]
-    texts: list[str] = []
     for name, text in bombs():
         if wanted and name not in wanted:
             continue
-        texts.append(text)
         seconds, memory, found = measured(f"1+1\n{text}\n2+2\n")
         print(f"| {name} | {len(text):,} | {seconds:.1f} | {memory:.2f} | {answer(found)} |")
         sys.stdout.flush()

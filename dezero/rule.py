@@ -25,6 +25,7 @@ from dezero.work import OPERATION, broadcast_size
 
 LIBRARY = 20
 """What a number that takes a call of a library counts for, in numbers that a ufunc makes."""
+
 Partial = Callable[..., Operand]
 """The gradient for one input, from (the rule, the output's gradient, the output, the inputs...)."""
 
@@ -169,11 +170,12 @@ def _dispatched(forward: Callable[..., Operand]) -> Callable[..., Operand]:
     def whole(*operands: Any) -> Operand:
         for x in operands:
             kind = type(x)
-            if kind is not float64 and not isinstance(x, _PLAIN):
+            if kind is not float64 and not isinstance(x, PLAIN):
                 return kind.__array_function__(x, whole, {*map(type, operands)}, operands, {})
         return forward(*operands)
 
     return whole
 
 
-_PLAIN = (ndarray, generic, float, int)
+PLAIN = (ndarray, generic, float, int)
+"""Operands whose values are known."""

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 
 from dezero.graph import Config, using_config
 
-OPERATION = 20
+OPERATION = 32
 """What an operation counts for at least: it takes as long, however few numbers it makes."""
 
 
