@@ -34,7 +34,7 @@ from dezero_cli.arguments import (
     wrt_option,
 )
 from dezero_cli.faults import UsageError
-from dezero_cli.language import statements
+from dezero_cli.language import bounds, statements
 from dezero_cli.language.derivatives import Values
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.results import Wanted, results, wanted_by
@@ -102,6 +102,12 @@ Files of values (several columns are a matrix, @FILE:COLUMN is one of them, @- i
 @precision_option
 @format_option
 @max_operations_option
+@click.option(
+    "--max-numbers",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Refuse operations that make more numbers (default: no limit).",
+)
 def command(
     words: tuple[str, ...],
     vars_file: str | None,
@@ -128,6 +134,7 @@ def command(
     precision: int | None,
     form: str | None,
     max_operations: int,
+    max_numbers: int | None,
 ) -> int:
     """Read the arguments, evaluate, report."""
     if get and as_json:
@@ -141,11 +148,12 @@ def command(
     get = canonical_words(get)
     wanted = wanted_by(get, options, bool(uncertain))
     said = asked.given()
-    expression, given = said.linked(asked.text, max_operations), said.values
+    given = said.values
+    with bounds.within(max_numbers, asked.text):
+        expression = said.linked(asked.text, max_operations)
+        found, aside = _results(expression, given, wanted, uncertain, asked.own(said))
     used = definitions_used(expression)
-    head = {"expr": str(asked.text)} | ({"defs": used} if used else {})
-    found, aside = _results(expression, given, wanted, uncertain, asked.own(said))
-    result = head | found
+    result = {"expr": str(asked.text)} | ({"defs": used} if used else {}) | found
     if plot and aside is not None and aside.sample is not None:
         _draw(plot, result, aside.sample, asked.name, level)
     show = NumberFormat(precision, form)
