@@ -90,7 +90,7 @@ mc_option = click.option(
     help="Add N draws of the inputs, or as many as two digits (auto:3: three) need.",
 )
 seed_option = click.option(
-    "--seed", type=click.IntRange(0), metavar="K", help="Make the same draws again."
+    "--seed", type=click.IntRange(0, 2**63 - 1), metavar="K", help="Make the same draws again."
 )
 dist_option = click.option(
     "--dist",

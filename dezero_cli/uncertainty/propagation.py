@@ -215,8 +215,8 @@ class Propagation:
 
         seed = secrets.randbits(32) if self.asked.seed is None else self.asked.seed
         source = distributions.InputDraws(self.inputs, self.values, seed)
-        function = blocks.of_expression(self.expression, self.values, set(self.inputs.names))
-        return draws.sample(function, source, wanted, self.asked.level or LEVEL)
+        function, work = blocks.of_expression(self.expression, self.values, set(self.inputs.names))
+        return draws.sample(function, source, wanted, self.asked.level or LEVEL, work=work)
 
     def _drawn(self, sample: Sample) -> dict[str, Any]:
         """The means, uncertainties and intervals of draws."""
