@@ -126,6 +126,13 @@ KEYS = {
     help="Refuse longer lines (default: 1 MiB).",
 )
 @max_operations_option
+@click.option(
+    "--max-numbers",
+    type=click.IntRange(1),
+    default=100_000_000,
+    metavar="N",
+    help="Refuse lines whose operations make more numbers (default: 100,000,000).",
+)
 def command(
     words: tuple[str, ...],
     defs: str | None,
@@ -150,6 +157,7 @@ def command(
     jobs: int,
     max_line: int,
     max_operations: int,
+    max_numbers: int,
 ) -> int:
     """Read blocks of lines, answer them, write the answers."""
     files = [word for word in words if not statements.is_statement(word)] or ["-"]
@@ -173,7 +181,7 @@ def command(
     )
     settings = Settings(
         *(given, wanted, fail_fast, max_line, records, get, show, defined, max_operations),
-        uncertain,
+        *(max_numbers, uncertain),
     )
     for name in files:
         _require(name)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dezero.work import OPERATION, spend
 from dezero_cli import places
 from dezero_cli.faults import UsageError, ValuesError, did_you_mean
 from dezero_cli.language import derivatives
@@ -48,7 +49,7 @@ PLAIN = {"value", "expr", "line", "id"}
 
 UNCERTAIN = {
     *("sigma", "share", "covariance", "correlation", "order2", "mc"),
-    *("dof", "coverage", "expanded"),
+    *("dof", "coverage", "expanded", "budget"),
 }
 """What a result has of uncertainties."""
 
@@ -113,7 +114,19 @@ def results(
         found["hessian"] = hessian(expression, given, names)
     if kept is not None:
         found["intermediates"] = _intermediates(kept)
+    spend(WRITTEN * _size(found))
     return found
+
+
+WRITTEN = 20
+"""What a number of a result counts for: as text it takes longer, and more memory."""
+
+
+def _size(found: Any) -> int:
+    """How many numbers results have."""
+    if isinstance(found, Mapping):
+        return sum(map(_size, found.values()))
+    return int(found.size) if isinstance(found, np.ndarray) else 1
 
 
 def held(expression: Expression, given: Values, names: Iterable[str]) -> tuple[Expression, Values]:
@@ -128,6 +141,7 @@ def held(expression: Expression, given: Values, names: Iterable[str]) -> tuple[E
 def _several(expression: Expression, given: Values, wanted: Wanted) -> dict[str, Any]:
     """The results of a list: under each key a list over the elements, the gradient's by name."""
     elements = expression.results
+    spend(OPERATION * len(elements) * (1 + len(wanted.wrt or ())))
     if wanted.no_grad:
         wanted = replace(wanted, wrt=None)
     each = [results(element, given, wanted) for element in elements]
@@ -149,10 +163,12 @@ def names_of(expression: Expression) -> list[str]:
     if not expression.is_list:
         return ["value"]
     names: list[str] = []
+    seen: set[str] = set()
     for i, each in enumerate(expression.results, 1):
         first = each.steps[0] if len(each.steps) == 1 else None
-        own = isinstance(first, Load) and first.name not in names
+        own = isinstance(first, Load) and first.name not in seen
         names.append(first.name if isinstance(first, Load) and own else f"value_{i}")
+        seen.add(names[-1])
     return names
 
 

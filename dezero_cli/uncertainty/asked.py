@@ -69,7 +69,8 @@ class Asked:
     """What is said of the inputs' uncertainties, and what is wanted of the results'.
 
     `sizes` are standard uncertainties by name and `halves` half widths; `correlations` a number,
-    or ``mean``, for pairs of names; `freedom` degrees of freedom.  `level` is None unless given.
+    or ``mean``, for pairs of names; `freedom` degrees of freedom.  `level` is None unless given;
+    with `budget` there is a row for each input.
     """
 
     sizes: Mapping[str, Size] = field(default_factory=dict)
@@ -81,6 +82,7 @@ class Asked:
     draws: Draws | None = None
     seed: int | None = None
     level: float | None = None
+    budget: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.sizes or self.halves)
@@ -124,6 +126,7 @@ class Asked:
                     hint = did_you_mean(name, self.names) or f"add --sigma {name}=S"
                     raise ValuesError(f"{option} {name}: {name} has no uncertainty: {hint}")
         wanted = {"--order 2": self.order == 2, "--mc": self.draws, "--level": self.level}
+        wanted["--budget"] = self.budget
         for option, given in wanted.items():
             if given and not self:
                 raise UsageError(f"{option} needs the inputs' uncertainties: add --sigma NAME=S")
@@ -147,6 +150,7 @@ def from_words(
     mc: str | None = None,
     seed: int | None = None,
     level: float | None = None,
+    budget: bool = False,
     common: bool = False,
 ) -> Asked:
     """What the options of the command line say; `common` to lines that may say more themselves.
@@ -166,6 +170,7 @@ def from_words(
         None if mc is None else draws(mc),
         seed,
         level,
+        budget,
     )
     return found if common and not found else found.checked()
 

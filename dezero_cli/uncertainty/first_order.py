@@ -40,8 +40,8 @@ def correlation(covariance: Array) -> Array:
     with np.errstate(all="ignore"):
         found = covariance / sigmas[:, np.newaxis] / sigmas
     found[~np.isfinite(found)] = 0.0
-    np.fill_diagonal(found, 1.0)
-    return np.asarray(np.clip(found, -1.0, 1.0))
+    found = np.clip(np.tril(found, -1), -1.0, 1.0)
+    return np.asarray(found + found.T + np.eye(len(found)))
 
 
 def root(matrix: Array) -> Array:

@@ -18,6 +18,11 @@ from dezero_cli.uncertainty.asked import HALF_WIDTHS, MEAN, Asked, Distribution,
 Values = Mapping[str, np.ndarray]
 
 
+def column_name(name: str, index: tuple[int, ...]) -> str:
+    """What the column of an element is called: by its input alone where that is one number."""
+    return f"{name}[{', '.join(map(str, index))}]" if index else name
+
+
 @dataclass
 class Inputs:
     """The inputs that are uncertain, and how.
@@ -36,6 +41,10 @@ class Inputs:
 
     def __post_init__(self) -> None:
         self.triangle = None if self.matrix is None else first_order.root(self.matrix)
+
+    def distribution(self, name: str) -> Distribution:
+        """How an input is distributed: normal, unless something else is said."""
+        return self.distributions.get(name, Distribution())
 
     @property
     def names(self) -> list[str]:

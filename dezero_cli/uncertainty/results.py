@@ -8,24 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dezero_cli.faults import UsageError, ValuesError
-from dezero_cli.language import derivatives
 from dezero_cli.language import results as plain
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.results import Wanted
-from dezero_cli.language.spelling import quoted
 from dezero_cli.uncertainty import first_order
 from dezero_cli.uncertainty.asked import Asked
 from dezero_cli.uncertainty.inputs import Inputs, resolved
 
-Values = Mapping[str, np.ndarray]
+if TYPE_CHECKING:
+    from dezero_cli.uncertainty.propagation import Aside
 
-MOST_NUMBERS = 5 * 10**7
-"""Numbers that the derivatives of all results may be, beyond which a table is the better way."""
+Values = Mapping[str, np.ndarray]
 
 
 def results(
@@ -35,13 +33,13 @@ def results(
     asked: Asked,
     stacked: bool = False,
     own: Iterable[str] | None = None,
-    notes: list[str] | None = None,
+    aside: Aside | None = None,
 ) -> dict[str, Any]:
     """The value, everything `wanted`, and the uncertainties, under the keys of the JSON object.
 
-    The arguments are those of the language's `results`, and `asked`, whose `notes` for the user
-    are added to a list.  Raises UsageError where `wanted` rules a gradient out, and ValuesError
-    for uncertainties that do not fit the values.
+    The arguments are those of the language's `results`, and `asked`; what is for the user alone
+    goes `aside`.  Raises UsageError where `wanted` rules a gradient out, and ValuesError for
+    uncertainties that do not fit the values.
     """
     if not asked:
         return plain.results(expression, given, wanted, stacked, own=own)
@@ -55,19 +53,20 @@ def results(
             raise ValuesError(f"--sigma {name}: {name} is a definition: {hint}")
     values, inputs = resolved(asked, given, stacked)
     shown = plain.inputs(expression, values, wanted.wrt, own)
-    if stacked and not expression.is_list:
+    if stacked:
         return _columns(expression, values, wanted, inputs, shown)
-    found = plain.results(expression, values, replace(wanted, wrt=tuple(shown)), stacked)
-    found |= _first_order(expression, values, inputs)
-    if notes is not None:
-        notes += inputs.notes
-    return found
+    found = plain.results(expression, values, replace(wanted, wrt=tuple(shown)))
+    from dezero_cli.uncertainty.propagation import Propagation
+
+    return found | Propagation(expression, values, inputs, asked).found(aside)
 
 
 def _columns(
     expression: Expression, values: Values, wanted: Wanted, inputs: Inputs, shown: Sequence[str]
 ) -> dict[str, Any]:
-    """The results of many lines at once, whose values are columns."""
+    """The results of many lines at once, whose values are columns, to first order."""
+    from dezero_cli.uncertainty.propagation import shares
+
     every = tuple(dict.fromkeys([*shown, *inputs.names]))
     found = plain.results(expression, values, replace(wanted, wrt=every), stacked=True)
     gradients = found["grad"]
@@ -85,97 +84,3 @@ def _of_names(found: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
         name: _of_names(found[name], names) if isinstance(found[name], Mapping) else found[name]
         for name in names
     }
-
-
-def shares(parts: Sequence[Any], inputs: Inputs, sigma: Any) -> dict[str, Any]:
-    """The shares by name, and those of correlated pairs by both names with a comma between."""
-    own, pairs = first_order.shares(parts, inputs.matrix, sigma)
-    names = inputs.names
-    found = dict(zip(names, own, strict=True))
-    for (i, j), share in pairs.items():
-        found[f"{quoted(names[i])},{quoted(names[j])}"] = share
-    return found
-
-
-def contributions(
-    expression: Expression, values: Values, inputs: Inputs
-) -> tuple[list[np.ndarray], list[tuple[int, ...]]]:
-    """What each input contributes to each number of the results, and the results' shapes.
-
-    An array for each input: a row for each number, in which every element has its own.
-    """
-    elements = expression.results
-    shapes = []
-    rows: list[list[np.ndarray]] = []
-    for element in elements:
-        jacobians = _jacobian(element, values, inputs)
-        shape = jacobians[0].shape[: jacobians[0].ndim - values[inputs.names[0]].ndim]
-        shapes.append(shape)
-        size = int(np.prod(shape))
-        rows.append(
-            [
-                first_order.products(
-                    jacobian.reshape(size, -1),
-                    np.broadcast_to(sigma, values[name].shape).reshape(-1),
-                )
-                for jacobian, (name, sigma) in zip(jacobians, inputs.sigmas.items(), strict=True)
-            ]
-        )
-    return [np.concatenate(each) for each in zip(*rows, strict=True)], shapes
-
-
-def _jacobian(element: Expression, values: Values, inputs: Inputs) -> list[np.ndarray]:
-    """The Jacobian of a result for each input, unless it is too large."""
-    value = derivatives.value(element, values)
-    if value.ndim == 0:
-        found = derivatives.value_and_gradient(element, values, inputs.names)[1]
-    else:
-        count = value.size * sum(values[name].size for name in inputs.names)
-        if count > MOST_NUMBERS:
-            raise ValuesError(
-                f"--sigma needs {count:,} derivatives of {value.size:,} results: for long columns "
-                "there is dezero map"
-            )
-        found = derivatives.jacobian(element, values, inputs.names)
-    return [found[name] for name in inputs.names]
-
-
-def _first_order(expression: Expression, values: Values, inputs: Inputs) -> dict[str, Any]:
-    """The uncertainties to first order, with the covariance of the results if there are several."""
-    parts, shapes = contributions(expression, values, inputs)
-    rotated = first_order.rotated(parts, inputs.triangle)
-    sigmas = first_order.sizes(rotated)
-    every = shares(parts, inputs, sigmas[:, np.newaxis])
-    form = Form(expression.is_list, shapes)
-    found = {
-        "sigma": form.shaped(sigmas),
-        "share": {name: form.shaped(share) for name, share in every.items()},
-    }
-    return found | (form.joint(first_order.covariance_of(rotated)) if form.is_joint else {})
-
-
-class Form:
-    """How numbers are given for each result: one number, an array, or a list over the results."""
-
-    def __init__(self, is_list: bool, shapes: Sequence[tuple[int, ...]]) -> None:
-        self.is_list = is_list
-        self.shapes = shapes
-
-    @property
-    def is_joint(self) -> bool:
-        """Whether there are several numbers, which have a covariance."""
-        return self.is_list or self.shapes[0] != ()
-
-    def shaped(self, numbers: Any) -> Any:
-        """Numbers of all results, one after another, in the form of the results."""
-        found = []
-        begin = 0
-        for shape in self.shapes:
-            size = int(np.prod(shape))
-            found.append(np.reshape(numbers[begin : begin + size], shape))
-            begin += size
-        return found if self.is_list else found[0]
-
-    def joint(self, covariance: np.ndarray) -> dict[str, Any]:
-        """The covariance and the correlation of all numbers of the results, in order."""
-        return {"covariance": covariance, "correlation": first_order.correlation(covariance)}

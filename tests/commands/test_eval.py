@@ -344,6 +344,7 @@ def test_every_part_of_a_result_has_its_lines(dezero):
         ["sigma", "1.5"],
         ["share", "of", "x", "0.64"],
         ["share", "of", "y", "0.36"],
+        ["12.0", "±", "1.5"],
     ]
 
 
