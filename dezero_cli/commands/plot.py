@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
+from dezero.programs.latex import latex_name
 from dezero_cli import report
 from dezero_cli.arguments import (
     ExpressionCommand,
@@ -192,7 +193,8 @@ def _scene(
         notes.append(note)
     if order is None:
         order = 0 if several or table or len(shown) == 2 else 1
-    result = asked.name or (left if left and left.isidentifier() else "f")
+    unused = next((name for name in "fyghF" if name not in expression.names), "value")
+    result = asked.name or (left if left and left.isidentifier() else unused)
     band = _spread(inner, numbers)
     return Scene(
         Subject(expression, shown, numbers, order, family, result, log, band, most),
@@ -211,7 +213,7 @@ def _spread(sizes: Mapping[str, Size], numbers: Mapping[str, float]) -> Spread |
     given = {name: np.array(number) for name, number in numbers.items()}
     _, inputs = resolved(Asked(sizes), given)
     sigmas = np.array([float(inputs.sigmas[name]) for name in sizes])
-    shown = ", ".join(sizes)
+    shown = ", ".join(f"${latex_name(name)}$" for name in sizes)
     return Spread(tuple(sizes), np.diag(sigmas**2), label=f"± 1 σ of {shown}")
 
 

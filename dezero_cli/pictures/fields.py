@@ -146,7 +146,7 @@ def arrows(axes: Axes, field: sampling.Field, look: Look) -> None:
         width=0.006,
     )
     length = "" if power == 1 else rf", length $\propto |\nabla f|^{{{power:g}}}$"
-    note = rf"arrows: $\nabla f${length}"
+    note = rf"arrows: uphill, along $\nabla f${length}"
     axes.annotate(
         note,
         (1, 0),

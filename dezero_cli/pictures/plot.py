@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-ALIKE = 5.0
+ALIKE = 3.0
 """Derivatives share a panel unless one is more than this many times higher than another."""
 MOST_FORMULAS = 4
 """Results whose formulas stand above the picture; more have their names alone."""
@@ -126,10 +126,9 @@ def _panels(
     found = [_panel(subject, members, 0, functions, limits, width, log)]
     for order in range(1, subject.order + 1):
         derivatives = [each[order] for each in drawn]
-        pairs = [(f, d) for f, d in zip(functions, derivatives) if len(d.samples)]
-        if not pairs:
+        every = [sampling.derivative_limits(each) for each in derivatives if len(each.samples)]
+        if not every:
             continue
-        every = [sampling.derivative_limits(f, d) for f, d in pairs]
         limits = min(low for low, _ in every), max(high for _, high in every)
         panel = _panel(subject, members, order, derivatives, limits, width)
         if len(found) > 1 and len(members) == 1 and _alike(found[-1].limits, limits):

@@ -22,15 +22,16 @@ Ends = tuple[np.ndarray, np.ndarray]
 COARSE, FINE = 12, 40
 """Numbers of halvings: up to which a curve is drawn, and after which a gap is judged."""
 EARLY, SETTLED = 6, 1.05
-"""At a pole the values grow by more than this factor from so many halvings to COARSE."""
+"""After how many halvings what is continuous and not steep is seen to be so; and the factor by
+which values at a pole grow at least from there to COARSE."""
 MOST = 20_000
 """Intervals to look into; if there are more, the samples are too few to tell anything."""
 VISIBLE = 1e-3
 """The smallest part of a curve's height that the eye can see."""
 FLAT = 1e-9
 """Differences smaller than this part of the values are rounding errors."""
-OUTLYING = 10.0
-"""How many times farther than the function's a derivative's values may be from its quartiles."""
+UNRESOLVED = 0.3
+"""Neighbours that differ by this part of the height are too far apart to show what is between."""
 
 
 # ----------------------------------------------------------------------------------------- curves
@@ -109,23 +110,19 @@ def joint_limits(curves: Sequence[Curve], log: bool = False) -> tuple[float, flo
     return min(low for low, _ in every), max(high for _, high in every)
 
 
-def derivative_limits(function: Curve, derivative: Curve) -> tuple[float, float]:
-    """The limits of a derivative, which its own spikes must not flatten, as at sin(1/x).
+def derivative_limits(derivative: Curve) -> tuple[float, float]:
+    """The limits of a derivative; spikes that the samples do not resolve must not flatten the rest.
 
-    They are cut where they are much farther from the quartiles than the function's own are.
+    So it is at sin(1/x), whose derivative swings without end: they are cut far from the quartiles.
     """
     low, high = derivative.limits(reach=1.0)
-    spikes, own = _spikiness(derivative.samples), _spikiness(function.samples)
-    if spikes > OUTLYING * max(own, 1.0):
-        fence = fences(derivative.samples, 3.0)
+    samples = derivative.samples
+    far = int(np.abs(samples - np.median(samples)).argmax())
+    near = samples[max(far - 1, 0) : far + 2]
+    if np.ptp(near) > UNRESOLVED * np.ptp(samples):
+        fence = fences(samples, 3.0)
         low, high = max(low, fence[0]), min(high, fence[1])
     return low, high
-
-
-def _spikiness(samples: np.ndarray) -> float:
-    """The height of samples in terms of what the fences show of them."""
-    low, high = fences(samples, 3.0)
-    return float(np.ptp(samples) / (high - low)) if high > low else 1.0
 
 
 # ------------------------------------------------------------------------------------------- gaps
@@ -173,7 +170,13 @@ class Intervals:
             nearer, farther = np.abs(middle[1] - left[1]), np.abs(right[1] - middle[1])
             return ~(nearer < np.where(np.isnan(farther), np.inf, farther))
 
-        coarse, fine = self._narrowed(chosen, leftward)
+        coarse: Ends | None = None
+        for stage in (EARLY, COARSE - EARLY):  # after each, few are still steep
+            (coarse,) = self._narrowed(chosen, leftward, (stage,), coarse)
+            steep = ~(np.abs(coarse[1][1] - coarse[0][1]) <= before[chosen] / 16)
+            chosen, coarse = chosen[steep], (coarse[0][:, steep], coarse[1][:, steep])
+        assert coarse is not None
+        (fine,) = self._narrowed(chosen, leftward, (FINE - COARSE,), coarse)
         coarsely, finely = (np.abs(right[1] - left[1]) for left, right in (coarse, fine))
         endless = ~(finely <= 2 * coarsely) | ~(finely < 1e9 * self.visible)
         return self._gaps(chosen, coarse, fine, endless).only(~(finely <= before[chosen] / 2))

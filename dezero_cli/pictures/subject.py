@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dezero.programs.trace import Program, merge
+from dezero.programs.trace import Program
 from dezero_cli.faults import PictureError, UsageError
 from dezero_cli.language import symbolic
 from dezero_cli.language.expression import Expression
@@ -125,29 +125,24 @@ def run(program: Program, columns: Mapping[str, np.ndarray | float], count: int)
 class Ladder:
     """The value of a subject over one range and its derivatives, up to one order above those drawn.
 
-    `derivatives` are the program of the first order, which has the value too, and of those above;
-    `upto` merges as many as are needed.
+    `programs` are that of the first order, which has the value too, and one for each order above.
     """
 
     def __init__(self, subject: Subject) -> None:
         (name,) = subject.names
-        most = subject.most
         self.programs = symbolic.successive(
-            subject.expression, subject.inputs, name, subject.order + 1, most
+            subject.expression, subject.inputs, name, subject.order + 1, subject.most
         )
-        self._merged: dict[int, Program] = {}
 
     def output(self, order: int) -> tuple[Program, int]:
         """The program that has the value or a derivative, and the number of its output."""
         return (self.programs[0], order) if order < 2 else (self.programs[order - 1], 0)
 
-    def upto(self, order: int) -> Program:
-        """The value and the derivatives up to an order."""
-        if order not in self._merged:
-            first, *above = self.programs[: max(order, 1)]
-            outputs = [(first, 0), (first, 1), *((program, 0) for program in above)]
-            self._merged[order] = merge(outputs[: order + 1])
-        return self._merged[order]
+    def run(self, order: int, columns: Mapping[str, np.ndarray | float], count: int) -> np.ndarray:
+        """The value and the derivatives up to an order, at n places, shape (1 + order, n)."""
+        programs = self.programs[: max(order, 1)]
+        rows = [run(program, columns, count) for program in programs]
+        return np.concatenate(rows)[: order + 1]
 
 
 @dataclass(frozen=True)
@@ -159,10 +154,10 @@ class Member:
     fixed: Mapping[str, float]
     label: str
 
-    def run(self, program: Program, places: np.ndarray) -> np.ndarray:
-        """The outputs of a program, shape (outputs, n), at n places."""
+    def columns(self, places: np.ndarray) -> dict[str, np.ndarray | float]:
+        """What programs take at some places."""
         (name,) = self.subject.names
-        return run(program, {**self.fixed, name: places}, len(places))
+        return {**self.fixed, name: places}
 
     def curves(self) -> list[sampling.Curve]:
         """The curves of the function and its derivatives, undefined wherever a lower one is.
@@ -170,7 +165,7 @@ class Member:
         Raises PictureError where there is nothing to draw.
         """
         (places,) = self.subject.places()
-        values = np.array(self.run(self.ladder.upto(self.subject.order + 1), places))
+        values = self.ladder.run(self.subject.order + 1, self.columns(places), len(places))
         for lower, derivative in itertools.pairwise(values):
             derivative[~np.isfinite(lower)] = np.nan
         drawn = [self._curve(i, places, *values[i : i + 2]) for i in range(len(values) - 1)]
@@ -181,7 +176,7 @@ class Member:
         self, order: int, places: np.ndarray, value: np.ndarray, slope: np.ndarray
     ) -> sampling.Curve:
         def along(place: np.ndarray, _: np.ndarray) -> np.ndarray:
-            *lower, value, slope = self.run(self.ladder.upto(order + 1), place)
+            *lower, value, slope = self.ladder.run(order + 1, self.columns(place), len(place))
             undefined = ~np.isfinite(lower).all(axis=0)
             return np.where(undefined, np.nan, np.stack([value, slope]))
 
@@ -209,7 +204,7 @@ class Member:
         if not wrt:
             return None
         program = symbolic.program(self.subject.expression, self.subject.inputs, wrt)
-        gradient = self.run(program, places)[1:]
+        gradient = run(program, self.columns(places), len(places))[1:]
         covariance = spread.covariance[np.ix_(kept, kept)]
         with np.errstate(all="ignore"):
             variance = np.einsum("in,ij,jn->n", gradient, covariance, gradient)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import shutil
 import sys
@@ -62,11 +63,15 @@ def text(
 
 @dataclass(frozen=True)
 class Strip:
-    """A panel of text: a heading, curves with labels, scattered points, and the limits."""
+    """A panel of text: a heading, curves with labels, scattered points, and the limits.
+
+    `reaches` say how far the band of each curve reaches, if it has one.
+    """
 
     subject: Subject
     heading: str
     curves: Sequence[sampling.Curve]
+    reaches: Sequence[np.ndarray | None]
     labels: Sequence[str]
     limits: tuple[float, float]
     log: bool = False
@@ -82,9 +87,11 @@ class Strip:
         """The heading, then a line of letters for each row."""
         bits = np.zeros((rows, width), dtype=int)
         owner = np.full((rows, width), -1)
-        for number, each in reversed(list(enumerate(self.curves))):
-            dots = self._dots(each.x, each.y, width, rows)
-            _put(_joined(*dots, 4 * rows), bits, owner, number)
+        every = list(zip(self.curves, self.reaches))
+        for number, (each, reach) in reversed(list(enumerate(every))):
+            for y in (each.y,) if reach is None else (each.y - reach, each.y + reach, each.y):
+                dots = self._dots(each.x, y, width, rows)
+                _put(_joined(*dots, 4 * rows), bits, owner, number)
         letters = np.vectorize(lambda b: chr(BRAILLE + b) if b else " ", otypes=[str])(bits)
         low, high = self.limits
         if low < 0 < high and not self.log:
@@ -208,28 +215,31 @@ def _function_panel(
     functions = [each[0] for each in drawn]
     log = "y" in subject.log
     low, high = sampling.joint_limits(functions, log)
-    if points is not None:
-        shown = points.y[(points.y > 0) | (not log)].tolist()
-        low, high = min([low, *shown]), max([high, *shown])
+    reaches = [member.band(each.x) for member, each in zip(members, functions)]
+    bands = [(c.y - r, c.y + r) for c, r in zip(functions, reaches) if r is not None]
+    more = np.concatenate([[] if points is None else points.y, *itertools.chain(*bands)])
+    more = more[np.isfinite(more) & ((more > 0) | (not log))]
+    low, high = min([low, *more.tolist()]), max([high, *more.tolist()])
     if high == low:
         low, high = low - (abs(low) or 1.0), high + (abs(high) or 1.0)
     several = [member.label for member in members] if len(members) > 1 else [""]
-    return Strip(subject, _heading(subject), functions, several, (low, high), log, points)
+    return Strip(subject, _heading(subject), functions, reaches, several, (low, high), log, points)
 
 
 def _derivative_panel(
     subject: Subject, members: Sequence[Member], drawn: Sequence[Sequence[sampling.Curve]]
 ) -> Strip:
     """The first derivatives; those above would be too many for so few dots."""
-    pairs = [(each[0], each[1]) for each in drawn if len(each[1].samples)]
-    every = [sampling.derivative_limits(f, d) for f, d in pairs] or [(-1.0, 1.0)]
+    shown = [each[1] for each in drawn if len(each[1].samples)]
+    every = [sampling.derivative_limits(each) for each in shown] or [(-1.0, 1.0)]
     low, high = min(low for low, _ in every), max(high for _, high in every)
     if high == low:
         low, high = low - (abs(low) or 1.0), high + (abs(high) or 1.0)
     labels = [member.label for member in members] if len(members) > 1 else [""]
     result = subject.result if len({m.subject.result for m in members}) == 1 else ""
     heading = f"d{result}/d{subject.names[0]}"
-    return Strip(subject, heading, [each[1] for each in drawn], labels, (low, high))
+    derivatives = [each[1] for each in drawn]
+    return Strip(subject, heading, derivatives, [None] * len(drawn), labels, (low, high))
 
 
 # ------------------------------------------------------------------------------------ two ranges
@@ -262,4 +272,5 @@ def _heading(subject: Subject) -> str:
     """What is drawn, as it was typed, with the values of the other names."""
     name = f"{subject.result}({', '.join(subject.names)})"
     fixed = "".join(f", {n} = {x:.4g}" for n, x in subject.fixed.items())
-    return f"{name} = {' '.join(subject.expression.text.split())}{fixed}"
+    band = "" if subject.spread is None else " (± 1 σ)"
+    return f"{name} = {' '.join(subject.expression.text.split())}{fixed}{band}"

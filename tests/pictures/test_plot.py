@@ -76,7 +76,7 @@ def test_the_samples_are_taken_in_one_pass(monkeypatch):
     )
     figure("x**3 + x", "x=-2:2:77")
     figure("exp(x - y)", "x=-2:2:50", "y=-2:2:40")
-    assert passes == [77, 2000]
+    assert passes == [77, 77, 2000]  # the program of each order once
     passes.clear()
     figure("1/x", "x=-2:2:200", order=0)  # a second look at few intervals, not at the samples
     assert passes[0] == 200 and max(passes[1:]) < 20
@@ -188,6 +188,8 @@ def test_limits_show_all_but_poles():
     assert high - low < 100  # though the derivative goes to 1e5
     low, high = figure("exp(x)", "x=0:20")[1].get_ylim()
     assert high > np.exp(20)  # as steep as the function itself is
+    low, high = figure("exp(-8*x**2)", "x=-4:4")[1].get_ylim()
+    assert low < -4 / np.sqrt(np.e) and 4 / np.sqrt(np.e) < high  # narrow, but resolved
     assert limits("2 + 0*x", order=0) == pytest.approx((1.8, 2.2))
     low, high = limits("sin(x)**2 + cos(x)**2 + 1e6", order=0)
     assert high - low > 1e3  # rounding errors are not blown up

@@ -16,13 +16,14 @@ from dezero_cli.language.parser import parse
 from dezero_cli.language.ranges import span
 from dezero_cli.pictures import terminal
 from dezero_cli.pictures.fits import Points
-from dezero_cli.pictures.subject import Subject
+from dezero_cli.pictures.subject import Spread, Subject
 from tests.conftest import unmeasured
 
 
-def lines(text, *words, order=0, width=60, height=40, points=None, **more):
+def lines(text, *words, order=0, width=60, height=40, points=None, fixed=None, **more):
     """The lines of a picture."""
-    subject = Subject(parse(text), [span(*word.split("=")) for word in words], {}, order, **more)
+    ranges = [span(*word.split("=")) for word in words]
+    subject = Subject(parse(text), ranges, fixed or {}, order, **more)
     return terminal.text(subject, width, height, points)
 
 
@@ -93,6 +94,18 @@ def test_a_family_has_its_labels_at_the_right_each_on_a_line_of_its_own():
     linked = statements.given(["v=2*t"]).linked("[v, t**2]")
     subject = Subject(linked, [span("t", "0:1")], {}, 0)
     assert sum(line.endswith(" v") for line in terminal.text(subject, 60, 40)) == 1
+
+
+def test_a_band_is_a_curve_on_either_side():
+    spread = Spread(("k",), np.array([[0.04]]))
+    shown = lines("k*x", "x=0:1", fixed={"k": 1.0}, spread=spread)
+    assert shown[0] == "f(x) = k*x, k = 1 (± 1 σ)" and shown[1].startswith("1.2 │")
+    found = dots(shown[1 : 1 + terminal.ROWS])
+    column = found[:, 90]
+    places = np.flatnonzero(column)
+    x = 90 / (2 * (60 - 3 - 2) - 1)
+    for k in (0.8, 1.0, 1.2):
+        assert np.abs(places - (1 - k * x / 1.2) * (len(column) - 1)).min() < 2
 
 
 def test_points_are_letters_among_the_dots():
