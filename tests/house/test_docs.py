@@ -203,7 +203,7 @@ r*x ; r=x**2 x=3
 {"expr": "x@x", "vars": {"x": [1, 2]}, "id": 5}
 [r, x*r] ; x=3 r=x+1
 {"expr": "[r, x*r]", "vars": {"x": 3}, "defs": {"r": "x*2"}, "sigma": {"x": 0.1}, "hessian": true}
-{"expr": "[x, x*y]", "vars": {"x": 3, "y": [1, 2]}, "sigma": {"x": 1, "y": "mean"}, "order": 2, "mc": 9}
+{"expr": "[x, y]", "vars": {"x": 3, "y": [1, 2]}, "sigma": {"x": 1, "y": "mean"}, "mc": 9}
 {"expr": "r*2", "vars": {"x": 3}, "defs": {"r": "x*"}}
 {"expr"
 """
