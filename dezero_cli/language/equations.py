@@ -31,7 +31,7 @@ class Equation(NamedTuple):
     """``LEFT == RIGHT``, or an inequality; the parts know the definitions that they use."""
 
     text: str
-    """The text that it stands in: its own, or that of a chain or a list."""
+    """How it is written; of a chain, its own part."""
     left: Expression
     sign: str
     """``==``, ``<=`` or ``>=``."""
@@ -96,8 +96,21 @@ def _relations(
     last = expression.steps[-1]
     assert type(last) is Apply
     sides = expression.operands
-    pairs = zip(sides, closed, sides[1:], strict=False)
-    return [_equation(a, sign, b, last, given, most) for a, sign, b in pairs]
+    texts = _texts(expression.text, len(closed))
+    pairs = zip(texts, sides, closed, sides[1:], strict=False)
+    return [_equation(t, a, sign, b, last, given, most) for t, a, sign, b in pairs]
+
+
+def _texts(text: str, count: int) -> list[str]:
+    """Each comparison of a chain as it is written; the whole text where that is not the chain."""
+    signs = [(sign, place) for kind, sign, place in _outside(text) if kind in RELATIONS]
+    whole = " ".join(text.split())
+    if len(signs) != count or count == 1:
+        return [whole] * count
+    ends = [0, *(place for _, place in signs), len(text)]
+    begins = [0, *(place + len(sign) for sign, place in signs)]
+    sides = [text[i:j].strip() for i, j in zip(begins, ends[1:], strict=True)]
+    return [f"{a} {s} {b}" for a, (s, _), b in zip(sides, signs, sides[1:], strict=False)]
 
 
 def _comparison(expression: Expression, signs: Sequence[str]) -> list[str]:
@@ -121,7 +134,13 @@ def _comparison(expression: Expression, signs: Sequence[str]) -> list[str]:
 
 
 def _equation(
-    left: Expression, sign: str, right: Expression, at: Apply, given: Given, most: int | None
+    text: str,
+    left: Expression,
+    sign: str,
+    right: Expression,
+    at: Apply,
+    given: Given,
+    most: int | None,
 ) -> Equation:
     minus = Apply(operator.sub, 2, at.start, at.end, at.place)
     places = dict(left.places)
@@ -130,7 +149,7 @@ def _equation(
     calls = {**right.calls, **left.calls}
     residual = Expression(left.text, places, steps, calls, left.quoted, element=True)
     parts = [_linked(each, given, most) for each in (left, right, residual)]
-    return Equation(left.text, parts[0], sign, parts[1], parts[2])
+    return Equation(text, parts[0], sign, parts[1], parts[2])
 
 
 def _vanishing(expression: Expression, given: Given, most: int | None) -> Equation:

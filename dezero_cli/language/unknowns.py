@@ -1,4 +1,4 @@
-"""What a search varies: words such as ``x=2:3``, ``--within x=0:``, ``--for x,y``, ``--fix b=0``."""
+"""What a search varies: ``x=2:3``, ``--within x=0:``, ``--for x,y``, ``--fix b=0``."""
 
 from __future__ import annotations
 
