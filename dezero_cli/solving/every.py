@@ -149,7 +149,7 @@ def _at_edge(curve: Curve, a: float, b: float, room: tuple[float, float]) -> lis
         else:
             inside = middle
     f = curve.value(inside)
-    if abs(f) <= 8 * curve.noise(inside):
+    if abs(f) <= 8 * curve.noise(inside) and abs(f) <= abs(curve.value(start)):
         return [Root(inside, abs(f), ROOT, curve.steps)]
     if start == inside:
         return []

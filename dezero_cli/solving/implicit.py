@@ -53,16 +53,16 @@ class Implicit:
         every = self.second()
         found: dict[str, ByName] = {}
         for name, rows in _places(self.unknowns).items():
-            found[name] = {
-                one: {
-                    other: every[rows, i, j].reshape(
-                        *self.unknowns.shapes[name],
-                        *self.given.shapes[one],
-                        *self.given.shapes[other],
-                    )
-                    for other, j in _places(self.given).items()
-                }
+            blocks = {
+                (one, other): every[rows, i, j].reshape(
+                    self.unknowns.shapes[name] + self.given.shapes[one] + self.given.shapes[other]
+                )
                 for one, i in _places(self.given).items()
+                for other, j in _places(self.given).items()
+            }
+            found[name] = {
+                one: {other: blocks[one, other] for other in self.given.names}
+                for one in self.given.names
             }
         return found
 

@@ -198,15 +198,16 @@ def kind_at(curve: Curve, x: float, low: float, high: float) -> str:
     jump it stays.
     """
     f = curve.value(x)
-    if f == 0 or abs(f) <= 4 * curve.noise(x):
+    if f == 0:
         return ROOT
     unit = float(np.spacing(abs(x))) or 5e-324
     near = _difference(curve, x, 16 * unit, low, high)  # farther than the search's own tolerance
-    room = max(high - x, x - low)
-    far = _difference(curve, x, min(unit * 2.0**26, room), low, high)
-    if math.isfinite(near) and near < 0.7 * far:
+    far = _difference(curve, x, min(unit * 2.0**26, max(high - x, x - low)), low, high)
+    if not math.isfinite(near) or near > 100 * far:
+        return POLE
+    if abs(f) <= 4 * curve.noise(x) or near < 0.7 * far:
         return ROOT
-    return POLE if near > 1.5 * far or not math.isfinite(near) else JUMP
+    return POLE if near > 1.5 * far else JUMP
 
 
 def _difference(curve: Curve, x: float, width: float, low: float, high: float) -> float:
