@@ -19,3 +19,11 @@ def require(library: str, *others: str) -> Any:
     except ImportError:
         hint = f"python -m pip install {' '.join((library, *others))}"
         raise MissingError(f"this needs {library}, which is not installed: {hint}") from None
+
+
+def optimize() -> Any:
+    """SciPy's searches, `scipy.optimize`.  Raises MissingError where SciPy is not installed."""
+    require("scipy")
+    import scipy.optimize
+
+    return scipy.optimize

@@ -222,6 +222,30 @@ def _element(item: Any, i: int) -> Any:
     return item[i]
 
 
+def solution_rows(result: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The label and the array of each row of a solution's text."""
+    for name, array in result["solution"].items():
+        yield name, array
+        for other, gradient in result.get("grad", {}).get(name, {}).items():
+            yield derivative_label([other], name), gradient
+        block = result.get("hessian", {}).get(name, {})
+        for pair in combinations_with_replacement(block, 2):
+            yield derivative_label(pair, name), block[pair[0]][pair[1]]
+        if "sigma" in result:
+            yield f"sigma {name}", result["sigma"][name]
+            for other, share in result["share"][name].items():
+                yield f"share of {other} in {name}", share
+    yield "residual", result["residual"]
+
+
+def optimum_text(result: Mapping[str, Any], show: ShowNumber = number_text) -> str:
+    """The text of a minimum or maximum: value, point, what acts with its multiplier, the kind."""
+    rows = [("value", result["value"]), *result["at"].items()]
+    rows += [(f"d/d{name}", left) for name, left in result["grad"].items()]
+    rows += [(f"multiplier of {each['st']}", each["multiplier"]) for each in result["active"]]
+    return text_lines(rows, show) + f"{result['kind']}: {result['message']}\n"
+
+
 def derivative_label(names: Iterable[str], of: str = "") -> str:
     """d/dx, d2/dx2, d3/dx2dy; of a result with a name dv/dx, d2v/dxdy."""
     counts: dict[str, int] = {}

@@ -15,6 +15,7 @@ from dezero_cli.arguments import (
     defs_option,
     dist_option,
     dof_option,
+    draws_seed_option,
     file_names,
     format_option,
     get_option,
@@ -28,7 +29,6 @@ from dezero_cli.arguments import (
     no_grad_option,
     order_option,
     precision_option,
-    seed_option,
     sigma_option,
     vars_option,
     wrt_option,
@@ -87,7 +87,7 @@ Files of values (several columns are a matrix, @FILE:COLUMN is one of them, @- i
 @dof_option
 @order_option
 @mc_option
-@seed_option
+@draws_seed_option
 @level_option
 @click.option("--budget", is_flag=True, help="Print the table of what each input contributes.")
 @click.option(

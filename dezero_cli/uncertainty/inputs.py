@@ -13,7 +13,14 @@ from dezero_cli.faults import ValuesError, did_you_mean
 from dezero_cli.language.diagnosis import assignment
 from dezero_cli.language.spelling import quoted
 from dezero_cli.uncertainty import first_order
-from dezero_cli.uncertainty.asked import HALF_WIDTHS, MEAN, Asked, Distribution, Percent, Size
+from dezero_cli.uncertainty.asked import (
+    HALF_WIDTHS,
+    MEAN,
+    Asked,
+    Distribution,
+    Percent,
+    Size,
+)
 
 Values = Mapping[str, np.ndarray]
 

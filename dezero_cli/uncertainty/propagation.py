@@ -232,6 +232,32 @@ class Propagation:
         return found | (joint(sample.covariance) if self.form.is_joint else {})
 
 
+def of_gradients(
+    gradients: Mapping[str, Mapping[str, np.ndarray]], values: Values, inputs: Inputs
+) -> dict[str, Any]:
+    """Under "sigma" and "share" those of results by name, whose derivatives are known.
+
+    `gradients` has, for each result and each input, an array of the result's shape, then the
+    input's; `values` and `inputs` are as `inputs.resolved` gives them.
+    """
+    found: dict[str, Any] = {"sigma": {}, "share": {}}
+    for result, slopes in gradients.items():
+        first = inputs.names[0]
+        shape = np.shape(slopes[first])[: np.ndim(slopes[first]) - values[first].ndim]
+        parts = [
+            first_order.products(
+                np.reshape(slopes[name], (-1, values[name].size)),
+                np.broadcast_to(sigma, values[name].shape).reshape(-1),
+            )
+            for name, sigma in inputs.sigmas.items()
+        ]
+        sigmas = first_order.sizes(first_order.rotated(parts, inputs.triangle))
+        every = shares(parts, inputs, sigmas[:, np.newaxis])
+        found["sigma"][result] = sigmas.reshape(shape)
+        found["share"][result] = {name: share.reshape(shape) for name, share in every.items()}
+    return found
+
+
 def _jacobians(
     element: Expression, values: Values, inputs: Inputs
 ) -> tuple[tuple[int, ...], list[np.ndarray]]:

@@ -1,4 +1,4 @@
-"""Uncertainties on the command line: what is typed, what is printed, what is refused."""
+"""Asked on the command line: what is typed, what is printed, what is refused."""
 
 import json
 import math
