@@ -29,6 +29,9 @@ from dezero_cli.uncertainty.inputs import column_name
 MOST_OPERATIONS = 20_000
 """Operations of a program, beyond which draws are evaluated one by one."""
 
+MOST_COMPILED = 1000
+"""Operations beyond which a compiler takes longer than NumPy saves."""
+
 Values = Mapping[str, np.ndarray]
 
 
@@ -51,12 +54,13 @@ def of_expression(expression: Expression, values: Values, drawn: set[str]) -> tu
     if program is None:
         work = OPERATION * sum(1 + value.size for value in used.values())
         return lambda columns: _one_by_one(expression, used, drawn, columns), work
-    kernel = native.compiled(program)
+    kernel = native.compiled(program) if len(program.operations) <= MOST_COMPILED else None
 
     def run(columns: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         given = {name: columns[name] for name in program.inputs}
         rows = len(next(iter(columns.values())))
-        return [np.broadcast_to(y, (rows,)) for y in kernel.run(given, threads=1)]
+        found = kernel.run(given, threads=1) if kernel else program.run(given)
+        return [np.broadcast_to(y, (rows,)) for y in found]
 
     return run, len(program.inputs) + len(program.operations)
 
@@ -105,7 +109,7 @@ def _one_by_one(
     }
     results = []
     for row in range(rows):
-        given = {**values} | {name: array[row] for name, array in varying.items()}
+        given = {**values} | {name: np.asarray(array[row]) for name, array in varying.items()}
         each = [derivatives.value(element, given) for element in expression.results]
         results.append(np.concatenate([np.ravel(y) for y in each]))
     return list(np.array(results).T)

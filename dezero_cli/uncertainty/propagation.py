@@ -24,8 +24,14 @@ Values = Mapping[str, np.ndarray]
 MOST_NUMBERS = 5 * 10**7
 """Numbers that the derivatives of all results may be, beyond which a table is the better way."""
 
+MOST_DRAWN = 256
+"""Numbers of the results that have draws: each takes a megabyte."""
+
 FEW = 30
-"""Inputs, and results, of which second order is looked at though nobody asked for it."""
+"""Inputs of which second order is looked at though nobody asked for it."""
+
+LOOKS = 100
+"""Inputs times results of which it is, if they are not done all at once."""
 
 MISLEADING = 0.1
 """How far first order may be from second order before the user is told."""
@@ -107,9 +113,10 @@ class Propagation:
         """Everything that is asked; what is for the user alone goes `aside`."""
         found = self._first_order()
         notes = [*self.inputs.notes]
+        size = len(self.sigmas)
         if self.asked.order == 2:
             found["order2"] = self._second_order(notes)
-        elif aside is not None and len(self.sigmas) <= FEW >= self._elements:
+        elif aside is not None and self._elements <= FEW and self._elements * size <= LOOKS:
             notes += self._misleading()
         if self.asked.draws is not None:
             sample = self._sample(self.asked.draws)
@@ -214,7 +221,10 @@ class Propagation:
         from dezero_cli.uncertainty import blocks, distributions, draws
 
         seed = secrets.randbits(32) if self.asked.seed is None else self.asked.seed
-        source = distributions.InputDraws(self.inputs, self.values, seed)
+        count = len(self.sigmas)
+        if count > MOST_DRAWN:
+            raise ValuesError(f"--mc draws at most {MOST_DRAWN} results, here are {count:,}")
+        source = distributions.InputDraws(self.inputs, self.values, seed, count)
         function, work = blocks.of_expression(self.expression, self.values, set(self.inputs.names))
         return draws.sample(function, source, wanted, self.asked.level or LEVEL, work=work)
 
