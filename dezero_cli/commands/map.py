@@ -134,7 +134,7 @@ def command(
 
 def _uncertain(
     sigma: tuple[str, ...], corr: tuple[str, ...], no_grad: bool
-) -> tuple[dict[str, str], dict[tuple[str, str], float]]:
+) -> tuple[dict[str, str], tuple[tuple[str, str, float], ...]]:
     """The uncertainties as text, and their correlations.  Raises UsageError as eval does."""
     if no_grad and sigma:
         raise UsageError("--no-grad prints only the value: leave out options that need a gradient")
@@ -145,7 +145,7 @@ def _uncertain(
     asked.Asked(dict(sizes), correlations=said).checked()
     if asked.MEAN in said.values():
         raise UsageError("--corr a,b=mean is for readings, which eval takes: give a number")
-    return sizes, {pair: float(number) for pair, number in said.items()}
+    return sizes, tuple((*pair, float(number)) for pair, number in said.items())
 
 
 def _alone(found: Tables, plan: Plan, form: str | None, output: str | None) -> None:
