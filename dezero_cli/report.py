@@ -120,11 +120,15 @@ def _uncertainty_rows(result: Mapping[str, Any], of: str) -> Iterator[tuple[str,
         yield from _joint_rows(result)
 
 
+MOST_SHOWN = 12
+"""Rows of a correlation matrix that are shown as text."""
+
+
 def _joint_rows(result: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """The rows of what belongs to all results together."""
     draws = result.get("mc", {})
     for said, item in (("", result), ("draws: ", draws)):
-        if "correlation" in item:
+        if len(item.get("correlation", ())) in range(1, MOST_SHOWN + 1):
             yield f"{said}correlation", item["correlation"]
     for key in ("samples", "seed"):
         if key in draws:

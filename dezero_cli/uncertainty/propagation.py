@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dezero.work import spend
 from dezero_cli.faults import CommandError, ValuesError
 from dezero_cli.language import derivatives
 from dezero_cli.language.expression import Expression
+from dezero_cli.language.results import WRITTEN
 from dezero_cli.language.spelling import quoted
 from dezero_cli.uncertainty import first_order, second_order
 from dezero_cli.uncertainty.asked import LEVEL, Asked, Draws
@@ -23,6 +25,9 @@ Values = Mapping[str, np.ndarray]
 
 MOST_NUMBERS = 5 * 10**7
 """Numbers that the derivatives of all results may be, beyond which a table is the better way."""
+
+MOST_JOINT = 1000
+"""Numbers of the results that are given a covariance, a row for each."""
 
 MOST_DRAWN = 256
 """Numbers of the results that have draws: each takes a megabyte."""
@@ -74,8 +79,9 @@ class Form:
 
     @property
     def is_joint(self) -> bool:
-        """Whether there are several numbers, which have a covariance."""
-        return self.is_list or self.shapes[0] != ()
+        """Whether there are several numbers, which have a covariance, but not too many."""
+        several = self.is_list or self.shapes[0] != ()
+        return several and sum(int(np.prod(shape)) for shape in self.shapes) <= MOST_JOINT
 
     def shaped(self, numbers: Any) -> Any:
         """Numbers of all results, one after another, in the form of the results."""
@@ -140,6 +146,7 @@ class Propagation:
         found: dict[str, Any] = {"sigma": shaped(self.sigmas)}
         found["share"] = {name: shaped(share) for name, share in every.items()}
         if self.form.is_joint:
+            spend(2 * WRITTEN * len(self.sigmas) ** 2)
             found |= joint(first_order.covariance_of(self.rotated))
         level = self.asked.level
         if self.inputs.freedom or (level is not None and self.asked.draws is None):
@@ -192,7 +199,7 @@ class Propagation:
     def _second_order(self, notes: list[str]) -> dict[str, Any]:
         """The means and the uncertainties to second order."""
         every = self._moments()
-        if any(each.variance < 0 for each in every):
+        if any(each.relative < 0 for each in every):
             notes.append(f"note: {NEGATIVE}, which is taken as 0: --mc 1000000 tells what is right")
         means, sigmas = [each.mean for each in every], [each.sigma for each in every]
         shaped = self.form.shaped
@@ -205,7 +212,7 @@ class Propagation:
         except CommandError:
             return []
         for first, each in zip(self.sigmas.tolist(), every, strict=True):
-            if each.variance < 0:
+            if each.relative < 0:
                 return [f"note: {NEGATIVE}: first order may mislead, --mc 1000000 does not"]
             if abs(first - each.sigma) > MISLEADING * max(first, each.sigma):
                 return [
