@@ -90,7 +90,7 @@ def successive(
         try:
             part = differentiate(tidied(programs[-1]), [(output, [name])], most)
         except SizeError:
-            raise too_many_derivatives(reached, most, expression.text) from None
+            raise bounds.too_many_derivatives(reached, most, expression.text) from None
         programs.append(part)
     return programs
 

@@ -76,7 +76,8 @@ def _apart(heights: np.ndarray, gap: float) -> list[tuple[float, float] | None]:
         score = np.minimum(_least_near(np.where(np.isnan(own), 0.0, away)), 2 * gap)
         flat = np.zeros(len(own), bool)
         flat[1:-1] = np.diff(own)[1:] * np.diff(own)[:-1] <= 0
-        score -= 0.5 * gap * (_least_near(~flat) == 0)
+        score -= gap * (_least_near(~flat) == 0)
+        score[(own < gap) | (own > 1 - gap)] = 0.0  # it would hide the axis
         for x, y in filter(None, found):
             score[(np.abs(PLACES - x) < 2 * BESIDE) & (np.abs(own - y) < gap)] = 0.0
         best = int((score + 0.1 * gap * PLACES).argmax())
