@@ -109,8 +109,12 @@ class Panel:
 
     def named(self, look: Look) -> list[ends.Named]:
         """The curves that have their labels beside them."""
-        every = zip(self.curves, self.labels, self.colours(look))
-        return [ends.Named(each.x, each.y, text, shade) for each, text, shade in every if text]
+        every = zip(self.curves, self.labels, self.colours(look), self.numbers)
+        return [
+            ends.Named(each.x, each.y, text, shade, dashes(number))
+            for each, text, shade, number in every
+            if text
+        ]
 
 
 def _panels(
@@ -224,13 +228,18 @@ def _draw(axes: Axes, panel: Panel, look: Look) -> None:
             each.x,
             np.where(each.y > 0, each.y, np.nan) if panel.log else each.y,
             color=shade,
-            linestyle=canvas.DASHES[number % len(canvas.DASHES)],
+            linestyle=dashes(number),
             linewidth=1.6 if number else 2.0,
             label=entry or None,
             zorder=3 - i / 100,
         )
     if panel.log:
         axes.set_yscale("log")
+
+
+def dashes(number: int) -> Any:
+    """The dashes of a curve, by which curves are told apart without colour."""
+    return canvas.DASHES[number % len(canvas.DASHES)]
 
 
 def _span(axes: Axes, subject: Subject, look: Look) -> None:
@@ -286,4 +295,4 @@ def contours(subject: Subject, look: Look, points: Points | None = None) -> Figu
         heading = labels.typed(left, subject.expression.text, fixed, room(look))
     names = labels.symbol(subject.names[0]), labels.symbol(subject.names[1])
     path = None if points is None else Path(np.stack([points.x, points.y]), points.label, False)
-    return fields.draw(fields.FieldPicture(field, names, heading, path), look)
+    return fields.draw(fields.FieldPicture(field, names, heading, path, value=f"${symbol}$"), look)
