@@ -26,6 +26,7 @@ from dezero_cli.language import explain, ranges, statements, symbolic
 from dezero_cli.language.diagnosis import missing_value
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.ranges import Range
+from dezero_cli.language.spelling import canonical
 from dezero_cli.language.words import Formula, formula
 from dezero_cli.output import open_output
 from dezero_cli.pictures import canvas, points
@@ -194,7 +195,7 @@ def _scene(
     if order is None:
         order = 0 if several or table or len(shown) == 2 else 1
     unused = next((name for name in "fyghF" if name not in expression.names), "value")
-    result = asked.name or (left if left and left.isidentifier() else unused)
+    result = asked.name or (canonical(left) if left else unused)
     band = _spread(inner, numbers)
     return Scene(
         Subject(expression, shown, numbers, order, family, result, log, band, most),

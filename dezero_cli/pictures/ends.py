@@ -27,6 +27,7 @@ class Named:
     y: np.ndarray
     text: str
     colour: Any
+    dashes: Any = "-"
 
     def within(self, axes: Axes) -> np.ndarray:
         """The places of the curve that are within the axes, in parts of the panel, shape (n, 2)."""
@@ -76,7 +77,8 @@ def _apart(heights: np.ndarray, gap: float) -> list[tuple[float, float] | None]:
         score = np.minimum(_least_near(np.where(np.isnan(own), 0.0, away)), 2 * gap)
         flat = np.zeros(len(own), bool)
         flat[1:-1] = np.diff(own)[1:] * np.diff(own)[:-1] <= 0
-        score -= 0.5 * gap * (_least_near(~flat) == 0)
+        score -= gap * (_least_near(~flat) == 0)
+        score[(own < gap) | (own > 1 - gap)] = 0.0  # it would hide the axis
         for x, y in filter(None, found):
             score[(np.abs(PLACES - x) < 2 * BESIDE) & (np.abs(own - y) < gap)] = 0.0
         best = int((score + 0.1 * gap * PLACES).argmax())
@@ -97,16 +99,17 @@ def _on_curve(axes: Axes, x: float, y: float, curve: Named, look: Look) -> None:
 
 
 def _at_ends(axes: Axes, last: list[tuple[np.ndarray, Named]], gap: float) -> None:
-    """Labels beside the right ends of curves, joined to them by thin lines."""
+    """Labels beside the right ends of curves, each with its dashes, joined by thin lines."""
     from matplotlib.lines import Line2D
 
     last.sort(key=lambda pair: float(pair[0][1]))
     levels = spread([float(place[1]) for place, _ in last], gap)
     for ((x, y), each), level in zip(last, levels):
-        line: Any = {"color": each.colour, "linewidth": 0.8, "clip_on": False}
-        at = [x, 1.015, 1.03], [y, level, level]
-        axes.add_line(Line2D(*at, transform=axes.transAxes, **line))
-        axes.text(1.04, level, each.text, color=each.colour, va="center", transform=axes.transAxes)
+        line: Any = {"color": each.colour, "clip_on": False, "transform": axes.transAxes}
+        axes.add_line(Line2D([x, 1.012], [y, level], linewidth=0.8, **line))
+        sample = Line2D([1.012, 1.062], [level] * 2, linestyle=each.dashes, linewidth=1.6, **line)
+        axes.add_line(sample)
+        axes.text(1.07, level, each.text, color=each.colour, va="center", transform=axes.transAxes)
 
 
 def _height(axes: Axes) -> float:

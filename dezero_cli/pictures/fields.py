@@ -32,13 +32,14 @@ class Path:
 
 @dataclass(frozen=True)
 class FieldPicture:
-    """A field with what the axes are called, and above it the formula, a line or several."""
+    """A field with what the axes and the value are called, and a heading of one line or several."""
 
     field: sampling.Field
     names: tuple[str, str]
     heading: str = ""
     path: Path | None = None
     gradient: bool = True
+    value: str = ""
 
 
 def picture(shown: FieldPicture, form: str, look: Look | None = None) -> bytes:
@@ -53,7 +54,7 @@ def draw(shown: FieldPicture, look: Look) -> Figure:
 
     figure = Figure(figsize=look.size or (6.6, 5.4), layout="constrained")
     axes = figure.add_subplot()
-    fill(figure, axes, shown.field)
+    fill(figure, axes, shown)
     if shown.gradient and shown.path is None:
         arrows(axes, shown.field, look)
     for spine in ("top", "right"):
@@ -102,11 +103,12 @@ def walk(axes: Axes, path: Path, look: Look) -> None:
     axes.legend(handles, entries, ncols=3, **place)
 
 
-def fill(figure: Figure, axes: Axes, field: sampling.Field) -> None:
+def fill(figure: Figure, axes: Axes, shown: FieldPicture) -> None:
     """Contours, filled between levels, and what their colours mean."""
     from matplotlib import colormaps
     from matplotlib.colors import BoundaryNorm
 
+    field = shown.field
     levels = sampling.levels(field)
     extend = {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}
     beyond: Any = extend[levels.below, levels.above]
@@ -117,6 +119,7 @@ def fill(figure: Figure, axes: Axes, field: sampling.Field) -> None:
     filled = axes.contourf(field.x, field.y, z, cmap=colours, norm=norm, **options)
     filled.set(edgecolor="white", linewidth=0.4)
     bar = figure.colorbar(filled, ax=axes, spacing="uniform", ticks=levels.bounds)
+    bar.set_label(shown.value)
     bar.set_ticks(list(levels.bounds), labels=[level_label(level) for level in levels.bounds])
 
 
@@ -150,7 +153,7 @@ def arrows(axes: Axes, field: sampling.Field, look: Look) -> None:
     axes.annotate(
         note,
         (1, 0),
-        (0, -24),
+        (0, -40),
         xycoords="axes fraction",
         textcoords="offset points",
         horizontalalignment="right",

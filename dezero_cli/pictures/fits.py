@@ -40,6 +40,13 @@ class Points:
         x, y = self.x[kept], self.y[kept]
         return replace(self, x=x, y=y, sigma_x=None, sigma_y=None, rows=self.rows or len(self.x))
 
+    def within(self, low: float, high: float) -> Points:
+        """Those whose places are from `low` to `high`."""
+        kept = (self.x >= low) & (self.x <= high)
+        sigmas = (None if each is None else each[kept] for each in (self.sigma_x, self.sigma_y))
+        sigma_x, sigma_y = sigmas
+        return replace(self, x=self.x[kept], y=self.y[kept], sigma_x=sigma_x, sigma_y=sigma_y)
+
     @property
     def label(self) -> str:
         """What they are, with how many of how many are drawn, if they are not all."""
@@ -110,7 +117,7 @@ def points(axes: Axes, shown: Points, look: Look) -> None:
         axes.plot(shown.x, shown.y, markersize=size, zorder=2.5, **style, **options)
         axes.plot([], [], markersize=max(size, 3.0), zorder=2.5, label=shown.label, **style)
         return
-    axes.errorbar(
+    drawn = axes.errorbar(
         shown.x,
         shown.y,
         **bars,
@@ -123,6 +130,9 @@ def points(axes: Axes, shown: Points, look: Look) -> None:
         label=shown.label + " ± 1 σ" * bool(shown.label),
         zorder=2.5,
     )
+    if not look.log:  # the limits show all bars; those at an edge are then whole
+        for artist in drawn.get_children():
+            artist.set_clip_on(False)
 
 
 def curve(axes: Axes, line: np.ndarray, name: str, look: Look) -> None:

@@ -73,7 +73,7 @@ def histogram(axes: Axes, shown: DrawnResult, look: Look) -> None:
         edges,
         fill=True,
         color=colours[0],
-        alpha=0.45,
+        alpha=0.4,
         zorder=2,
     )
     _interval(axes, shown, edges, density, look)
@@ -81,8 +81,8 @@ def histogram(axes: Axes, shown: DrawnResult, look: Look) -> None:
     axes.axvline(shown.mean, color=ink, linewidth=1.2, label=mean, zorder=3.5)
     top = float(density.max(initial=0.0))
     if shown.normal is not None:
-        top = max(top, _normal(axes, shown.normal, edges, look))
-    axes.set_xlim(edges[0], edges[-1])
+        top = max(top, _normal(axes, shown.normal, _extent(shown, edges), look))
+    axes.set_xlim(*_extent(shown, edges))
     axes.set_ylim(0.0, 1.08 * top or 1.0)
     axes.set_xlabel(shown.name)
     axes.set_ylabel("probability density")
@@ -114,7 +114,6 @@ def _interval(
         cut,
         fill=True,
         color=look.colours.colours[0],
-        alpha=0.55,
         label=f"{shown.samples:,} draws",
         zorder=2.2,
     )
@@ -125,13 +124,28 @@ def _interval(
     axes.axvline(high, zorder=3.2, **style)
 
 
-def _normal(axes: Axes, normal: tuple[float, float], edges: np.ndarray, look: Look) -> float:
+def _extent(shown: DrawnResult, edges: np.ndarray) -> tuple[float, float]:
+    """The horizontal limits: they show the normal, too, as far as the draws stay readable."""
+    low, high = float(edges[0]), float(edges[-1])
+    if shown.normal is None or not math.isfinite(sum(shown.normal)):
+        return low, high
+    value, sigma = shown.normal
+    width = high - low
+    return (
+        max(min(low, value - 3 * sigma), low - width),
+        min(max(high, value + 3 * sigma), high + width),
+    )
+
+
+def _normal(
+    axes: Axes, normal: tuple[float, float], extent: tuple[float, float], look: Look
+) -> float:
     """The normal distribution of first order; gives its height."""
     value, sigma = normal
     if not (sigma > 0 and math.isfinite(sigma)):
         axes.axvline(value, color=look.colours.colours[1], label=f"first order: {value:.4g} ± 0")
         return 0.0
-    x = np.linspace(edges[0], edges[-1], 801)
+    x = np.linspace(*extent, 801)
     height = 1 / (sigma * math.sqrt(2 * math.pi))
     stated = f"{canvas.number(value, sigma)} ± {canvas.number(sigma, sigma)}"
     y = height * np.exp(-((x - value) ** 2) / (2 * sigma**2))
@@ -144,4 +158,4 @@ def _normal(axes: Axes, normal: tuple[float, float], edges: np.ndarray, look: Lo
         label=f"normal, to first order: {stated}",
         zorder=4,
     )
-    return height if edges[0] <= value <= edges[-1] else float(y.max())
+    return height if extent[0] <= value <= extent[1] else float(y.max())

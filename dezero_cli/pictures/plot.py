@@ -58,8 +58,9 @@ def curves(subject: Subject, look: Look, points: Points | None = None) -> Figure
     for member, (first, *_) in zip(members, drawn):
         low, high = _band(axes[0], member, first, (low, high), look)
     if points is not None:
-        fits.points(axes[0], points.thinned(), look)
-        low, high = _with_points(points, (low, high), panels[0].log, subject)
+        shown = points.within(subject.ranges[0].start, subject.ranges[0].stop)
+        fits.points(axes[0], shown.thinned(), look)
+        low, high = _with_points(shown, (low, high), panels[0].log)
     panels[0] = replace(panels[0], limits=(low, high))
     _span(axes[-1], subject, look)
     for each, panel in zip(axes, panels):
@@ -109,8 +110,12 @@ class Panel:
 
     def named(self, look: Look) -> list[ends.Named]:
         """The curves that have their labels beside them."""
-        every = zip(self.curves, self.labels, self.colours(look))
-        return [ends.Named(each.x, each.y, text, shade) for each, text, shade in every if text]
+        every = zip(self.curves, self.labels, self.colours(look), self.numbers)
+        return [
+            ends.Named(each.x, each.y, text, shade, dashes(number))
+            for each, text, shade, number in every
+            if text
+        ]
 
 
 def _panels(
@@ -149,7 +154,7 @@ def _panel(
 ) -> Panel:
     """The panel of one order of derivative."""
     (variable,) = subject.names
-    symbols = [_symbol(member.subject.result, variable, order) for member in members]
+    symbols = [_symbol(member.subject.result, [variable], order) for member in members]
     alone = len(members) == 1
     name = f"${symbols[0]}$" if len(set(symbols)) == 1 else _derivative(variable, order)
     numbers = [order] if alone else list(range(len(members)))
@@ -165,11 +170,12 @@ def _panel(
     return Panel(name, heading, curves, numbers, entries, texts, limits, log)
 
 
-def _symbol(result: str, variable: str, order: int) -> str:
-    """f(x), df/dx, d^2f/dx^2: what a curve is, as mathematics."""
-    name, x = latex_name(result), latex_name(variable)
+def _symbol(result: str, variables: Sequence[str], order: int) -> str:
+    """f(x), df/dx, d^2f/dx^2: what a curve is, as mathematics; log(y) is itself."""
+    name, x = latex_name(result), latex_name(variables[0])
     if not order:
-        return f"{name}({x})"
+        arguments = f"({', '.join(map(latex_name, variables))})"
+        return name + arguments if result.isidentifier() else name
     power = "" if order == 1 else f"^{order}"
     return f"d{power}{name}/d{x}{power}"
 
@@ -192,8 +198,7 @@ def _formula(member: Member, order: int, symbol: str, width: float) -> str:
         return found
     if order:
         return labels.fitting([f"${symbol}$"], width) or subject.derivative_name(order)
-    left = f"{subject.result}({', '.join(subject.names)})"
-    return labels.typed(left, subject.expression.text, fixed, width)
+    return labels.typed(subject.heading, subject.expression.text, fixed, width)
 
 
 def _alike(one: tuple[float, float], other: tuple[float, float]) -> bool:
@@ -224,13 +229,18 @@ def _draw(axes: Axes, panel: Panel, look: Look) -> None:
             each.x,
             np.where(each.y > 0, each.y, np.nan) if panel.log else each.y,
             color=shade,
-            linestyle=canvas.DASHES[number % len(canvas.DASHES)],
+            linestyle=dashes(number),
             linewidth=1.6 if number else 2.0,
             label=entry or None,
             zorder=3 - i / 100,
         )
     if panel.log:
         axes.set_yscale("log")
+
+
+def dashes(number: int) -> Any:
+    """The dashes of a curve, by which curves are told apart without colour."""
+    return canvas.DASHES[number % len(canvas.DASHES)]
 
 
 def _span(axes: Axes, subject: Subject, look: Look) -> None:
@@ -261,14 +271,10 @@ def _band(
     return fits.widened(limits, both, log)
 
 
-def _with_points(
-    points: Points, limits: tuple[float, float], log: bool, subject: Subject
-) -> tuple[float, float]:
-    """Limits that show the points in the range, with their error bars."""
-    extent = subject.ranges[0]
-    inside = (points.x >= extent.start) & (points.x <= extent.stop)
+def _with_points(points: Points, limits: tuple[float, float], log: bool) -> tuple[float, float]:
+    """Limits that show points, with their error bars."""
     reach = np.zeros(len(points.x)) if points.sigma_y is None else points.sigma_y
-    bars = np.concatenate([(points.y - reach)[inside], (points.y + reach)[inside]])
+    bars = np.concatenate([points.y - reach, points.y + reach])
     bars = bars[np.isfinite(bars) & ((bars > 0) | (not log))]
     return min([limits[0], *bars.tolist()]), max([limits[1], *bars.tolist()])
 
@@ -278,12 +284,11 @@ def contours(subject: Subject, look: Look, points: Points | None = None) -> Figu
     """Filled contours of the function over two ranges, and arrows along its gradient."""
     field = subject.field()
     program = symbolic.program(subject.expression, subject.inputs, subject.names)
-    symbol = f"{latex_name(subject.result)}({', '.join(map(latex_name, subject.names))})"
+    symbol = _symbol(subject.result, subject.names, 0)
     fixed = {n: x for n, x in subject.fixed.items() if n in subject.expression.names}
     heading = labels.formula(symbol, program, 0, fixed, room(look))
     if heading is None:
-        left = f"{subject.result}({', '.join(subject.names)})"
-        heading = labels.typed(left, subject.expression.text, fixed, room(look))
+        heading = labels.typed(subject.heading, subject.expression.text, fixed, room(look))
     names = labels.symbol(subject.names[0]), labels.symbol(subject.names[1])
     path = None if points is None else Path(np.stack([points.x, points.y]), points.label, False)
-    return fields.draw(fields.FieldPicture(field, names, heading, path), look)
+    return fields.draw(fields.FieldPicture(field, names, heading, path, value=f"${symbol}$"), look)

@@ -23,7 +23,7 @@ COARSE, FINE = 12, 40
 """Numbers of halvings: up to which a curve is drawn, and after which a gap is judged."""
 EARLY, SETTLED = 6, 1.05
 """After how many halvings what is continuous and not steep is seen to be so; and the factor by
-which values at a pole grow at least from there to COARSE."""
+which values at a pole grow from there to COARSE, unless they have grown already."""
 MOST = 20_000
 """Intervals to look into; if there are more, the samples are too few to tell anything."""
 VISIBLE = 1e-3
@@ -78,7 +78,9 @@ def curve(function: ValueAndSlope, x: np.ndarray, y: np.ndarray, slope: np.ndarr
     samples = np.stack([x, y, slope])[:, kept]
     with np.errstate(all="ignore"):
         between = Intervals(function, (samples[:, :-1], samples[:, 1:]), visible(y[finite]))
-        gaps = [between.jumps(), between.poles(), between.edges()]
+        jumps, poles = between.jumps(), between.poles()
+        jumps = jumps.only(~np.isin(jumps.interval, poles.interval))  # one gap an interval
+        gaps = [jumps, poles, between.edges()]
         down, up = (bool(np.concatenate([getattr(gap, way) for gap in gaps]).any()) for way in WAYS)
     places, values = _with_gaps(samples[:2], gaps)
     values = np.where(np.isfinite(values), values, np.nan)
@@ -192,7 +194,8 @@ class Intervals:
 
         early, coarse = self._narrowed(chosen, leftward, (EARLY, COARSE - EARLY))
         before, now = (np.abs(self._moves(chosen, e)).sum(axis=0) for e in (early, coarse))
-        going = ~(now <= SETTLED * before)
+        steepest = np.abs(left[2] * (right[0] - left[0])) + np.abs(right[2] * (right[0] - left[0]))
+        going = ~((now <= SETTLED * before) & (now <= steepest[chosen]))
         chosen, coarse = chosen[going], (coarse[0][:, going], coarse[1][:, going])
         (fine,) = self._narrowed(chosen, leftward, (FINE - COARSE,), coarse)
         endless = self._endless(chosen, coarse, fine)

@@ -88,6 +88,12 @@ class Subject:
                 )
                 yield Member(one, ladder, {**self.fixed, **given}, label)
 
+    @property
+    def heading(self) -> str:
+        """``f(x)``: what the value is called, with the names that have ranges; ``log(y)`` alone."""
+        result = self.result
+        return f"{result}({', '.join(self.names)})" if result.isidentifier() else result
+
     def derivative_name(self, order: int) -> str:
         """What a derivative is called in text."""
         return derivative_label(self.names * order)

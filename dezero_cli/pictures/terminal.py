@@ -270,7 +270,6 @@ def _shaded(subject: Subject, width: int, height: int) -> list[str]:
 
 def _heading(subject: Subject) -> str:
     """What is drawn, as it was typed, with the values of the other names."""
-    name = f"{subject.result}({', '.join(subject.names)})"
     fixed = "".join(f", {n} = {x:.4g}" for n, x in subject.fixed.items())
     band = "" if subject.spread is None else " (± 1 σ)"
-    return f"{name} = {' '.join(subject.expression.text.split())}{fixed}{band}"
+    return f"{subject.heading} = {' '.join(subject.expression.text.split())}{fixed}{band}"

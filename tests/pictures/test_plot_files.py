@@ -143,6 +143,7 @@ def test_without_matplotlib_one_line_says_how_to_install_it(tmp_path):
         (["k*m*x", "x=0:1", "k=[1,2]", "m=[1,2]"], "k and m are lists: one name may have a curve"),
         (["k*x", "x=0:1", "k=[[1,2],[3,4]]"], "k has shape (2, 2): a plot needs a number, a list"),
         (["k*x*y", "x=0:1", "y=0:1", "k=[1,2]"], "two ranges show one result and its gradient"),
+        (["sin(exp(x))", "x=0:1", "--order=6", "--max-operations=50"], "more than 50 operations"),
         (["x", "x=0:1", "--size", "7"], "--size 7: expected WIDTHxHEIGHT in inches, as in 7x5"),
         (["x", "x=0:1", "--size", "1x5"], "--size 1x5: a side is from 2 to 50 inches"),
         (["x", "x=-1:1", "--log", "x"], "x=-1:1: a logarithmic axis needs a range above 0"),
@@ -170,8 +171,9 @@ def test_faults_are_one_message_and_status_2(dezero, tmp_path, monkeypatch, word
     assert os.listdir(tmp_path) == []
 
 
-def test_an_unwritable_file_is_named(dezero):
-    outcome = dezero("plot", "x", "x=0:1", "-o", "/nonexistent/a.png")
-    assert outcome == (2, "", "error: /nonexistent/a.png: no such directory\n")
+def test_an_unwritable_file_is_named(dezero, tmp_path):
+    target = tmp_path / "nowhere" / "a.png"
+    outcome = dezero("plot", "x", "x=0:1", "-o", str(target))
+    assert outcome == (2, "", f"error: {target}: no such directory\n")
     status, _, err = dezero("plot", "x", "x=0:1", "--to", "png", "-o", "/dev/full")
     assert (status, err) == (1, "error: /dev/full: no space left on device\n")

@@ -154,3 +154,9 @@ def test_the_command_draws_points_and_bands(dezero, tmp_path, decay):
     content = target.read_text()
     for text in ("A decay", "data ± 1 σ", "± 1 σ of $k$"):
         assert f"<!-- {text} -->" in content
+
+
+def test_a_variable_named_f_is_not_called_by_itself(dezero, tmp_path):
+    target = tmp_path / "a.svg"
+    assert dezero("plot", "f**2", "f=0:1", "-o", str(target)).status == 0
+    assert "y(f) = " in target.read_text() and "f(f)" not in target.read_text()
