@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from dezero_cli.characters import escaped
 from dezero_cli.faults import UsageError
 from dezero_cli.number_format import ShowNumber, number_text
 
@@ -88,7 +89,7 @@ def _cell(shown: str) -> str:
         return shown
     import orjson
 
-    return orjson.dumps(shown).decode()
+    return escaped(orjson.dumps(shown)).decode()
 
 
 def _keyed(result: Mapping[str, Any], place: str) -> Any:

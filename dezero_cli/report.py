@@ -15,6 +15,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from dezero_cli.characters import escaped, one_line, printable, tame
 from dezero_cli.faults import ExpressionError
 from dezero_cli.number_format import ShowNumber, number_text
 
@@ -39,7 +40,7 @@ def json_line(result: Mapping[str, Any]) -> bytes:
         numbers = {key: item for key, item in plain.items() if key not in {"id", "line"}}
         if nonfinite := dict(_nonfinite(numbers)):
             line = orjson.dumps(plain | {NONFINITE: nonfinite}, option=orjson.OPT_APPEND_NEWLINE)
-    return line
+    return escaped(line)
 
 
 def _plain(item: Any) -> Any:
@@ -166,7 +167,7 @@ def cells(text: str) -> int:
 # ----------------------------------------------------------------------------------------- faults
 def fault_text(fault: Exception | str) -> str:
     """``error: message``, for an expression with the place under a caret."""
-    message = styled("error:", "red", sys.stderr) + " " + _one_line(str(fault)) + "\n"
+    message = styled("error:", "red", sys.stderr) + " " + one_line(str(fault)) + "\n"
     if not isinstance(fault, ExpressionError):
         return message
     line, caret = _excerpt(fault.text, fault.start)
@@ -198,26 +199,17 @@ def use_color(choice: str) -> None:
     _choice = choice
 
 
-def _one_line(text: str) -> str:
-    """A message on one line, without characters that a terminal would take as commands."""
-    return _printable(" ".join(text.split()))
-
-
-def _printable(text: str) -> str:
-    return "".join([c if c.isprintable() else "\ufffd" for c in text])
-
-
 def _excerpt(text: str, place: int, most: int = 76) -> tuple[str, int]:
     """A line of `text` around `place`, printable, and the cell at which `place` is in it."""
     first = max(0, min(place - most // 2, len(text) - most))
     before, after = "..." if first else "", "..." if first + most < len(text) else ""
-    shown = _printable(text.translate(dict.fromkeys(b"\t\n\r", " ")))
+    shown = printable(text.translate(dict.fromkeys(b"\t\n\r", " ")))
     return before + shown[first : first + most] + after, cells(before + shown[first:place])
 
 
 def warn(text: str) -> None:
     """Write ``KIND: something`` to standard error, in one line."""
-    kind, colon, rest = _one_line(text).partition(":")
+    kind, colon, rest = one_line(text).partition(":")
     sys.stderr.write(styled(kind + colon, "yellow", sys.stderr) + rest + "\n")
 
 
@@ -227,7 +219,7 @@ def write(text: str | bytes, stream: IO[Any] | None = None) -> None:
         sys.stdout.flush()
         (stream or sys.stdout.buffer).write(text)
     else:
-        (stream or sys.stdout).write(text)
+        (stream or sys.stdout).write(tame(text))
 
 
 def columns(rows: Iterable[tuple[str, ...]]) -> str:
@@ -312,7 +304,7 @@ def json_rows(opening: Sequence[LinePart], result: Mapping[str, Any], rows: int)
     for i, text in enumerate([*between, b""]):
         pieces += [figures[i :: len(leaves)], text]
     pieces.append(_endings(table, [path for path, _ in leaves], last))
-    return b"".join(_spliced(pieces, rows))
+    return escaped(b"".join(_spliced(pieces, rows)))
 
 
 def _spliced(pieces: Sequence[LinePart], rows: int) -> list[bytes]:
