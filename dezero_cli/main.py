@@ -186,10 +186,10 @@ def run(args: Sequence[str] | None = None) -> int:
 def _check_completion() -> None:
     """Refuse what no shell's completion script gives."""
     known = {"COMP_WORDS", "COMP_CWORD"} <= os.environ.keys()
-    place = os.environ.get("COMP_CWORD", "").lstrip("-")
     asked = os.environ["_DEZERO_COMPLETE"]
-    if asked.endswith("_complete") and not (known and (place + "0").isdecimal()):
-        what = "COMP_WORDS and COMP_CWORD, the words typed and the number of one"
+    counted = asked == "fish_complete" or os.environ.get("COMP_CWORD", "").isdecimal()
+    if asked.endswith("_complete") and not (known and counted):
+        what = "COMP_WORDS and COMP_CWORD, as the shell's own script for completion sets them"
         raise click.UsageError(f"_DEZERO_COMPLETE={asked} needs {what}")
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from dezero_cli.characters import escaped
 from dezero_cli.faults import UsageError
 from dezero_cli.number_format import ShowNumber, number_text
+from dezero_cli.report import escaped
 
 MOST_LISTED = 12
 """Places that a message lists at most."""

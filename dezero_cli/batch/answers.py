@@ -17,7 +17,6 @@ import orjson
 from dezero_cli import places, report
 from dezero_cli.batch.alike import alike
 from dezero_cli.batch.lines import Line, LineBlock, LineFault, RecordFormula, arrays, lines_of
-from dezero_cli.characters import brief, clipped
 from dezero_cli.faults import ExpressionError, UsageError, ValuesError
 from dezero_cli.language import bounds, json_input, statements, values
 from dezero_cli.language.expression import Expression
@@ -317,16 +316,11 @@ def record(line: Line, defs: Mapping[str, str]) -> dict[str, Any]:
     return begun
 
 
-MOST_ECHOED = 4000
-"""Characters of a line's expression that the record of a fault has."""
-
-
 def faulty(line: Line, fault: LineFault) -> dict[str, Any]:
     """The record of a line that has a fault."""
-    message = brief(fault.message)
-    begun = record(line, {head: clipped(text, MOST_ECHOED) for head, text in line.defs})
-    begun["expr"] = clipped(line.expr, MOST_ECHOED)
-    return begun | {"error": {"type": fault.kind, "message": message, "column": fault.column}}
+    message = report.brief(fault.message)
+    error = {"type": fault.kind, "message": message, "column": fault.column}
+    return record(line, dict(line.defs)) | {"error": error}
 
 
 def written(answered: Mapping[str, Any], settings: Settings) -> bytes:

@@ -79,7 +79,7 @@ def _npy(path: str) -> np.ndarray:
     content = reading.whole(path)
     try:
         array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
-    except Exception as error:  # noqa: BLE001, its header can have anything in it
+    except Exception as error:
         if isinstance(error, MemoryError):
             raise
         pickled = "Object arrays" in str(error) or content[:1] == b"\x80"
