@@ -11,6 +11,7 @@ import numpy as np
 
 from dezero_cli.faults import UsageError
 from dezero_cli.number_format import ShowNumber, number_text
+from dezero_cli.report import escaped
 
 MOST_LISTED = 12
 """Places that a message lists at most."""
@@ -88,7 +89,7 @@ def _cell(shown: str) -> str:
         return shown
     import orjson
 
-    return orjson.dumps(shown).decode()
+    return escaped(orjson.dumps(shown)).decode()
 
 
 def _keyed(result: Mapping[str, Any], place: str) -> Any:

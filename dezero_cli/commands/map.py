@@ -20,7 +20,7 @@ from dezero_cli.arguments import (
     sigma_option,
     wrt_option,
 )
-from dezero_cli.extras import require
+from dezero_cli.extras import require, require_descriptors
 from dezero_cli.faults import UsageError
 from dezero_cli.language import values
 from dezero_cli.language.results import Wanted
@@ -117,6 +117,7 @@ def command(
     asked, names = _sorted(words, defs)
     asked.given().linked(asked.text, max_operations)  # what is wrong without a table is said first
     found = files.found(names, source)
+    require_descriptors(1024 if scheduler else 64)
     require("polars", "llvmlite")
     from dezero_cli.tables.step import Plan
 
