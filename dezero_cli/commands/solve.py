@@ -31,7 +31,7 @@ from dezero_cli.language.equations import Equation, equations
 from dezero_cli.language.spelling import canonical_words, quoted, some_names
 from dezero_cli.language.words import definitions_used, expression_text, formula
 from dezero_cli.number_format import NumberFormat
-from dezero_cli.solving.equation import Solved, Task, solve, solve_all
+from dezero_cli.solving.equation import EquationTask, Solved, solve, solve_all
 from dezero_cli.solving.implicit import Implicit
 
 HELP = """Solve equations for unknowns, and differentiate the solution by what was given.
@@ -86,7 +86,7 @@ def command(
     if get and as_json:
         raise UsageError("--get prints numbers alone: leave out --json")
     sigmas, get = propagation.uncertainties(sigma), canonical_words(get)
-    asked = Asked(words, defs, vars_file, unknowns, fix, max_operations)
+    asked = Posed(words, defs, vars_file, unknowns, fix, max_operations)
     names = asked.differentiated(some_names(wrt), sigmas)
     task = asked.task()
     if every and not (len(task.start) == 1 and task.brackets):
@@ -117,7 +117,7 @@ def _status(ends: Sequence[Solved]) -> int:
     return 0
 
 
-class Asked:
+class Posed:
     """What the words ask: the equations, the unknowns with their starts, and what is held."""
 
     def __init__(
@@ -156,11 +156,11 @@ class Asked:
         texts = [each.text for each in self.equations]
         return {"equations": texts} | ({"defs": used} if used else {})
 
-    def task(self) -> Task:
+    def task(self) -> EquationTask:
         """What is to be solved."""
         start = {name: self._start(name) for name in self.unknowns}
         residuals = [each.residual for each in self.equations]
-        return Task(residuals, start, self._held(), self.limits)
+        return EquationTask(residuals, start, self._held(), self.limits)
 
     def differentiated(self, wrt: Sequence[str], sigmas: Mapping[str, Any]) -> list[str]:
         """The names that the solution is differentiated by."""
