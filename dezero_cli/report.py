@@ -247,7 +247,8 @@ def optimum_text(result: Mapping[str, Any], show: ShowNumber = number_text) -> s
     rows = [("value", result["value"]), *result["at"].items()]
     rows += [(f"d/d{name}", left) for name, left in result["grad"].items()]
     rows += [(f"multiplier of {each['st']}", each["multiplier"]) for each in result["active"]]
-    return text_lines(rows, show) + f"{result['kind']}: {result['message']}\n"
+    kind = result["kind"] if result["converged"] else "not converged"
+    return text_lines(rows, show) + f"{kind}: {result['message']}\n"
 
 
 def derivative_label(names: Iterable[str], of: str = "") -> str:

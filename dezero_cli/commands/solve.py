@@ -32,10 +32,9 @@ from dezero_cli.language.equations import Equation, equations
 from dezero_cli.language.spelling import canonical_words, quoted, some_names
 from dezero_cli.language.words import definitions_used, expression_text, formula
 from dezero_cli.number_format import NumberFormat
-from dezero_cli.solving.equation import Solved, Task, solve, solve_all
+from dezero_cli.solving.equation import EquationTask, Solved, solve, solve_all
 from dezero_cli.solving.implicit import Implicit
-from dezero_cli.uncertainty.asked import Asked as Uncertain
-from dezero_cli.uncertainty.asked import from_words
+from dezero_cli.uncertainty.asked import Asked, from_words
 from dezero_cli.uncertainty.inputs import resolved
 from dezero_cli.uncertainty.propagation import of_gradients
 
@@ -93,7 +92,7 @@ def command(
     if get and as_json:
         raise UsageError("--get prints numbers alone: leave out --json")
     uncertain, get = from_words(sigma, corr=corr), canonical_words(get)
-    asked = Asked(words, defs, vars_file, unknowns, fix, max_operations)
+    asked = Posed(words, defs, vars_file, unknowns, fix, max_operations)
     names = asked.differentiated(some_names(wrt), uncertain.names)
     task = asked.task()
     if every and not (len(task.start) == 1 and task.brackets):
@@ -124,7 +123,7 @@ def _status(ends: Sequence[Solved]) -> int:
     return 0
 
 
-class Asked:
+class Posed:
     """What the words ask: the equations, the unknowns with their starts, and what is held."""
 
     def __init__(
@@ -163,11 +162,11 @@ class Asked:
         texts = [each.text for each in self.equations]
         return {"equations": texts} | ({"defs": used} if used else {})
 
-    def task(self) -> Task:
+    def task(self) -> EquationTask:
         """What is to be solved."""
         start = {name: self._start(name) for name in self.unknowns}
         residuals = [each.residual for each in self.equations]
-        return Task(residuals, start, self._held(), self.limits)
+        return EquationTask(residuals, start, self._held(), self.limits)
 
     def differentiated(self, wrt: Sequence[str], sigmas: Sequence[str]) -> list[str]:
         """The names that the solution is differentiated by."""
@@ -182,7 +181,7 @@ class Asked:
         return list(dict.fromkeys([*(wrt or used), *sigmas]))
 
     def solution(
-        self, end: Solved, names: Sequence[str], uncertain: Uncertain, hessian: bool
+        self, end: Solved, names: Sequence[str], uncertain: Asked, hessian: bool
     ) -> dict[str, Any]:
         """What is told of one solution."""
         found: dict[str, Any] = {"solution": end.at, "residual": end.residual}

@@ -15,6 +15,8 @@ NEAR = 1e-6
 """How near to its limit a constraint may be acting, beside its terms."""
 ROUNDS = 40
 LITTLE = 1e-8
+VANISHING = 1e-18
+"""A fall that counts as none, beside the terms of the value at the start."""
 
 
 class Constraints:
@@ -367,5 +369,6 @@ def _judged(objective: Objective, constraints: Constraints, x: Array) -> Optimum
     sizes = np.abs(g) + np.abs(multipliers[:, np.newaxis] * jacobian).sum(axis=0)
     hessian = objective.hessian(x) - constraints.curvature(x, multipliers)
     allowed = 1e-9 * max(float(sizes.max(initial=0)), 1e-300) + 1e-11 * np.abs(hessian) @ np.abs(x)
+    allowed += VANISHING * objective.scale / np.maximum(np.abs(x), LITTLE)
     good = bool((left <= allowed).all()) and constraints.violation(x) <= 1e-12
     return Optimum(x, multipliers, good)
