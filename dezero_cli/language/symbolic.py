@@ -9,6 +9,7 @@ from dezero.programs.formula import FormulaError, formulas
 from dezero.programs.tidy import tidied
 from dezero.programs.trace import Program, SizeError, TraceError, differentiate, merge, trace
 from dezero_cli.faults import ExpressionError, UsageError, did_you_mean
+from dezero_cli.language import bounds
 from dezero_cli.language.expression import Expression
 
 Derivatives = tuple[list[tuple[str, ...]], Program]
@@ -43,7 +44,7 @@ def program(
     try:
         return trace(function, names, wrt, most)
     except SizeError:
-        raise _too_large(expression, 1, most) from None
+        raise bounds.too_many_derivatives(1, most, expression.text) from None
     except TraceError as fault:
         raise ExpressionError(str(fault), expression.text, 0) from None
 
@@ -69,16 +70,29 @@ def derivatives(
         try:
             part = differentiate(tidied(last[0][0]), outputs, most) if outputs else base
         except SizeError:
-            raise _too_large(expression, reached, most) from None
+            raise bounds.too_many_derivatives(reached, most, expression.text) from None
         wanted = [(*done, n) for done, rest in zip(wanted, rests, strict=True) for n in rest]
         last = [(part, i) for i in range(len(wanted))]
     return wanted, merge([(base, 0), *last])
 
 
-def _too_large(expression: Expression, order: int, most: int | None) -> ExpressionError:
-    subject = "its derivatives" if order == 1 else f"its derivatives of order {order}"
-    fault = f"{subject} take more than {most:,} operations, which --max-operations allows"
-    return ExpressionError(fault, expression.text, 0)
+def successive(
+    expression: Expression, names: Sequence[str], name: str, order: int, most: int | None = None
+) -> list[Program]:
+    """The derivatives of order 1, 2, ... by one name: a program each, the first one's output is
+    the value, then the derivative; those above have their derivative alone.
+
+    Raises ExpressionError if they take more than `most` operations.
+    """
+    programs = [program(expression, names, (name,), most)]
+    for reached in range(2, order + 1):
+        output = 1 if reached == 2 else 0
+        try:
+            part = differentiate(tidied(programs[-1]), [(output, [name])], most)
+        except SizeError:
+            raise bounds.too_many_derivatives(reached, most, expression.text) from None
+        programs.append(part)
+    return programs
 
 
 def of_several(
