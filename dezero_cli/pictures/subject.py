@@ -15,7 +15,7 @@ from dezero_cli.language.expression import Expression
 from dezero_cli.language.ranges import Range
 from dezero_cli.language.results import names_of
 from dezero_cli.number_format import number_text
-from dezero_cli.pictures import sampling
+from dezero_cli.pictures import sampling, surfaces
 from dezero_cli.report import derivative_label
 
 CURVE_SAMPLES, FIELD_SAMPLES = 1001, 201
@@ -103,10 +103,10 @@ class Subject:
         count = CURVE_SAMPLES if len(self.ranges) == 1 else FIELD_SAMPLES
         return [each.places(count, axis in self.log) for each, axis in zip(self.ranges, "xy")]
 
-    def field(self) -> sampling.Field:
+    def field(self) -> surfaces.Field:
         """The values and the gradient over two ranges.  Raises PictureError without values."""
         program = symbolic.program(self.expression, self.inputs, self.names)
-        sampled = sampling.field(
+        sampled = surfaces.field(
             lambda x, y: run(program, {**self.fixed, **dict(zip(self.names, (x, y)))}, len(x)),
             *self.places(),
         )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dezero_cli.number_format import number_text
-from dezero_cli.pictures import sampling
+from dezero_cli.pictures import sampling, surfaces
 from dezero_cli.pictures.fits import Points
 from dezero_cli.pictures.subject import Member, Subject
 
@@ -246,7 +246,7 @@ def _derivative_panel(
 def _shaded(subject: Subject, width: int, height: int) -> list[str]:
     """A field as shades from the least to the greatest value, between the levels of a picture."""
     field = subject.field()
-    levels = sampling.levels(field).bounds
+    levels = surfaces.levels(field).bounds
     vertical = subject.ranges[1]
     scale = vertical.stop - vertical.start
     upper, lower = _mark(vertical.stop, scale), _mark(vertical.start, scale)
