@@ -197,8 +197,9 @@ def _scene(
     family = _family(expression, said.values)
     _check(expression, shown, said.values)
     several = expression.is_list or family is not None
-    if len(shown) == 2 and (several or order is not None):
-        raise UsageError("two ranges show one result and its gradient: no lists, no --order")
+    if len(shown) == 2 and (several or order is not None or sigma):
+        fault = "two ranges show one result and its gradient: no lists, no --order, no --sigma"
+        raise UsageError(fault)
     numbers = {n: float(x) for n, x in said.values.items() if n in expression.names and not x.ndim}
     sizes = points.sizes(sigma)
     inner, outer = points.sorted_out(sizes, numbers, family, table)
@@ -257,10 +258,14 @@ def _spread(
     return Spread((*names, *sizes), covariance, label=f"± 1 σ of {shown}")
 
 
-def _family(
-    expression: Expression, given: Mapping[str, np.ndarray]
-) -> tuple[str, np.ndarray] | None:
-    """The one name whose value is a list, a curve for each; None without one."""
+def _family(expression: Expression, given: dict[str, np.ndarray]) -> tuple[str, np.ndarray] | None:
+    """The one name whose value is a list, a curve for each; None without one.
+
+    A list of one value is that value.
+    """
+    for name, array in given.items():
+        if array.shape == (1,):
+            given[name] = array[0]
     lists = [name for name, array in given.items() if array.ndim and name in expression.names]
     if not lists:
         return None

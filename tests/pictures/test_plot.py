@@ -482,6 +482,15 @@ def test_a_formula_that_cannot_be_set_is_the_text_that_was_typed(text):
         assert all(labels.width_of(line, math=False) <= 380 for line in found[0].split("\n"))
 
 
+def test_what_is_typed_comes_with_its_definitions():
+    given = ["r=where(x > 1, x, 1)", "g(t)=exp(-t)"]
+    subject = Subject(statements.given(given).linked("g(r)*k"), [span("x", "0:2")], {"k": 2.0})
+    with canvas.style():
+        entry = plotting.curves(subject, Look()).axes[0].get_legend().get_texts()[0].get_text()
+    lines = ["f(x) = g(r)*k", "with g(t) = exp(-t)", "with r = where(x > 1, x, 1)", "k = 2"]
+    assert [line.strip() for line in entry.split("\n")] == lines
+
+
 def test_odd_names_are_drawn(dezero, tmp_path):
     for name in ("_", "__x", "frac", "Δx_ё", "x_1_2", "n" * 300):
         axes, _ = figure(f"sin({name})", f"{name}=0:1")
