@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
-from dezero.programs.latex import latex_name
 from dezero_cli import report
 from dezero_cli.arguments import (
     ExpressionCommand,
@@ -238,6 +237,8 @@ def _spread(
     names = tuple(name for name in (fit.values if fit else []) if name not in sizes)
     if not sizes and not names:
         return None
+    from dezero.programs.latex import latex_name
+
     covariance = np.zeros((len(names) + len(sizes),) * 2)
     if fit and names:
         kept = [list(fit.values).index(name) for name in names]

@@ -284,7 +284,7 @@ def _with_points(points: Points, limits: tuple[float, float], log: bool) -> tupl
     reach = np.zeros(len(points.x)) if points.sigma_y is None else points.sigma_y
     bars = np.concatenate([points.y - reach, points.y + reach])
     bars = bars[np.isfinite(bars) & ((bars > 0) | (not log))]
-    return min([limits[0], *bars.tolist()]), max([limits[1], *bars.tolist()])
+    return float(bars.min(initial=limits[0])), float(bars.max(initial=limits[1]))
 
 
 # ------------------------------------------------------------------------------------ two ranges
