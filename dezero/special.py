@@ -25,7 +25,7 @@ def _scipy() -> dict[str, Any]:
     """What scipy.special has, by name.  Raises ImportError, which says how to install it."""
     try:
         import scipy.special
-    except ImportError:
+    except ModuleNotFoundError:
         hint = "python -m pip install scipy"
         raise ImportError(f"this needs scipy, which is not installed: {hint}") from None
     names: dict[str, Any] = vars(scipy.special)

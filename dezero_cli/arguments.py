@@ -89,8 +89,8 @@ mc_option = click.option(
     metavar="N|auto",
     help="Add N draws of the inputs, or as many as two digits (auto:3: three) need.",
 )
-seed_option = click.option(
-    "--seed", type=click.IntRange(0), metavar="K", help="Make the same draws again."
+draws_seed_option = click.option(
+    "--seed", type=click.IntRange(0, 2**63 - 1), metavar="K", help="Make the same draws again."
 )
 dist_option = click.option(
     "--dist",
@@ -149,6 +149,34 @@ theme_option = click.option(
     type=click.Choice(("light", "dark")),
     default="light",
     help="Colours for a light or a dark background (default: light).",
+)
+within_option = click.option(
+    "--within",
+    multiple=True,
+    metavar="NAME=LO:HI",
+    help="Keep NAME between two numbers; one may be left out (repeatable).",
+)
+fix_option = click.option(
+    "--fix",
+    multiple=True,
+    metavar="NAME[=VALUE]",
+    help="Hold NAME at VALUE, or at its start (repeatable).",
+)
+for_option = click.option(
+    "--for",
+    "unknowns",
+    multiple=True,
+    metavar="NAME[=START]...",
+    help="Search for these names only: x,y or x=0.5 (repeatable).",
+)
+starts_option = click.option(
+    "--starts",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Search from N starts, drawn inside the limits, and keep the best.",
+)
+seed_option = click.option(
+    "--seed", type=click.IntRange(0), default=0, metavar="K", help="The seed of what is drawn."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 precision_option = click.option(

@@ -314,7 +314,8 @@ def record(line: Line, defs: Mapping[str, str]) -> dict[str, Any]:
 
 def faulty(line: Line, fault: LineFault) -> dict[str, Any]:
     """The record of a line that has a fault."""
-    error = {"type": fault.kind, "message": fault.message, "column": fault.column}
+    message = report.brief(fault.message)
+    error = {"type": fault.kind, "message": message, "column": fault.column}
     return record(line, dict(line.defs)) | {"error": error}
 
 

@@ -19,6 +19,7 @@ from dezero_cli.arguments import (
     defs_option,
     dist_option,
     dof_option,
+    draws_seed_option,
     file_names,
     format_option,
     get_option,
@@ -31,7 +32,6 @@ from dezero_cli.arguments import (
     no_grad_option,
     order_option,
     precision_option,
-    seed_option,
     sigma_option,
     wrt_option,
 )
@@ -104,7 +104,7 @@ KEYS = {
 @dof_option
 @order_option
 @mc_option
-@seed_option
+@draws_seed_option
 @level_option
 @click.option(
     "--expr",

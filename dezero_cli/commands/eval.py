@@ -15,6 +15,7 @@ from dezero_cli.arguments import (
     defs_option,
     dist_option,
     dof_option,
+    draws_seed_option,
     file_names,
     format_option,
     get_option,
@@ -28,7 +29,6 @@ from dezero_cli.arguments import (
     no_grad_option,
     order_option,
     precision_option,
-    seed_option,
     sigma_option,
     vars_option,
     wrt_option,
@@ -57,7 +57,8 @@ HELP = """Print the value of EXPR and its gradient for every input.
   dezero eval 'sum(a*x + b)' a=2 b=1 x=@data.csv:length
   dezero eval 'exp(-r)/r' 'r=hypot(x, y)' x=3 y=4
   v=$(dezero eval 'x**2' x=3 --get value)
-  dezero eval 'm*g*h' m=2 g=9.81 h=3 --sigma m=0.01 --sigma h=0.05
+  dezero eval 'm*g*h' m=2 g=9.81 h=3 --sigma m=0.01 --sigma h=2% --budget
+  dezero eval 'log(x)' x=1 --half x=0.9 --mc 1000000 --seed 1
 
 VALUE is a number, an expression of constants, a list or @FILE. NAME=FORMULA defines a name, and
 'g(t)=FORMULA' a function. EXPR may be a list of several results, or @FILE with a formula in it. The
@@ -87,7 +88,7 @@ Files of values (several columns are a matrix, @FILE:COLUMN is one of them, @- i
 @dof_option
 @order_option
 @mc_option
-@seed_option
+@draws_seed_option
 @level_option
 @click.option("--budget", is_flag=True, help="Print the table of what each input contributes.")
 @click.option(

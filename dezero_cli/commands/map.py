@@ -20,7 +20,7 @@ from dezero_cli.arguments import (
     sigma_option,
     wrt_option,
 )
-from dezero_cli.extras import require
+from dezero_cli.extras import require, require_descriptors
 from dezero_cli.faults import UsageError
 from dezero_cli.language import values
 from dezero_cli.language.results import Wanted
@@ -117,6 +117,7 @@ def command(
     asked, names = _sorted(words, defs)
     asked.given().linked(asked.text, max_operations)  # what is wrong without a table is said first
     found = files.found(names, source)
+    require_descriptors(1024 if scheduler else 64)
     require("polars", "llvmlite")
     from dezero_cli.tables.step import Plan
 
@@ -134,7 +135,7 @@ def command(
 
 def _uncertain(
     sigma: tuple[str, ...], corr: tuple[str, ...], no_grad: bool
-) -> tuple[dict[str, str], dict[tuple[str, str], float]]:
+) -> tuple[dict[str, str], tuple[tuple[str, str, float], ...]]:
     """The uncertainties as text, and their correlations.  Raises UsageError as eval does."""
     if no_grad and sigma:
         raise UsageError("--no-grad prints only the value: leave out options that need a gradient")
@@ -145,7 +146,7 @@ def _uncertain(
     asked.Asked(dict(sizes), correlations=said).checked()
     if asked.MEAN in said.values():
         raise UsageError("--corr a,b=mean is for readings, which eval takes: give a number")
-    return sizes, {pair: float(number) for pair, number in said.items()}
+    return sizes, tuple((*pair, float(number)) for pair, number in said.items())
 
 
 def _alone(found: Tables, plan: Plan, form: str | None, output: str | None) -> None:

@@ -21,7 +21,7 @@ from dezero_cli.arguments import (
     title_option,
 )
 from dezero_cli.faults import UsageError, did_you_mean
-from dezero_cli.language import explain, ranges, statements, symbolic
+from dezero_cli.language import equations, explain, ranges, statements, symbolic
 from dezero_cli.language.diagnosis import missing_value
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.fitted import Fitted, fitted
@@ -189,6 +189,8 @@ def _scene(
     if fit:
         found = {name: np.array(value) for name, value in fit.values.items()}
         said.values = {n: x for n, x in found.items() if n not in said.definitions} | said.values
+    if text is not asked.text:
+        equations.equation(asked.text, said, most)  # which refuses what is no equation
     expression = said.linked(text, most)
     if table and not shown:
         shown = [points.range_of(expression, said, table)]

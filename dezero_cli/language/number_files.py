@@ -106,8 +106,10 @@ def _npy(path: str) -> np.ndarray:
 
     content = reading.whole(path)
     try:
-        array = np.load(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, EOFError, SyntaxError) as error:
+        array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+    except Exception as error:
+        if isinstance(error, MemoryError):
+            raise
         pickled = "Object arrays" in str(error) or content[:1] == b"\x80"
         reason = "pickled data is refused" if pickled else "not a NumPy array file"
         raise FileError(path, reason) from None

@@ -40,7 +40,7 @@ class Plan:
     name: str | None = None
     most: int | None = None
     sigmas: Mapping[str, str] = field(default_factory=dict)
-    correlations: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    correlations: tuple[tuple[str, str, float], ...] = ()
 
     @property
     def matrix(self) -> np.ndarray | None:
@@ -49,7 +49,7 @@ class Plan:
             return None
         names = list(self.sigmas)
         matrix = np.eye(len(names))
-        for (first, second), number in self.correlations.items():
+        for first, second, number in self.correlations:
             i, j = names.index(first), names.index(second)
             matrix[i, j] = matrix[j, i] = number
         return matrix

@@ -252,6 +252,8 @@ def _pairs(
     seen: set[frozenset[str]] = set()
     for names, number in said:
         shown = ",".join(names)
+        if len(names) < 2:
+            raise ValuesError(f"--corr: expected NAME,NAME=R, got {shown}={number}")
         if not isinstance(number, str) and not -1.0 <= number <= 1.0:
             raise ValuesError(f"--corr {shown}: a correlation is from -1 to 1")
         for first, second in combinations(names, 2):
@@ -325,7 +327,7 @@ def from_json_keys(said: Mapping[str, Any], common: Asked) -> Asked:
     if "mc" in said:
         found["draws"] = _json_draws(said["mc"])
     if "seed" in said:
-        if type(said["seed"]) is not int or said["seed"] < 0:
+        if type(said["seed"]) is not int or not 0 <= said["seed"] < 2**63:
             raise UsageError('"seed" must be a whole number, 0 or more')
         found["seed"] = said["seed"]
     if "level" in said:
@@ -347,11 +349,7 @@ _OBJECTS = {
 
 def _object(key: str, data: Any) -> Iterable[tuple[str, Any]]:
     if type(data) is not dict:
-        what = {
-            "sigma": "uncertainties by name",
-            "corr": 'correlations by names, as in {"a,b": 0.5}',
-        }
-        raise UsageError(f'"{key}" must be an object of {what.get(key, "what is said by name")}')
+        raise UsageError(f'"{key}" must be an object of {_OBJECTS[key]}')
     return data.items()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,22 +19,29 @@ from dezero.programs.trace import (
     output_number,
     recorded_program,
 )
+from dezero.work import OPERATION
 from dezero_cli.faults import ExpressionError
 from dezero_cli.language import derivatives
 from dezero_cli.language.expression import Expression
+from dezero_cli.uncertainty.draws import Blocks
 from dezero_cli.uncertainty.inputs import column_name
 
 MOST_OPERATIONS = 20_000
 """Operations of a program, beyond which draws are evaluated one by one."""
 
-Blocks = Callable[[Mapping[str, np.ndarray]], list[np.ndarray]]
-"""Columns of draws by name -> a column for each number of the results; safe in any thread."""
+DRAWN_FOR = 4
+"""What a drawn number, and one that is added up, counts for: both take longer than a sum."""
+
+MOST_COMPILED = 1000
+"""Operations beyond which a compiler takes longer than NumPy saves."""
 
 Values = Mapping[str, np.ndarray]
 
 
-def of_expression(expression: Expression, values: Values, drawn: set[str]) -> Blocks:
+def of_expression(expression: Expression, values: Values, drawn: set[str]) -> tuple[Blocks, int]:
     """The function of the results of an expression, of which the inputs `drawn` have draws.
+
+    And how many numbers each draw makes.
 
     The columns are named as `column_name` says; everything else is as in `values`.
     """
@@ -48,15 +55,22 @@ def of_expression(expression: Expression, values: Values, drawn: set[str]) -> Bl
             raise
         program = None
     if program is None:
-        return lambda columns: _one_by_one(expression, used, drawn, columns)
-    kernel = native.compiled(program)
+        work = (
+            DRAWN_FOR
+            * OPERATION
+            * (expression.work + sum(1 + value.size for value in used.values()))
+        )
+        return lambda columns: _one_by_one(expression, used, drawn, columns), work
+    kernel = native.compiled(program) if len(program.operations) <= MOST_COMPILED else None
 
     def run(columns: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         given = {name: columns[name] for name in program.inputs}
         rows = len(next(iter(columns.values())))
-        return [np.broadcast_to(y, (rows,)) for y in kernel.run(given, threads=1)]
+        found = kernel.run(given, threads=1) if kernel else program.run(given)
+        return [np.broadcast_to(y, (rows,)) for y in found]
 
-    return run
+    drawn_or_summed = len(program.inputs) + len(program.outputs)
+    return run, DRAWN_FOR * drawn_or_summed + len(program.operations)
 
 
 def _program(expression: Expression, values: Values, drawn: set[str]) -> Program:
@@ -103,7 +117,7 @@ def _one_by_one(
     }
     results = []
     for row in range(rows):
-        given = {**values} | {name: array[row] for name, array in varying.items()}
+        given = {**values} | {name: np.asarray(array[row]) for name, array in varying.items()}
         each = [derivatives.value(element, given) for element in expression.results]
         results.append(np.concatenate([np.ravel(y) for y in each]))
     return list(np.array(results).T)

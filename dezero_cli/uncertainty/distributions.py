@@ -19,7 +19,10 @@ from dezero_cli.uncertainty.asked import HALF_WIDTHS, Distribution
 from dezero_cli.uncertainty.inputs import Inputs, column_name
 
 BLOCK = 1 << 15
-"""Draws of a block; together with the seed and the block's number it says what they are."""
+"""Draws of a block, at most; with the seed and the block's number it says what they are."""
+
+MOST_NUMBERS = 1 << 22
+"""Numbers of a block: of many columns there are fewer draws in each."""
 
 
 @dataclass(frozen=True)
@@ -35,21 +38,22 @@ class Drawn:
 class InputDraws:
     """Blocks of draws of the inputs: the same for the same seed, in whatever thread.
 
-    `columns` has all that are drawn; `fixed` the numbers of every other element, by its column.
-    Raises ValuesError for a distribution that an input cannot have.
+    `columns` are all that are drawn, `rows` how many draws a block has, where a function of them
+    has so many `results`.  Raises ValuesError for a distribution that an input cannot have.
     """
 
-    def __init__(self, inputs: Inputs, values: Mapping[str, np.ndarray], seed: int) -> None:
+    def __init__(
+        self, inputs: Inputs, values: Mapping[str, np.ndarray], seed: int, results: int = 1
+    ) -> None:
         self.seed = seed
         self.columns: list[Drawn] = []
-        self.fixed: dict[str, float] = {}
-        self._rows: list[np.ndarray] = []
         self._buffers = threading.local()
         places: dict[str, list[int]] = {}
         for name, sigma in inputs.sigmas.items():
             distribution = inputs.distribution(name)
             places[name] = list(self._added(name, values[name], sigma, distribution))
         self.groups = _groups(inputs, places)
+        self.rows = max(1, min(BLOCK, MOST_NUMBERS // max(len(self.columns), results)))
 
     def _added(
         self, name: str, value: np.ndarray, sigma: Any, distribution: Distribution
@@ -67,7 +71,7 @@ class InputDraws:
             self.columns.append(each)
         return found
 
-    def block(self, number: int, rows: int = BLOCK) -> dict[str, np.ndarray]:
+    def block(self, number: int, rows: int | None = None) -> dict[str, np.ndarray]:
         """The first `rows` draws of a block, a column by name; good until the thread's next."""
         sequence = np.random.SeedSequence(self.seed, spawn_key=(number,))
         generator = np.random.Generator(np.random.PCG64(sequence))
@@ -84,7 +88,7 @@ class InputDraws:
         """This thread's memory for a block."""
         found = vars(self._buffers).get("columns")
         if found is None:
-            found = self._buffers.columns = np.empty((len(self.columns), BLOCK))
+            found = self._buffers.columns = np.empty((len(self.columns), self.rows))
         return found
 
 
@@ -104,7 +108,9 @@ class Group:
             for j in np.flatnonzero(self.triangle[i, :i]).tolist():
                 out += self.triangle[i, j] * buffers[self.columns[j]]
         if math.isfinite(self.freedom):
-            common = np.sqrt((self.freedom - 2) / generator.chisquare(self.freedom, BLOCK))
+            common = np.sqrt(
+                (self.freedom - 2) / generator.chisquare(self.freedom, buffers.shape[1])
+            )
             for i in self.columns:
                 buffers[i] *= common
 

@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dezero.programs.native import cores
+from dezero.work import spend
 from dezero_cli.uncertainty.asked import LEVEL, Draws
-from dezero_cli.uncertainty.distributions import BLOCK, InputDraws
+from dezero_cli.uncertainty.distributions import InputDraws
 from dezero_cli.uncertainty.intervals import Bins, bins_of, in_sorted
 
 Blocks = Callable[[Mapping[str, np.ndarray]], Sequence[np.ndarray]]
@@ -67,12 +68,14 @@ def sample(
     draws: Draws,
     level: float = LEVEL,
     threads: int | None = None,
+    work: int = 1,
 ) -> Sample:
     """Draw from the source, and send the draws through a function of blocks.
 
-    `draws` says how many; `level` is what share the intervals hold.
+    `draws` says how many; `level` is what share the intervals hold, `work` how many numbers each
+    draw makes, for those who allow only so many.
     """
-    return _Run(blocks, source, draws, level, threads or cores()).sample()
+    return _Run(blocks, source, draws, level, threads or cores(), work).sample()
 
 
 @dataclass
@@ -119,7 +122,13 @@ class _Run:
     """One run of draws, and what has been added up so far."""
 
     def __init__(
-        self, blocks: Blocks, source: InputDraws, draws: Draws, level: float, threads: int
+        self,
+        blocks: Blocks,
+        source: InputDraws,
+        draws: Draws,
+        level: float,
+        threads: int,
+        work: int,
     ) -> None:
         self.blocks = blocks
         self.source = source
@@ -127,6 +136,7 @@ class _Run:
         self.count = MOST_AUTOMATIC if draws.count is None else draws.count
         self.level = level
         self.threads = threads
+        self.work = work
         self.bins: list[Bins] = []
         self.kept: list[np.ndarray] = []
         self.drawn = 0
@@ -134,11 +144,13 @@ class _Run:
 
     def sample(self) -> Sample:
         """Do all blocks in order, the first of which are kept; then say what they give."""
-        last = -(-self.count // BLOCK)
+        last = -(-self.count // self.source.rows)
+        if self.digits is None:
+            spend(self.count * self.work)
         first = self._part(0)
         self.total = _Total(first)
         self._take(first)
-        kept = min(last, max(1, KEPT // (BLOCK * max(len(first.means), 1))))
+        kept = min(last, max(1, KEPT // (self.source.rows * max(len(first.means), 1))))
         settled = self._take_all(1, kept)
         if not settled and kept < last:
             self._bin()
@@ -154,8 +166,8 @@ class _Run:
         return False
 
     def _take(self, part: _Part) -> None:
-        number = self.drawn // BLOCK
-        self.drawn += min(BLOCK, self.count - number * BLOCK)
+        number = self.drawn // self.source.rows
+        self.drawn += min(self.source.rows, self.count - number * self.source.rows)
         if number:
             self.total.add(part)
         for bins, counts in zip(self.bins, part.counts, strict=False):
@@ -168,12 +180,15 @@ class _Run:
     def _in_order(self, begin: int, end: int) -> Iterator[_Part]:
         """The blocks one after another; some threads work ahead."""
         if self.threads < 2 or end - begin < 2:
-            yield from map(self._part, range(begin, end))
+            for number in range(begin, end):
+                self._spend()
+                yield self._part(number)
             return
         with ThreadPoolExecutor(self.threads) as pool:
             waiting: deque[Future[_Part]] = deque()
             try:
                 for number in range(begin, end):
+                    self._spend()
                     waiting.append(pool.submit(self._part, number))
                     if len(waiting) >= 2 * self.threads:
                         yield waiting.popleft().result()
@@ -183,9 +198,14 @@ class _Run:
                 for future in waiting:
                     future.cancel()
 
+    def _spend(self) -> None:
+        """Count the numbers of a block, where nobody knows how many blocks there will be."""
+        if self.digits is not None:
+            spend(self.source.rows * self.work)
+
     def _part(self, number: int) -> _Part:
         """Draw a block, send it through the function, and add it up."""
-        rows = min(BLOCK, self.count - number * BLOCK)
+        rows = min(self.source.rows, self.count - number * self.source.rows)
         with np.errstate(all="ignore"):
             found = self.blocks(self.source.block(number, rows))
             results = np.array(found, dtype=np.float64).reshape(len(found), rows)
@@ -270,7 +290,7 @@ class _Run:
         """The intervals by a second pass of the same draws, in bins from the least to the most."""
         bins = Bins(least, most + 1e-9 * (most - least))
         self.bins, self.digits = [], None
-        for number in range(self.drawn // BLOCK + (self.drawn % BLOCK > 0)):
+        for number in range(self.drawn // self.source.rows + (self.drawn % self.source.rows > 0)):
             bins.counts += bins.counted(self._part(number).results[i])
         found = bins.intervals(self.level, least, most)
         assert found is not None

@@ -50,7 +50,7 @@ def root(matrix: Array) -> Array:
     Raises ValuesError for a matrix that no numbers can have.
     """
     if np.linalg.eigvalsh(matrix)[0] < -TOLERANCE * len(matrix):
-        raise ValuesError("no inputs can have these correlations all at once")
+        raise ValuesError("--corr: no inputs can have these correlations all at once")
     found = np.zeros_like(matrix)
     for j in range(len(matrix)):
         rest = matrix[j:, j] - found[j:, :j] @ found[j, :j]

@@ -9,11 +9,19 @@ from typing import Any
 
 import numpy as np
 
+from dezero.work import spend
 from dezero_cli.faults import ValuesError, did_you_mean
 from dezero_cli.language.diagnosis import assignment
 from dezero_cli.language.spelling import quoted
 from dezero_cli.uncertainty import first_order
-from dezero_cli.uncertainty.asked import HALF_WIDTHS, MEAN, Asked, Distribution, Percent, Size
+from dezero_cli.uncertainty.asked import (
+    HALF_WIDTHS,
+    MEAN,
+    Asked,
+    Distribution,
+    Percent,
+    Size,
+)
 
 Values = Mapping[str, np.ndarray]
 
@@ -124,6 +132,7 @@ def _matrix(
     if not asked.correlations:
         return None
     names = asked.names
+    spend(len(names) ** 3)  # what its root takes
     matrix = np.eye(len(names))
     for (first, second), said in asked.correlations.items():
         shown = f"--corr {first},{second}"

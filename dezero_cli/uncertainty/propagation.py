@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dezero.work import spend
 from dezero_cli.faults import CommandError, ValuesError
 from dezero_cli.language import derivatives
 from dezero_cli.language.expression import Expression
+from dezero_cli.language.results import WRITTEN
 from dezero_cli.language.spelling import quoted
 from dezero_cli.uncertainty import first_order, second_order
 from dezero_cli.uncertainty.asked import LEVEL, Asked, Draws
@@ -24,8 +26,17 @@ Values = Mapping[str, np.ndarray]
 MOST_NUMBERS = 5 * 10**7
 """Numbers that the derivatives of all results may be, beyond which a table is the better way."""
 
+MOST_JOINT = 1000
+"""Numbers of the results that are given a covariance, a row for each."""
+
+MOST_DRAWN = 256
+"""Numbers of the results that have draws: each takes a megabyte."""
+
 FEW = 30
-"""Inputs, and results, of which second order is looked at though nobody asked for it."""
+"""Inputs of which second order is looked at though nobody asked for it."""
+
+LOOKS = 100
+"""Inputs times results of which it is, if they are not done all at once."""
 
 MISLEADING = 0.1
 """How far first order may be from second order before the user is told."""
@@ -68,8 +79,9 @@ class Form:
 
     @property
     def is_joint(self) -> bool:
-        """Whether there are several numbers, which have a covariance."""
-        return self.is_list or self.shapes[0] != ()
+        """Whether there are several numbers, which have a covariance, but not too many."""
+        several = self.is_list or self.shapes[0] != ()
+        return several and sum(int(np.prod(shape)) for shape in self.shapes) <= MOST_JOINT
 
     def shaped(self, numbers: Any) -> Any:
         """Numbers of all results, one after another, in the form of the results."""
@@ -107,9 +119,10 @@ class Propagation:
         """Everything that is asked; what is for the user alone goes `aside`."""
         found = self._first_order()
         notes = [*self.inputs.notes]
+        size = len(self.sigmas)
         if self.asked.order == 2:
             found["order2"] = self._second_order(notes)
-        elif aside is not None and len(self.sigmas) <= FEW >= self._elements:
+        elif aside is not None and self._elements <= FEW and self._elements * size <= LOOKS:
             notes += self._misleading()
         if self.asked.draws is not None:
             sample = self._sample(self.asked.draws)
@@ -133,6 +146,7 @@ class Propagation:
         found: dict[str, Any] = {"sigma": shaped(self.sigmas)}
         found["share"] = {name: shaped(share) for name, share in every.items()}
         if self.form.is_joint:
+            spend(2 * WRITTEN * len(self.sigmas) ** 2)
             found |= joint(first_order.covariance_of(self.rotated))
         level = self.asked.level
         if self.inputs.freedom or (level is not None and self.asked.draws is None):
@@ -185,7 +199,7 @@ class Propagation:
     def _second_order(self, notes: list[str]) -> dict[str, Any]:
         """The means and the uncertainties to second order."""
         every = self._moments()
-        if any(each.variance < 0 for each in every):
+        if any(each.relative < 0 for each in every):
             notes.append(f"note: {NEGATIVE}, which is taken as 0: --mc 1000000 tells what is right")
         means, sigmas = [each.mean for each in every], [each.sigma for each in every]
         shaped = self.form.shaped
@@ -198,7 +212,7 @@ class Propagation:
         except CommandError:
             return []
         for first, each in zip(self.sigmas.tolist(), every, strict=True):
-            if each.variance < 0:
+            if each.relative < 0:
                 return [f"note: {NEGATIVE}: first order may mislead, --mc 1000000 does not"]
             if abs(first - each.sigma) > MISLEADING * max(first, each.sigma):
                 return [
@@ -214,9 +228,12 @@ class Propagation:
         from dezero_cli.uncertainty import blocks, distributions, draws
 
         seed = secrets.randbits(32) if self.asked.seed is None else self.asked.seed
-        source = distributions.InputDraws(self.inputs, self.values, seed)
-        function = blocks.of_expression(self.expression, self.values, set(self.inputs.names))
-        return draws.sample(function, source, wanted, self.asked.level or LEVEL)
+        count = len(self.sigmas)
+        if count > MOST_DRAWN:
+            raise ValuesError(f"--mc draws at most {MOST_DRAWN} results, here are {count:,}")
+        source = distributions.InputDraws(self.inputs, self.values, seed, count)
+        function, work = blocks.of_expression(self.expression, self.values, set(self.inputs.names))
+        return draws.sample(function, source, wanted, self.asked.level or LEVEL, work=work)
 
     def _drawn(self, sample: Sample) -> dict[str, Any]:
         """The means, uncertainties and intervals of draws."""
@@ -230,6 +247,32 @@ class Propagation:
             "seed": sample.seed,
         }
         return found | (joint(sample.covariance) if self.form.is_joint else {})
+
+
+def of_gradients(
+    gradients: Mapping[str, Mapping[str, np.ndarray]], values: Values, inputs: Inputs
+) -> dict[str, Any]:
+    """Under "sigma" and "share" those of results by name, whose derivatives are known.
+
+    `gradients` has, for each result and each input, an array of the result's shape, then the
+    input's; `values` and `inputs` are as `inputs.resolved` gives them.
+    """
+    found: dict[str, Any] = {"sigma": {}, "share": {}}
+    for result, slopes in gradients.items():
+        first = inputs.names[0]
+        shape = np.shape(slopes[first])[: np.ndim(slopes[first]) - values[first].ndim]
+        parts = [
+            first_order.products(
+                np.reshape(slopes[name], (-1, values[name].size)),
+                np.broadcast_to(sigma, values[name].shape).reshape(-1),
+            )
+            for name, sigma in inputs.sigmas.items()
+        ]
+        sigmas = first_order.sizes(first_order.rotated(parts, inputs.triangle))
+        every = shares(parts, inputs, sigmas[:, np.newaxis])
+        found["sigma"][result] = sigmas.reshape(shape)
+        found["share"][result] = {name: share.reshape(shape) for name, share in every.items()}
+    return found
 
 
 def _jacobians(

@@ -24,15 +24,24 @@ from dezero_cli.uncertainty.inputs import Inputs
 
 
 class Moments(NamedTuple):
-    """The mean and the variance of a result; a negative variance is as it came out."""
+    """The mean of a result, and its variance in units of `scale` squared, which stay in range.
+
+    A negative variance is as it came out.
+    """
 
     mean: float
-    variance: float
+    relative: float
+    scale: float
+
+    @property
+    def variance(self) -> float:
+        """The variance."""
+        return self.relative * self.scale**2
 
     @property
     def sigma(self) -> float:
         """The standard uncertainty; 0 where the terms leave a negative variance."""
-        return float(np.sqrt(np.maximum(self.variance, 0.0)))
+        return float(self.scale * np.sqrt(np.maximum(self.relative, 0.0)))
 
 
 @dataclass(frozen=True)
@@ -89,13 +98,16 @@ class _Sums:
         curvatures = np.concatenate(self.second) if self.second else np.zeros((0, 0))
         # S g, by way of the directions: S = R R', and R' g are the slopes
         with np.errstate(all="ignore"):
-            third = sum(
-                float(np.sum(_masked(gradient, along.parts[name]) * (slopes @ along.parts[name])))
-                for name, gradient in self.third.items()
-            )
+            scale = max(np.abs(slopes).max(initial=0.0), np.abs(curvatures).max(initial=0.0))
+            scale = float(scale) if 0.0 < scale < np.inf else 1.0
             mean = self.value + float(np.trace(curvatures)) / 2
-            variance = slopes @ slopes + np.sum(curvatures * curvatures.T) / 2 + third
-        return Moments(mean, float(variance))
+            slopes, curvatures = slopes / scale, curvatures / scale
+            third = sum(
+                float(np.sum(_masked(gradient, part) / scale * (slopes @ part)))
+                for gradient, part in ((g, along.parts[n]) for n, g in self.third.items())
+            )
+            relative = slopes @ slopes + np.sum(curvatures * curvatures.T) / 2 + third
+        return Moments(mean, float(relative), scale)
 
 
 def _of_columns(

@@ -24,7 +24,7 @@ def sampled(text, values, sigmas, count, level=0.95, threads=2, seed=1, pairs=No
         distributions=kinds or {},
     )
     given, inputs = resolved(asked, {n: np.array(x, dtype=float) for n, x in values.items()})
-    function = blocks.of_expression(parse(text), given, set(inputs.names))
+    function, _ = blocks.of_expression(parse(text), given, set(inputs.names))
     how = Draws(None, count) if count < 10 else Draws(count)
     return draws.sample(function, InputDraws(inputs, given, seed), how, level, threads)
 
