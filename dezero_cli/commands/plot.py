@@ -73,6 +73,7 @@ LARGEST = 4_000_000
     metavar="FILE",
     help="Add the points of a table; 'y == EXPR' says which column is drawn.",
 )
+@click.option("--join", is_flag=True, help="Join the points of --data, in the order of their rows.")
 @click.option(
     "--fit",
     metavar="FILE",
@@ -112,6 +113,7 @@ def command(
     words: tuple[str, ...],
     order: int | None,
     data: str | None,
+    join: bool,
     fit: str | None,
     sigma: tuple[str, ...],
     log: str | None,
@@ -133,7 +135,11 @@ def command(
     asked = formula(words, "'x**2' x=-3:3", defs, readers=readers)
     table = points.opened(data) if data else None
     found = fitted(fit) if fit else None
+    if join and not table:
+        raise UsageError("--join joins the points of --data: add --data FILE")
     scene = _scene(asked, table, found, sigma, order, look.log, max_operations)
+    if scene.points is not None:
+        scene = replace(scene, points=replace(scene.points, joined=join))
     if in_terminal:
         _show(scene, title)
     else:
