@@ -24,7 +24,7 @@ from dezero_cli.faults import UsageError, did_you_mean
 from dezero_cli.language import equations, explain, ranges, statements, symbolic
 from dezero_cli.language.diagnosis import missing_value
 from dezero_cli.language.expression import Expression
-from dezero_cli.language.fitted import Fitted, fitted
+from dezero_cli.language.fitted import FittedValues, fitted
 from dezero_cli.language.ranges import Range
 from dezero_cli.language.spelling import canonical
 from dezero_cli.language.words import Formula, formula
@@ -178,7 +178,7 @@ def _show(scene: Scene, title: str) -> None:
 def _scene(
     asked: Formula,
     table: Columns | None,
-    fit: Fitted | None,
+    fit: FittedValues | None,
     sigma: Sequence[str],
     order: int | None,
     log: str,
@@ -228,7 +228,7 @@ def _scene(
     )
 
 
-def _kept(fit: Fitted | None, asked: Formula) -> Fitted | None:
+def _kept(fit: FittedValues | None, asked: Formula) -> FittedValues | None:
     """A fit without the parameters that have another value on the command line."""
     if fit is None:
         return None
@@ -239,7 +239,7 @@ def _kept(fit: Fitted | None, asked: Formula) -> Fitted | None:
 
 
 def _spread(
-    sizes: Mapping[str, Size], numbers: Mapping[str, float], fit: Fitted | None
+    sizes: Mapping[str, Size], numbers: Mapping[str, float], fit: FittedValues | None
 ) -> Spread | None:
     """The uncertain values: those of a fit with their covariance, the others independent."""
     names = tuple(name for name in (fit.values if fit else []) if name not in sizes)
