@@ -30,7 +30,7 @@ from dezero_cli.language.spelling import canonical
 from dezero_cli.language.words import Formula, formula
 from dezero_cli.output import open_output
 from dezero_cli.pictures import canvas, points
-from dezero_cli.pictures.subject import FIELD_SAMPLES, Spread, Subject
+from dezero_cli.pictures.subject import FIELD_SAMPLES, Subject, Uncertain
 
 if TYPE_CHECKING:
     from dezero_cli.language.number_files import Columns
@@ -240,7 +240,7 @@ def _kept(fit: FittedValues | None, asked: Formula) -> FittedValues | None:
 
 def _spread(
     sizes: Mapping[str, Size], numbers: Mapping[str, float], fit: FittedValues | None
-) -> Spread | None:
+) -> Uncertain | None:
     """The uncertain values: those of a fit with their covariance, the others independent."""
     names = tuple(name for name in (fit.values if fit else []) if name not in sizes)
     if not sizes and not names:
@@ -262,9 +262,9 @@ def _spread(
     elif fit and fit.factor:
         level = "" if fit.level is None else f"{100 * fit.level:.4g} % "
         label = f"{level}confidence band (± {fit.factor:.3g} σ)"
-        return Spread(names, covariance, fit.factor, label)
+        return Uncertain(names, covariance, fit.factor, label)
     shown = ", ".join(f"${latex_name(name)}$" for name in (*names, *sizes))
-    return Spread((*names, *sizes), covariance, label=f"± 1 σ of {shown}")
+    return Uncertain((*names, *sizes), covariance, label=f"± 1 σ of {shown}")
 
 
 def _family(expression: Expression, given: dict[str, np.ndarray]) -> tuple[str, np.ndarray] | None:

@@ -16,7 +16,7 @@ from dezero_cli.language.parser import parse
 from dezero_cli.language.ranges import span
 from dezero_cli.pictures import terminal
 from dezero_cli.pictures.fits import Points
-from dezero_cli.pictures.subject import Spread, Subject
+from dezero_cli.pictures.subject import Subject, Uncertain
 from tests.conftest import unmeasured
 
 
@@ -97,7 +97,7 @@ def test_a_family_has_its_labels_at_the_right_each_on_a_line_of_its_own():
 
 
 def test_a_band_is_a_curve_on_either_side():
-    spread = Spread(("k",), np.array([[0.04]]))
+    spread = Uncertain(("k",), np.array([[0.04]]))
     shown = lines("k*x", "x=0:1", fixed={"k": 1.0}, spread=spread)
     assert shown[0] == "f(x) = k*x, k = 1 (± 1 σ)" and shown[1].startswith("1.2 │")
     found = dots(shown[1 : 1 + terminal.ROWS])
