@@ -125,6 +125,13 @@ def test_two_ranges_are_shades_with_what_they_mean():
     assert all("·····" in line for line in undefined[1:-3])
 
 
+def test_points_lie_on_the_shades_at_their_places():
+    points = Points(np.array([0.0, 1.0, 0.5, 9.0]), np.array([0.0, 1.0, 0.5, 0.5]))
+    shown = lines("x + y", "x=0:1", "y=0:1", points=points)
+    field = [line.partition("│")[2] for line in shown[1:-3]]
+    assert field[-1][0] == field[0][-1] == "o" and sum(line.count("o") for line in field) == 3
+
+
 @pytest.mark.parametrize("text", ["x*0 + 2", "1e200*x", "1e-200*x", "x - x", "sin(1/x)"])
 @pytest.mark.parametrize("extent", ["x=0:1", "x=-1e99:1e99", "x=1e6:1e6+1"])
 def test_any_curve_fits_in_any_width(text, extent):
