@@ -57,7 +57,8 @@ HELP = """Print the value of EXPR and its gradient for every input.
   dezero eval 'sum(a*x + b)' a=2 b=1 x=@data.csv:length
   dezero eval 'exp(-r)/r' 'r=hypot(x, y)' x=3 y=4
   v=$(dezero eval 'x**2' x=3 --get value)
-  dezero eval 'm*g*h' m=2 g=9.81 h=3 --sigma m=0.01 --sigma h=0.05
+  dezero eval 'm*g*h' m=2 g=9.81 h=3 --sigma m=0.01 --sigma h=2% --budget
+  dezero eval 'log(x)' x=1 --half x=0.9 --mc 1000000 --seed 1
 
 VALUE is a number, an expression of constants, a list or @FILE. NAME=FORMULA defines a name, and
 'g(t)=FORMULA' a function. EXPR may be a list of several results, or @FILE with a formula in it. The

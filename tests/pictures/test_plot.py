@@ -16,7 +16,7 @@ from dezero_cli.pictures import plot as plotting
 from dezero_cli.pictures import subject as subjects
 from dezero_cli.pictures.canvas import Look
 from dezero_cli.pictures.fits import Points
-from dezero_cli.pictures.subject import Spread, Subject
+from dezero_cli.pictures.subject import Subject, Uncertain
 
 pytest.importorskip("matplotlib", reason="pictures need the extra 'plot'")
 ROSENBROCK = "(1 - x)**2 + 100*(y - x**2)**2"
@@ -293,8 +293,8 @@ def test_too_many_curves_are_refused():
 
 def test_a_band_is_the_first_order_uncertainty_of_the_values():
     covariance = np.array([[0.04, 0.01], [0.01, 0.09]])
-    spread = Spread(("a", "b"), covariance, 2.0, "95 %")
-    (axes,) = figure("a*exp(b*x)", "x=0:1", "a=2", "b=-1", order=0, spread=spread)
+    spread = Uncertain(("a", "b"), covariance, 2.0, "95 %")
+    (axes,) = figure("a*exp(b*x)", "x=0:1", "a=2", "b=-1", order=0, uncertain=spread)
     lower, upper, *_ = (line.get_data() for line in drawn_lines(axes)[1:])
     x = lower[0]
     gradient = np.stack([np.exp(-x), 2 * x * np.exp(-x)])
@@ -480,6 +480,15 @@ def test_a_formula_that_cannot_be_set_is_the_text_that_was_typed(text):
     assert "1e-5" in found[0] or "1e-5" not in text  # a number is not broken at its sign
     with canvas.style():
         assert all(labels.width_of(line, math=False) <= 380 for line in found[0].split("\n"))
+
+
+def test_what_is_typed_comes_with_its_definitions():
+    given = ["r=where(x > 1, x, 1)", "g(t)=exp(-t)"]
+    subject = Subject(statements.given(given).linked("g(r)*k"), [span("x", "0:2")], {"k": 2.0})
+    with canvas.style():
+        entry = plotting.curves(subject, Look()).axes[0].get_legend().get_texts()[0].get_text()
+    lines = ["f(x) = g(r)*k", "with g(t) = exp(-t)", "with r = where(x > 1, x, 1)", "k = 2"]
+    assert [line.strip() for line in entry.split("\n")] == lines
 
 
 def test_odd_names_are_drawn(dezero, tmp_path):

@@ -290,6 +290,14 @@ def test_correlations_that_draws_cannot_have(dezero):
     assert impossible.err == "error: --corr: no inputs can have these correlations all at once\n"
 
 
+def test_the_solution_of_an_equation_has_correlated_inputs_too(dezero):
+    spread = ["--sigma", "a=0.1", "--sigma", "b=5%", "--corr", "a,b=-0.4"]
+    solved = dezero("solve", "x**2 == a*b", "--for", "x=1", "a=2", "b=3", *spread, "--json").json
+    direct = dezero("eval", "sqrt(a*b)", "a=2", "b=3", *spread, "--json").json
+    assert solved["sigma"]["x"] == pytest.approx(direct["sigma"], rel=1e-12)
+    assert solved["share"]["x"] == pytest.approx(direct["share"], rel=1e-10)
+
+
 def test_names_in_backquotes_may_hold_anything(dezero):
     asked = [
         "eval",
