@@ -205,14 +205,17 @@ class _Run:
 
     def _part(self, number: int) -> _Part:
         """Draw a block, send it through the function, and add it up."""
+        with np.errstate(all="ignore"):
+            return self._summed(self._finite(number))
+
+    def _finite(self, number: int) -> np.ndarray:
+        """The results of a block's draws, a row a number, without those that are not finite."""
         rows = min(self.source.rows, self.count - number * self.source.rows)
         with np.errstate(all="ignore"):
             found = self.blocks(self.source.block(number, rows))
-            results = np.array(found, dtype=np.float64).reshape(len(found), rows)
-            finite = np.isfinite(results).all(axis=0)
-            if not finite.all():
-                results = results[:, finite]
-            return self._summed(results)
+        results = np.array(found, dtype=np.float64).reshape(len(found), rows)
+        finite = np.isfinite(results).all(axis=0)
+        return results if finite.all() else results[:, finite]
 
     def _summed(self, results: np.ndarray) -> _Part:
         size, rows = results.shape
@@ -278,7 +281,7 @@ class _Run:
         self, i: int, kept: np.ndarray
     ) -> tuple[tuple[float, float], tuple[float, float]]:
         """The intervals of one number of the results."""
-        if not self.bins:
+        if not self.bins or not self.total.rows:
             return in_sorted(np.sort(kept), self.level)
         least, most = self.total.extremes[:, i].tolist()
         found = self.bins[i].intervals(self.level, least, most)
@@ -289,9 +292,8 @@ class _Run:
     ) -> tuple[tuple[float, float], tuple[float, float]]:
         """The intervals by a second pass of the same draws, in bins from the least to the most."""
         bins = Bins(least, most + 1e-9 * (most - least))
-        self.bins, self.digits = [], None
-        for number in range(self.drawn // self.source.rows + (self.drawn % self.source.rows > 0)):
-            bins.counts += bins.counted(self._part(number).results[i])
+        for number in range(-(-self.drawn // self.source.rows)):
+            bins.counts += bins.counted(self._finite(number)[i])
         found = bins.intervals(self.level, least, most)
         assert found is not None
         return found
