@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dezero_cli.pictures import canvas, sampling
+from dezero_cli.pictures import canvas, surfaces
 from dezero_cli.pictures.canvas import Look
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Path:
 class FieldPicture:
     """A field with what the axes and the value are called, and a heading of one line or several."""
 
-    field: sampling.Field
+    field: surfaces.Field
     names: tuple[str, str]
     heading: str = ""
     path: Path | None = None
@@ -109,7 +109,7 @@ def fill(figure: Figure, axes: Axes, shown: FieldPicture) -> None:
     from matplotlib.colors import BoundaryNorm
 
     field = shown.field
-    levels = sampling.levels(field)
+    levels = surfaces.levels(field)
     extend = {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}
     beyond: Any = extend[levels.below, levels.above]
     colours = colormaps["viridis"]
@@ -123,7 +123,7 @@ def fill(figure: Figure, axes: Axes, shown: FieldPicture) -> None:
     bar.set_ticks(list(levels.bounds), labels=[level_label(level) for level in levels.bounds])
 
 
-def arrows(axes: Axes, field: sampling.Field, look: Look) -> None:
+def arrows(axes: Axes, field: surfaces.Field, look: Look) -> None:
     """Arrows along the gradient; if sizes differ much, the lengths are a power of them."""
     rows, columns = (_spread(len(each)) for each in (field.y, field.x))
     u, v = field.gradient[:, rows][:, :, columns]

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from dezero_cli.number_format import number_text
-from dezero_cli.pictures import sampling
+from dezero_cli.pictures import sampling, surfaces
 from dezero_cli.pictures.fits import Points
 from dezero_cli.pictures.subject import Member, Subject
 
 WIDEST, NARROWEST = 100, 30
 ROWS, LOWER_ROWS, MOST_ROWS = 16, 7, 24
 """Lines of the function's panel, of that of its derivatives, and of a field."""
+MOST_MARKS = 60
+"""How many letters of points may hide the curve."""
 BRAILLE = 0x2800
 DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 """The bit of each dot of a braille letter, four high and two wide (Unicode 6.2, chapter 21)."""
@@ -97,9 +99,11 @@ class Strip:
         if low < 0 < high and not self.log:
             axis = letters[round((rows - 1) * high / (high - low))]
             axis[axis == " "] = "┈"
-        for row, column in self._scattered(width, rows):
-            letters[row, column] = "o"
-            owner[row, column] = -1
+        places = self._scattered(width, rows)
+        for row, column in places:
+            if len(places) <= MOST_MARKS or letters[row, column] in " ┈":
+                letters[row, column] = "o"
+                owner[row, column] = -1
         self._name_curves(letters, owner, rows, width)
         upper, lower = self.marks
         found = [self.heading] if self.heading else []
@@ -124,7 +128,8 @@ class Strip:
             return []
         x, y = self._dots(self.points.x, self.points.y, width, rows)
         inside = (x >= 0) & (x < 2 * width) & (y >= 0) & (y < 4 * rows)
-        return list(zip((y[inside] // 4).astype(int), (x[inside] // 2).astype(int)))
+        letters = np.stack([y[inside] // 4, x[inside] // 2]).astype(int)
+        return [(row, column) for row, column in np.unique(letters, axis=1).T.tolist()]
 
     def _name_curves(self, letters: np.ndarray, owner: np.ndarray, rows: int, width: int) -> None:
         """Write each label at the right end of its curve, where no other label stands."""
@@ -219,7 +224,7 @@ def _function_panel(
     bands = [(c.y - r, c.y + r) for c, r in zip(functions, reaches) if r is not None]
     more = np.concatenate([[] if points is None else points.y, *itertools.chain(*bands)])
     more = more[np.isfinite(more) & ((more > 0) | (not log))]
-    low, high = min([low, *more.tolist()]), max([high, *more.tolist()])
+    low, high = float(more.min(initial=low)), float(more.max(initial=high))
     if high == low:
         low, high = low - (abs(low) or 1.0), high + (abs(high) or 1.0)
     several = [member.label for member in members] if len(members) > 1 else [""]
@@ -246,7 +251,7 @@ def _derivative_panel(
 def _shaded(subject: Subject, width: int, height: int) -> list[str]:
     """A field as shades from the least to the greatest value, between the levels of a picture."""
     field = subject.field()
-    levels = sampling.levels(field).bounds
+    levels = surfaces.levels(field).bounds
     vertical = subject.ranges[1]
     scale = vertical.stop - vertical.start
     upper, lower = _mark(vertical.stop, scale), _mark(vertical.start, scale)

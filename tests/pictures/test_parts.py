@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dezero_cli.faults import UsageError
-from dezero_cli.pictures import canvas, fields, fits, histograms, sampling
+from dezero_cli.pictures import canvas, fields, fits, histograms, surfaces
 from dezero_cli.pictures.canvas import Look
 from tests.pictures.test_plot_files import is_form
 
@@ -148,7 +148,7 @@ def valley(**changed):
         slope = -2 * (1 - x) - 400 * x * (y - x**2)
         return np.stack([(1 - x) ** 2 + 100 * (y - x**2) ** 2, slope, 200 * (y - x**2)])
 
-    field = sampling.field(surface, np.linspace(-2, 2, 61), np.linspace(-1, 3, 61))
+    field = surfaces.field(surface, np.linspace(-2, 2, 61), np.linspace(-1, 3, 61))
     return fields.FieldPicture(field, ("x", "y"), **changed)
 
 
