@@ -21,7 +21,7 @@ from dezero_cli.solving import roots
 from dezero_cli.solving.functions import Array, Functions, Layout
 from dezero_cli.solving.roots import Residual
 
-BLOCK = 8192
+BLOCK = 65_536
 MOST_STEPS = 200
 SMALL = 1e-9
 """A step of Newton's method that leaves less than rounding to do, beside the root."""
