@@ -62,7 +62,8 @@ HELP = """Print the value of EXPR and its gradient for every input.
 
 VALUE is a number, an expression of constants, a list or @FILE. NAME=FORMULA defines a name, and
 'g(t)=FORMULA' a function. EXPR may be a list of several results, or @FILE with a formula in it. The
-gradient of an array-valued expression is the gradient of its sum.
+gradient of an array-valued expression is the gradient of its sum. Of a list of readings, --sigma
+NAME=mean takes the mean and its uncertainty, and --corr A,B=mean that they were read together.
 
 \b
 Files of values (several columns are a matrix, @FILE:COLUMN is one of them, @- is standard input):
