@@ -20,7 +20,7 @@ from dezero.programs.native import cores
 from dezero.work import spend
 from dezero_cli.uncertainty.asked import LEVEL, Draws
 from dezero_cli.uncertainty.distributions import InputDraws
-from dezero_cli.uncertainty.intervals import Bins, bins_of, in_sorted
+from dezero_cli.uncertainty.intervals import Bins, Pair, bins_of, in_sorted
 
 Blocks = Callable[[Mapping[str, np.ndarray]], Sequence[np.ndarray]]
 """Columns of draws by name -> a column for each number of the results; called in any thread."""
@@ -30,6 +30,9 @@ KEPT = 1 << 20
 
 MOST_AUTOMATIC = 10**8
 """Draws after which `auto` gives up."""
+
+NOWHERE = ((math.nan, math.nan), (math.nan, math.nan))
+"""Intervals of draws that are farther apart than numbers reach."""
 
 FEWEST = 16
 """Blocks that `auto` judges by, at least."""
@@ -277,9 +280,7 @@ class _Run:
             bins.counts += bins.counted(kept)
         return bins.edges, bins.counts[1:-1]
 
-    def _intervals(
-        self, i: int, kept: np.ndarray
-    ) -> tuple[tuple[float, float], tuple[float, float]]:
+    def _intervals(self, i: int, kept: np.ndarray) -> tuple[Pair, Pair]:
         """The intervals of one number of the results."""
         if not self.bins or not self.total.rows:
             return in_sorted(np.sort(kept), self.level)
@@ -287,16 +288,12 @@ class _Run:
         found = self.bins[i].intervals(self.level, least, most)
         return found or self._counted_again(i, least, most)
 
-    def _counted_again(
-        self, i: int, least: float, most: float
-    ) -> tuple[tuple[float, float], tuple[float, float]]:
+    def _counted_again(self, i: int, least: float, most: float) -> tuple[Pair, Pair]:
         """The intervals by a second pass of the same draws, in bins from the least to the most."""
         bins = Bins(least, most + 1e-9 * (most - least))
         for number in range(-(-self.drawn // self.source.rows)):
             bins.counts += bins.counted(self._finite(number)[i])
-        found = bins.intervals(self.level, least, most)
-        assert found is not None
-        return found
+        return bins.intervals(self.level, least, most) or NOWHERE
 
 
 def _ends(results: np.ndarray, level: float) -> np.ndarray:

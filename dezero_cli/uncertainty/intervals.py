@@ -11,6 +11,9 @@ import numpy as np
 BINS = 1 << 17
 """Bins in which draws are counted."""
 
+TINY = 1e-290
+"""The least width of all bins together."""
+
 Pair = tuple[float, float]
 
 
@@ -35,7 +38,7 @@ class Bins:
 
     def __init__(self, low: float, high: float) -> None:
         self.low = low
-        self.high = high if high > low else np.nextafter(low, np.inf)
+        self.high = max(high, low + 1e-12 * abs(low), low + TINY)
         self.scale = BINS / (self.high - self.low)
         self.counts = np.zeros(BINS + 2, dtype=np.int64)
 

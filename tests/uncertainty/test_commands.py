@@ -212,6 +212,20 @@ def test_readings_that_were_not_taken_together(dezero):
     assert named.err == "error: --sigma x: an uncertainty cannot be negative\n"
 
 
+def test_nothing_of_numbers_out_of_range_is_a_fault(dezero):
+    """Sums of squares overflow where uncertainties, shares and correlations do not."""
+    found = dezero("eval", "[x, 2*x]", "x=1e300", "--sigma", "x=2%", "--mc", "10", "--json").json
+    assert found["sigma"] == pytest.approx([2e298, 4e298], rel=1e-15)
+    assert np.array(found["correlation"]) == pytest.approx(np.ones((2, 2)), rel=1e-15)
+    assert found["nonfinite"]["covariance[0][0]"] == "inf"
+    tiny = dezero("eval", "1e-200*x", "x=1", "--sigma", "x=1", "--order", "2", "--json").json
+    assert tiny["order2"]["sigma"] == tiny["sigma"] == 1e-200
+    same = ["eval", "x*0", "x=5", "--sigma", "x=1", "--seed", "1", "--get", "mc.interval"]
+    assert dezero(*same, "--mc", "1200000").out == "[0.0,0.0]\n"
+    empty = dezero("eval", "x*y", "x=[]", "y=1", "--sigma", "y=1", "--mc", "10")
+    assert empty.err == "error: --mc has nothing to draw: an array is empty\n"
+
+
 def test_many_numbers_have_limits(dezero, tmp_path):
     np.save(tmp_path / "x.npy", np.linspace(1, 2, 1200))
     asked = ["eval", "k*x", f"x=@{tmp_path / 'x.npy'}", "k=2", "--sigma", "k=0.1"]
