@@ -79,8 +79,10 @@ class Bins:
         )
         if beyond:
             return None
-        low, high = np.interp(ends, counts, places).tolist()
-        return (low, high), (float(lows[best]), float(lows[best] + widths[best]))
+        shortest = [lows[best], lows[best] + widths[best]]
+        found = np.clip([np.interp(ends, counts, places), shortest], least, most)
+        (low, high), (begin, end) = found.tolist()
+        return (low, high), (begin, end)
 
 
 def bins_of(draws: np.ndarray, level: float) -> Bins:
