@@ -21,16 +21,16 @@ from dezero_cli.arguments import (
     title_option,
 )
 from dezero_cli.faults import UsageError, did_you_mean
-from dezero_cli.language import explain, ranges, statements, symbolic
+from dezero_cli.language import equations, explain, ranges, statements, symbolic
 from dezero_cli.language.diagnosis import missing_value
 from dezero_cli.language.expression import Expression
-from dezero_cli.language.fitted import Fitted, fitted
+from dezero_cli.language.fitted import FittedValues, fitted
 from dezero_cli.language.ranges import Range
 from dezero_cli.language.spelling import canonical
 from dezero_cli.language.words import Formula, formula
 from dezero_cli.output import open_output
 from dezero_cli.pictures import canvas, points
-from dezero_cli.pictures.subject import FIELD_SAMPLES, Spread, Subject
+from dezero_cli.pictures.subject import FIELD_SAMPLES, Subject, Uncertain
 
 if TYPE_CHECKING:
     from dezero_cli.language.number_files import Columns
@@ -73,6 +73,7 @@ LARGEST = 4_000_000
     metavar="FILE",
     help="Add the points of a table; 'y == EXPR' says which column is drawn.",
 )
+@click.option("--join", is_flag=True, help="Join the points of --data, in the order of their rows.")
 @click.option(
     "--fit",
     metavar="FILE",
@@ -112,6 +113,7 @@ def command(
     words: tuple[str, ...],
     order: int | None,
     data: str | None,
+    join: bool,
     fit: str | None,
     sigma: tuple[str, ...],
     log: str | None,
@@ -133,7 +135,11 @@ def command(
     asked = formula(words, "'x**2' x=-3:3", defs, readers=readers)
     table = points.opened(data) if data else None
     found = fitted(fit) if fit else None
+    if join and not table:
+        raise UsageError("--join joins the points of --data: add --data FILE")
     scene = _scene(asked, table, found, sigma, order, look.log, max_operations)
+    if scene.points is not None:
+        scene = replace(scene, points=replace(scene.points, joined=join))
     if in_terminal:
         _show(scene, title)
     else:
@@ -172,7 +178,7 @@ def _show(scene: Scene, title: str) -> None:
 def _scene(
     asked: Formula,
     table: Columns | None,
-    fit: Fitted | None,
+    fit: FittedValues | None,
     sigma: Sequence[str],
     order: int | None,
     log: str,
@@ -189,6 +195,8 @@ def _scene(
     if fit:
         found = {name: np.array(value) for name, value in fit.values.items()}
         said.values = {n: x for n, x in found.items() if n not in said.definitions} | said.values
+    if text is not asked.text:
+        equations.equation(asked.text, said, most)  # which refuses what is no equation
     expression = said.linked(text, most)
     if table and not shown:
         shown = [points.range_of(expression, said, table)]
@@ -220,7 +228,7 @@ def _scene(
     )
 
 
-def _kept(fit: Fitted | None, asked: Formula) -> Fitted | None:
+def _kept(fit: FittedValues | None, asked: Formula) -> FittedValues | None:
     """A fit without the parameters that have another value on the command line."""
     if fit is None:
         return None
@@ -231,8 +239,8 @@ def _kept(fit: Fitted | None, asked: Formula) -> Fitted | None:
 
 
 def _spread(
-    sizes: Mapping[str, Size], numbers: Mapping[str, float], fit: Fitted | None
-) -> Spread | None:
+    sizes: Mapping[str, Size], numbers: Mapping[str, float], fit: FittedValues | None
+) -> Uncertain | None:
     """The uncertain values: those of a fit with their covariance, the others independent."""
     names = tuple(name for name in (fit.values if fit else []) if name not in sizes)
     if not sizes and not names:
@@ -254,9 +262,9 @@ def _spread(
     elif fit and fit.factor:
         level = "" if fit.level is None else f"{100 * fit.level:.4g} % "
         label = f"{level}confidence band (± {fit.factor:.3g} σ)"
-        return Spread(names, covariance, fit.factor, label)
+        return Uncertain(names, covariance, fit.factor, label)
     shown = ", ".join(f"${latex_name(name)}$" for name in (*names, *sizes))
-    return Spread((*names, *sizes), covariance, label=f"± 1 σ of {shown}")
+    return Uncertain((*names, *sizes), covariance, label=f"± 1 σ of {shown}")
 
 
 def _family(expression: Expression, given: dict[str, np.ndarray]) -> tuple[str, np.ndarray] | None:

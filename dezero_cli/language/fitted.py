@@ -16,7 +16,7 @@ from dezero_cli.language.spelling import canonical
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedValues:
     """What a fit found: the text of its equation, and parameters by name with their covariance.
 
     `covariance` has the order of `values`; a parameter that was held has zeros there.  `factor` is
@@ -31,7 +31,7 @@ class Fitted:
     level: float | None = None
 
 
-def fitted(path: str) -> Fitted:
+def fitted(path: str) -> FittedValues:
     """What a file holds that ``dezero fit --json`` has written; ``-`` is standard input.
 
     Raises FileError for another file, for one with several fits, and for a parameter or a
@@ -45,7 +45,7 @@ def fitted(path: str) -> Fitted:
     values = {canonical(name): _number(shown, name, item) for name, item in params.items()}
     covariance = _matrix(shown, data.get("covariance"), list(params))
     text, level = data.get("expr"), data.get("level")
-    return Fitted(
+    return FittedValues(
         text if type(text) is str else "",
         values,
         covariance,

@@ -26,8 +26,8 @@ class Path:
     """
 
     places: np.ndarray
-    name: str = "search"
-    joined: bool = True
+    name: str = "data"
+    joined: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,7 @@ def walk(axes: Axes, path: Path, look: Look) -> None:
         stroke = [withStroke(linewidth=3.6, foreground="black")]
         axes.plot(x, y, color="white", linewidth=1.8, path_effects=stroke, zorder=4)
     size = 5.0 if len(x) <= 200 else 2.5
-    label = f"{path.name}, {len(x) - 1} steps" if path.joined else path.name
-    axes.plot(x, y, marker="o", markersize=size, color="white", label=label, **edge)
+    axes.plot(x, y, marker="o", markersize=size, color="white", label=path.name, **edge)
     if path.joined:
         axes.plot(x[:1], y[:1], marker="s", markersize=9, color="white", label="start", **edge)
         axes.plot(x[-1:], y[-1:], marker="*", markersize=16, color="white", label="end", **edge)

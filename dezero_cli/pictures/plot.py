@@ -298,5 +298,7 @@ def contours(subject: Subject, look: Look, points: Points | None = None) -> Figu
     if heading is None:
         heading = _typed(subject, fixed, room(look))
     names = labels.symbol(subject.names[0]), labels.symbol(subject.names[1])
-    path = None if points is None else Path(np.stack([points.x, points.y]), points.label, False)
+    path = None
+    if points is not None:
+        path = Path(np.stack([points.x, points.y]), points.label, points.joined)
     return fields.draw(fields.FieldPicture(field, names, heading, path, value=f"${symbol}$"), look)

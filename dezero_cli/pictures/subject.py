@@ -27,7 +27,7 @@ MOST_CURVES = 20
 
 
 @dataclass(frozen=True)
-class Spread:
+class Uncertain:
     """Uncertain values: their names, their covariance (n, n), and how wide the band is.
 
     The band reaches `factor` standard uncertainties to both sides; `label` says what it is.
@@ -54,7 +54,7 @@ class Subject:
     family: tuple[str, np.ndarray] | None = None
     result: str = "f"
     log: str = ""
-    spread: Spread | None = None
+    spread: Uncertain | None = None
     most: int | None = None
 
     @property

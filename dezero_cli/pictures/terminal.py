@@ -49,7 +49,7 @@ def text(
 ) -> list[str]:
     """The lines of a picture that is so many letters wide, and as high as is good."""
     if len(subject.ranges) == 2:
-        return _shaded(subject, width, height)
+        return _shaded(subject, width, height, points)
     members = list(subject.members())
     drawn = [member.curves() for member in members]
     rows = max(6, min(ROWS, height - 6 - (LOWER_ROWS + 2) * (subject.order > 0)))
@@ -248,7 +248,7 @@ def _derivative_panel(
 
 
 # ------------------------------------------------------------------------------------ two ranges
-def _shaded(subject: Subject, width: int, height: int) -> list[str]:
+def _shaded(subject: Subject, width: int, height: int, points: Points | None) -> list[str]:
     """A field as shades from the least to the greatest value, between the levels of a picture."""
     field = subject.field()
     levels = surfaces.levels(field).bounds
@@ -264,13 +264,27 @@ def _shaded(subject: Subject, width: int, height: int) -> list[str]:
     shades = np.array([*SHADES, "·"])
     numbers = np.where(np.isfinite(values), np.searchsorted(cuts, values, "right"), len(SHADES))
     found = [_heading(subject)]
-    for i, letters in enumerate(shades[numbers]):
+    drawn = shades[numbers]
+    if points is not None:
+        _mark_places(drawn, points, subject)
+    for i, letters in enumerate(drawn):
         marks = {0: upper, rows // 2: vertical.name, rows - 1: lower}
         found.append(f"{marks.get(i, ''):>{margin}} │{''.join(letters)}")
     found += _axis(subject, margin, width)
     shown = [_mark(cut, float(np.ptp(levels))) for cut in cuts]
     legend = [f"blank: below {shown[0]}", *(f"{s}: {m}" for s, m in zip(SHADES[1:], shown))]
     return [*found, f"{'':>{margin}}  " + "  ".join(legend) + " and above"]
+
+
+def _mark_places(letters: np.ndarray, points: Points, subject: Subject) -> None:
+    """Write an o where a point is."""
+    rows, columns = letters.shape
+    horizontal, vertical = subject.ranges
+    across = _part(points.x, horizontal.start, horizontal.stop, "x" in subject.log)
+    along = 1 - _part(points.y, vertical.start, vertical.stop, "y" in subject.log)
+    inside = (across >= 0) & (across <= 1) & (along >= 0) & (along <= 1)
+    places = along[inside] * (rows - 1), across[inside] * (columns - 1)
+    letters[tuple(np.round(each).astype(int) for each in places)] = "o"
 
 
 def _heading(subject: Subject) -> str:

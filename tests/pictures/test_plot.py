@@ -16,7 +16,7 @@ from dezero_cli.pictures import plot as plotting
 from dezero_cli.pictures import subject as subjects
 from dezero_cli.pictures.canvas import Look
 from dezero_cli.pictures.fits import Points
-from dezero_cli.pictures.subject import Spread, Subject
+from dezero_cli.pictures.subject import Subject, Uncertain
 
 pytest.importorskip("matplotlib", reason="pictures need the extra 'plot'")
 ROSENBROCK = "(1 - x)**2 + 100*(y - x**2)**2"
@@ -293,7 +293,7 @@ def test_too_many_curves_are_refused():
 
 def test_a_band_is_the_first_order_uncertainty_of_the_values():
     covariance = np.array([[0.04, 0.01], [0.01, 0.09]])
-    spread = Spread(("a", "b"), covariance, 2.0, "95 %")
+    spread = Uncertain(("a", "b"), covariance, 2.0, "95 %")
     (axes,) = figure("a*exp(b*x)", "x=0:1", "a=2", "b=-1", order=0, spread=spread)
     lower, upper, *_ = (line.get_data() for line in drawn_lines(axes)[1:])
     x = lower[0]

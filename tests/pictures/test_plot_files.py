@@ -145,6 +145,7 @@ def test_without_matplotlib_one_line_says_how_to_install_it(tmp_path):
         (["k*x*y", "x=0:1", "y=0:1", "k=[1,2]"], "two ranges show one result and its gradient"),
         (["sin(exp(x))", "x=0:1", "--order=6", "--max-operations=50"], "more than 50 operations"),
         (["x*y*k", "x=0:1", "y=0:1", "k=2", "--sigma", "k=1"], "no lists, no --order, no --sigma"),
+        (["x", "x=0:1", "--join"], "--join joins the points of --data: add --data FILE"),
         (["x", "x=0:1", "--size", "7"], "--size 7: expected WIDTHxHEIGHT in inches, as in 7x5"),
         (["x", "x=0:1", "--size", "1x5"], "--size 1x5: a side is from 2 to 50 inches"),
         (["x", "x=-1:1", "--log", "x"], "x=-1:1: a logarithmic axis needs a range above 0"),

@@ -64,12 +64,14 @@ PAIRS = [
 
 
 def c_macros():
-    """The names that <math.h> and the compiler define, as the compiler says."""
-    if shutil.which("gcc") is None:
-        return []
-    command = ["gcc", "-dM", "-E", "-include", "math.h", "-x", "c", "/dev/null"]
-    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return re.findall(r"#define (\w+)", listed)
+    """The names that <math.h> and the compilers define, as the compilers say."""
+    found = []
+    for compiler, language in (("gcc", "c"), ("g++", "c++")):
+        if shutil.which(compiler):
+            command = [compiler, "-dM", "-E", "-include", "math.h", "-x", language, "/dev/null"]
+            listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            found += re.findall(r"#define (\w+)", listed)
+    return sorted(set(found))
 
 
 def js_globals():
@@ -317,3 +319,8 @@ def test_names_of_outputs_are_each_one():
     wrt = [(), ("x_y", "z"), ("x", "y_z")]
     code = FORMS["sql"](program, wrt, "")
     assert re.findall(r' AS "(\w+)"', code)[-3:] == ["value", "d_x_y_z", "d_x_y_z_"]
+
+
+def test_no_input_is_called_like_a_macro_of_math_h():
+    allowed = [name for name in c_macros() if C_SPELLING.allows(name)]
+    assert allowed == []
