@@ -25,6 +25,14 @@ def require(library: str, *others: str) -> Any:
         raise MissingError(f"{library} cannot be imported: {fault}") from None
 
 
+def optimize() -> Any:
+    """SciPy's searches, `scipy.optimize`.  Raises MissingError where SciPy is not installed."""
+    require("scipy")
+    import scipy.optimize
+
+    return scipy.optimize
+
+
 def require_descriptors(count: int) -> None:
     """Let the process open so many files; MissingError where its limit is lower (``ulimit -n``).
 

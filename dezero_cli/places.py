@@ -103,10 +103,20 @@ def _keyed(result: Mapping[str, Any], place: str) -> Any:
             return item[rest]
         parts = rest.split(".")
         keys = (".".join(parts[:count]) for count in range(len(parts) - 1, 0, -1))
-        key = next((key for key in keys if key in item), None)
+        key = next((key for key in keys if key in item or _in_list(item, key)), None)
         if key is None:
             raise LookupError(place)
-        item, rest = item[key], rest[len(key) + 1 :]
+        item, rest = item[key] if key in item else _in_list(item, key), rest[len(key) + 1 :]
+
+
+def _in_list(item: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
+    """The object that a key such as ``solutions[0]`` means, in a list of objects."""
+    indexed = re.fullmatch(r"(?s)(.+?)\[(\d+)\]", key)
+    listed = item.get(indexed[1]) if indexed else None
+    if indexed is None or not isinstance(listed, list) or int(indexed[2]) >= len(listed):
+        return None
+    found = listed[int(indexed[2])]
+    return found if isinstance(found, Mapping) else None
 
 
 def places(item: Any, place: str = "") -> Iterator[str]:

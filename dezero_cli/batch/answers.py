@@ -21,10 +21,12 @@ from dezero_cli.faults import ExpressionError, UsageError, ValuesError
 from dezero_cli.language import bounds, json_input, statements, values
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.parser import parse, recent
-from dezero_cli.language.results import Wanted, results
-from dezero_cli.language.spelling import canonical, canonical_words, some_names
+from dezero_cli.language.results import Wanted
+from dezero_cli.language.spelling import canonical_words, some_names
 from dezero_cli.language.words import definitions_used
 from dezero_cli.number_format import ShowNumber, number_text
+from dezero_cli.uncertainty.asked import KEYS, Asked, from_json_keys
+from dezero_cli.uncertainty.results import results
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Settings:
     defs: tuple[str, ...] = ()
     most: int | None = None
     most_numbers: int = bounds.MOST_NUMBERS
+    uncertain: Asked = field(default_factory=Asked)
 
     def linked(
         self, expr: str, own: tuple[tuple[str, str], ...] = (), values: Iterable[str] = ()
@@ -67,15 +70,16 @@ class Settings:
                 raise UsageError(f'"{key}" must be true or false')
         if "wrt" in said:
             said["wrt"] = _names(said["wrt"])
-        if "sigma" in said:
-            said["sigmas"] = _sigmas(said.pop("sigma"))
-        return replace(self.wanted, **said)
+        return replace(self.wanted, **{key: said[key] for key in said if key not in KEYS})
 
-    def used(self, expression: Expression) -> dict[str, np.ndarray]:
+    def asked_by(self, line: Line) -> Asked:
+        """What a line says of uncertainties; the rest is as on the command line."""
+        said = {key: orjson.loads(text) for key, text in line.options if key in KEYS}
+        return from_json_keys(said, self.uncertain) if said else self.uncertain
+
+    def used(self, expression: Expression, asked: Asked) -> dict[str, np.ndarray]:
         """The values of the command line that a line of this expression uses."""
-        named = {*expression.places, *(self.wanted.wrt or ())}
-        for name, sigma in self.wanted.sigmas.items():
-            named |= {name, sigma} if isinstance(sigma, str) else {name}
+        named = {*expression.places, *(self.wanted.wrt or ()), *asked.used}
         return {name: array for name, array in self.values.items() if name in named}
 
 
@@ -86,16 +90,6 @@ def _names(data: Any) -> tuple[str, ...] | None:
     if type(data) is not list or not all(type(name) is str for name in data):
         raise UsageError('"wrt" must be a list of names')
     return canonical_words(data) or None
-
-
-def _sigmas(data: Any) -> dict[str, np.ndarray | str]:
-    """The uncertainties of ``"sigma"``: a number, a list or the name of a value for each name."""
-    if type(data) is not dict:
-        raise UsageError('"sigma" must be an object of uncertainties by name')
-    return {
-        canonical(name): canonical(item) if type(item) is str else values.from_json(name, item)
-        for name, item in data.items()
-    }
 
 
 def _statement(definition: tuple[str, str]) -> str:
@@ -226,8 +220,10 @@ def _stacked(
     """
     try:
         expression, defs = settings.linked(asked.expr, asked.defs, columns)
-        wanted = settings.wanted_by(asked)
-        given = _columns(len(numbers), columns, settings.used(expression))
+        wanted, uncertain = settings.wanted_by(asked), settings.asked_by(asked)
+        if not uncertain.is_columnar:
+            return None
+        given = _columns(len(numbers), columns, settings.used(expression, uncertain))
         if given is None or not expression.elementwise:
             return None
         work = expression.work * (1 + len(given) * wanted.hessian)
@@ -239,7 +235,7 @@ def _stacked(
         zeros = text and not all(given[name].all() for name in columns)
         if zeros and json_input.has_negative_zero(text):
             return None
-        answers = results(expression, given, wanted, stacked=True, own=columns)
+        answers = results(expression, given, wanted, uncertain, stacked=True, own=columns)
     except Exception:  # noqa: BLE001, answered by itself, each line says what is wrong with it
         return None
     if settings.get:
@@ -335,8 +331,9 @@ def _alone(line: Line, settings: Settings) -> bytes:
     try:
         with bounds.within(settings.most_numbers, line.expr):
             expression, defs = settings.linked(line.expr, line.defs, line.values)
-            given = settings.used(expression) | arrays(line.values)
-            answer = results(expression, given, settings.wanted_by(line), own=line.values)
+            wanted, uncertain = settings.wanted_by(line), settings.asked_by(line)
+            given = settings.used(expression, uncertain) | arrays(line.values)
+            answer = results(expression, given, wanted, uncertain, own=line.values)
         return written(record(line, defs) | answer, settings)
     except ExpressionError as error:
         line.fault = _fault_of(error, line)

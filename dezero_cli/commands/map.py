@@ -11,6 +11,7 @@ import click
 from dezero_cli import report
 from dezero_cli.arguments import (
     ExpressionCommand,
+    corr_option,
     defs_option,
     file_names,
     hessian_option,
@@ -21,7 +22,7 @@ from dezero_cli.arguments import (
 )
 from dezero_cli.extras import require, require_descriptors
 from dezero_cli.faults import UsageError
-from dezero_cli.language import propagation, values
+from dezero_cli.language import values
 from dezero_cli.language.results import Wanted
 from dezero_cli.language.spelling import some_names
 from dezero_cli.language.statements import behind, is_statement
@@ -77,6 +78,7 @@ Everything else is written as it was read. A table can be larger than memory.
 @click.option("--only", is_flag=True, help="Leave out the table's own columns.")
 @click.option("--prefix", default="", metavar="P", help="Put P before the names of new columns.")
 @sigma_option
+@corr_option
 @click.option(
     "--scheduler",
     metavar="ADDRESS",
@@ -97,6 +99,7 @@ def command(
     only: bool,
     prefix: str,
     sigma: tuple[str, ...],
+    corr: tuple[str, ...],
     scheduler: str | None,
     resume: bool,
     defs: str | None,
@@ -107,8 +110,8 @@ def command(
         some_names(wrt) or None,
         no_grad,
         hessian=hessian,
-        sigmas=propagation.sigma_words(sigma),
     )
+    uncertain = _uncertain(sigma, corr, no_grad)
     if resume and not scheduler:
         raise UsageError("--resume needs --scheduler")
     asked, names = _sorted(words, defs)
@@ -120,11 +123,30 @@ def command(
 
     constants, statements = _given(asked)
     result = name or asked.name
-    plan = Plan(asked.text, constants, wanted, only, prefix, statements, result, max_operations)
+    plan = Plan(
+        *(asked.text, constants, wanted, only, prefix, statements, result, max_operations),
+        *uncertain,
+    )
     if scheduler:
         _spread(found, plan, form, output, scheduler, resume)
     else:
         _alone(found, plan, form, output)
+
+
+def _uncertain(
+    sigma: tuple[str, ...], corr: tuple[str, ...], no_grad: bool
+) -> tuple[dict[str, str], tuple[tuple[str, str, float], ...]]:
+    """The uncertainties as text, and their correlations.  Raises UsageError as eval does."""
+    if no_grad and sigma:
+        raise UsageError("--no-grad prints only the value: leave out options that need a gradient")
+    from dezero_cli.uncertainty import asked
+
+    sizes = asked.words_by_name("--sigma", sigma)
+    said = asked.from_words(corr=corr, common=True).correlations
+    asked.Asked(dict(sizes), correlations=said).checked()
+    if asked.MEAN in said.values():
+        raise UsageError("--corr a,b=mean is for readings, which eval takes: give a number")
+    return sizes, tuple((*pair, float(number)) for pair, number in said.items())
 
 
 def _alone(found: Tables, plan: Plan, form: str | None, output: str | None) -> None:

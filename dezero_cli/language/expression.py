@@ -267,8 +267,11 @@ class Expression:
     @property
     def results(self) -> list[Expression]:
         """The elements of a list, each an expression of its own; any other expression itself."""
-        if not self.is_list:
-            return [self]
+        return self.operands if self.is_list else [self]
+
+    @property
+    def operands(self) -> list[Expression]:
+        """What the last step is applied to, each an expression of its own."""
         begins: list[int] = []  # for each operand on the stack, the step that it begins with
         for i, step in enumerate(self.steps[:-1]):
             begin = i

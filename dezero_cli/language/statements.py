@@ -81,10 +81,14 @@ class Given:
         expression = parsed(text, self.functions)
         if self.definitions or self.functions:
             expression = linked(expression, self.definitions, self.functions, most)
+        self.refuse(expression)
+        return expression
+
+    def refuse(self, expression: Expression) -> None:
+        """Raise ValuesError for a name in an expression whose value is `refused`."""
         for name in expression.places:
             if name in self.refused:
                 raise ValuesError(self.refused[name])
-        return expression
 
 
 def linked(

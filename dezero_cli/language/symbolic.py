@@ -76,6 +76,25 @@ def derivatives(
     return wanted, merge([(base, 0), *last])
 
 
+def successive(
+    expression: Expression, names: Sequence[str], name: str, order: int, most: int | None = None
+) -> list[Program]:
+    """The derivatives of order 1, 2, ... by one name: a program each, the first one's output is
+    the value, then the derivative; those above have their derivative alone.
+
+    Raises ExpressionError if they take more than `most` operations.
+    """
+    programs = [program(expression, names, (name,), most)]
+    for reached in range(2, order + 1):
+        output = 1 if reached == 2 else 0
+        try:
+            part = differentiate(tidied(programs[-1]), [(output, [name])], most)
+        except SizeError:
+            raise bounds.too_many_derivatives(reached, most, expression.text) from None
+        programs.append(part)
+    return programs
+
+
 def of_several(
     found: Sequence[Derivatives],
 ) -> tuple[list[tuple[str, ...]], list[int], Program]:
