@@ -120,25 +120,35 @@ def verdict(objective: Objective, constraints: Constraints, found: Optimum) -> t
     """What a KKT point is by the Hessian of the Lagrangian, and the direction of least curvature.
 
     Within what the conditions leave that hold the point (those with multipliers): a minimum where
-    it is curved up in every direction, a saddle where it is curved down in one, else flat.
+    it is curved up in every direction, a saddle where it is curved down in one, else flat.  It is
+    flat, too, where the curvature is that of a search that has not quite arrived: where it falls
+    over the next step, as that of x**4 does.
     """
     jacobian = constraints.jacobian(found.x)
     holding = constraints.equal | (np.abs(found.multipliers) > 0)
     free = _null_space(jacobian[holding])
-    hessian = objective.hessian(found.x) - constraints.curvature(found.x, found.multipliers)
+
+    def projected(x: Array) -> Array:
+        hessian = objective.hessian(x) - constraints.curvature(x, found.multipliers)
+        return np.asarray(free.T @ hessian @ free)
+
+    hessian = projected(found.x)
     if not free.shape[1] or not np.isfinite(hessian).all():
         return MINIMUM, np.zeros(found.x.size)
-    projected = free.T @ hessian @ free
-    diagonal = np.sqrt(np.abs(np.diag(projected)))
-    largest = float(diagonal.max())
-    unit = 1 / np.where(diagonal > 1e-8 * largest, diagonal, largest or 1.0)
-    curvatures, axes = np.linalg.eigh(projected * np.outer(unit, unit))
+    diagonal = np.sqrt(np.abs(np.diag(hessian)))
+    unit = 1 / np.where(diagonal > 0, diagonal, float(diagonal.max()) or 1.0)
+    curvatures, axes = np.linalg.eigh(hessian * np.outer(unit, unit))
     direction = free @ (unit * axes[:, 0])
     direction /= float(np.abs(direction).max()) or 1.0
-    noise = SEEN * max(float(np.abs(curvatures).max()), 0.0)
-    if curvatures[0] > noise:
-        return MINIMUM, direction
-    return SADDLE if curvatures[0] < -noise else FLAT, direction
+    noise = SEEN * float(np.abs(curvatures).max())
+    if curvatures[0] < -noise:
+        return SADDLE, direction
+    if curvatures[0] <= noise:
+        return FLAT, direction
+    left = objective.gradient(found.x) - found.multipliers @ jacobian
+    step = free @ np.linalg.solve(hessian, -free.T @ left)
+    moved = np.linalg.eigvalsh(projected(found.x + step) * np.outer(unit, unit))
+    return MINIMUM if moved[0] > curvatures[0] / 2 else FLAT, direction
 
 
 SEEN = 1e-9
