@@ -68,6 +68,12 @@ def minimum(objective: Objective, start: Array) -> tuple[Array, bool]:
     return best, _is_kink(objective, best)
 
 
+def minimum_near(objective: Objective, start: Array) -> Array:
+    """Where one search from `start` ends, as a start for another."""
+    objective.scale = objective.noise(start) / EPSILON
+    return polished(objective, _trust_region(objective, start), 20)[0]
+
+
 def _is_kink(objective: Objective, x: Array) -> bool:
     """Whether the value rises in proportion to the distance, in every direction that is tried.
 
