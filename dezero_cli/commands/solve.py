@@ -291,15 +291,21 @@ class Posed:
                 hint = did_you_mean(name, self.names) or f"they use {', '.join(self.names)}"
                 raise UsageError(f"no {quoted(name)} in the equations: {hint}")
             if name not in self.limits and name not in self.given.values:
-                start = f"{quoted(name)}=1, or a bracket such as {quoted(name)}=0:2"
-                raise UsageError(f"{quoted(name)} needs a start: add {start}")
+                raise self._without_start(name)
         known = {*self.unknowns, *self.given.values}
+        if not known and self.names:
+            raise self._without_start(self.names[0])
         for each in self.equations:
             for name in each.residual.names:
                 if name not in known and not each.residual.is_constant(name):
                     raise _without_value(each, name, known)
         if not self.unknowns:
             raise UsageError("nothing is unknown: give a start, as in x=1, or a bracket x=0:2")
+
+    @staticmethod
+    def _without_start(name: str) -> UsageError:
+        start = f"{quoted(name)}=1, or a bracket such as {quoted(name)}=0:2"
+        return UsageError(f"{quoted(name)} needs a start: add {start}")
 
 
 def _without_value(each: Equation, name: str, known: set[str]) -> Exception:
