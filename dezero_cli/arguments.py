@@ -72,6 +72,11 @@ sigma_option = click.option(
     help="Propagate the standard uncertainty S of NAME: a number, 2%, or the name of a value or "
     "column (repeatable).",
 )
+fit_option = click.option(
+    "--fit",
+    metavar="FILE",
+    help="Take values with their covariance from what dezero fit --json printed.",
+)
 corr_option = click.option(
     "--corr",
     multiple=True,

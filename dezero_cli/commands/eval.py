@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from dezero_cli import places, report
+from dezero_cli import places, reading, report
 from dezero_cli.arguments import (
     ExpressionCommand,
     corr_option,
@@ -17,6 +17,7 @@ from dezero_cli.arguments import (
     dof_option,
     draws_seed_option,
     file_names,
+    fit_option,
     format_option,
     get_option,
     half_option,
@@ -46,6 +47,7 @@ from dezero_cli.output import open_output
 if TYPE_CHECKING:
     from dezero_cli.uncertainty.asked import Asked
     from dezero_cli.uncertainty.draws import Sample
+    from dezero_cli.uncertainty.fitted import Fitted
     from dezero_cli.uncertainty.propagation import Aside
 
 HELP = """Print the value of EXPR and its gradient for every input.
@@ -85,6 +87,7 @@ Files of values (several columns are a matrix, @FILE:COLUMN is one of them, @- i
 @sigma_option
 @half_option
 @corr_option
+@fit_option
 @dist_option
 @dof_option
 @order_option
@@ -122,6 +125,7 @@ def command(
     sigma: tuple[str, ...],
     half: tuple[str, ...],
     corr: tuple[str, ...],
+    fit: str | None,
     dist: tuple[str, ...],
     dof: tuple[str, ...],
     order: int,
@@ -143,16 +147,20 @@ def command(
         raise UsageError("--get prints numbers alone: leave out --json")
     if plot:
         _check_plot(plot, mc)
-    readers = statements.readers([*sigma, *half])
+    readers = [*statements.readers([*sigma, *half]), *(["--fit"] if fit == "-" else [])]
     asked = formula(words, defs=defs, vars_file=vars_file, readers=readers)
-    uncertain = _uncertain(sigma, half, corr, dist, dof, order, mc, seed, level, budget)
+    uncertain = _uncertain(sigma, half, corr, dist, dof, order, mc, seed, level, budget, bool(fit))
     options = Wanted(some_names(wrt) or None, no_grad, jacobian, hessian, retain_grad)
     get = canonical_words(get)
-    wanted = wanted_by(get, options, bool(uncertain))
-    said = asked.given()
+    wanted = wanted_by(get, options, bool(uncertain) or bool(fit))
+    known = _fitted(fit)
+    said = asked.given(known.values if known else ())
     given = said.values
     with bounds.within(max_numbers, asked.text):
         expression = said.linked(asked.text, max_operations)
+        if known is not None:
+            known = known.among(expression.names, {*given, *said.definitions})
+            given, uncertain = known.values | given, known.asked(uncertain)
         found, aside = _results(expression, given, wanted, uncertain, asked.own(said))
     used = definitions_used(expression)
     result = {"expr": str(asked.text)} | ({"defs": used} if used else {}) | found
@@ -176,12 +184,21 @@ def command(
 
 
 def _uncertain(*options: Any) -> Asked | None:
-    """What is said of uncertainties, if anything is."""
-    if options == NOTHING:
+    """What is said of uncertainties, if anything is; the last is whether a fit says more."""
+    if options[:-1] == NOTHING:
         return None
     from dezero_cli.uncertainty import asked
 
     return asked.from_words(*options)
+
+
+def _fitted(file: str | None) -> Fitted | None:
+    """What a fit found, if there is one."""
+    if file is None:
+        return None
+    from dezero_cli.uncertainty import fitted
+
+    return fitted.fitted(reading.shown_name(file), reading.whole(file))
 
 
 NOTHING = ((), (), (), (), (), 1, None, None, None, False)

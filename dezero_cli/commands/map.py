@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dezero_cli import report
+from dezero_cli import reading, report
 from dezero_cli.arguments import (
     ExpressionCommand,
     corr_option,
     defs_option,
     file_names,
+    fit_option,
     hessian_option,
     max_operations_option,
     no_grad_option,
@@ -87,6 +88,7 @@ Everything else is written as it was read. A table can be larger than memory.
 @click.option("--prefix", default="", metavar="P", help="Put P before the names of new columns.")
 @sigma_option
 @corr_option
+@fit_option
 @click.option(
     "--scheduler",
     metavar="ADDRESS",
@@ -109,6 +111,7 @@ def command(
     prefix: str,
     sigma: tuple[str, ...],
     corr: tuple[str, ...],
+    fit: str | None,
     scheduler: str | None,
     resume: bool,
     defs: str | None,
@@ -120,26 +123,36 @@ def command(
         no_grad,
         hessian=hessian,
     )
-    uncertain = _uncertain(sigma, corr, no_grad)
+    sizes, pairs = _uncertain(sigma, corr, no_grad)
     if resume and not scheduler:
         raise UsageError("--resume needs --scheduler")
     asked, names = _sorted(words, defs)
     root = _root(solve)
+    said = asked.given()
     if root is None:  # what is wrong without a table is said first
-        asked.given().linked(asked.text, max_operations)
+        used = said.linked(asked.text, max_operations).names
     else:
-        equation(asked.text, asked.given(), max_operations)
+        used = equation(asked.text, said, max_operations).residual.names
     found = files.found(names, source)
     require_descriptors(1024 if scheduler else 64)
     require("polars", "llvmlite")
     from dezero_cli.tables.step import Plan
 
     constants, statements = _given(asked)
+    if fit:
+        from dezero_cli.uncertainty.asked import Asked
+        from dezero_cli.uncertainty.fitted import fitted
+
+        known = fitted(reading.shown_name(fit), reading.whole(fit))
+        known = known.among(used, {*said.values, *said.definitions})
+        constants |= {n: float(value) for n, value in known.values.items()}
+        more = known.asked(Asked(dict(sizes)))
+        sizes = {name: repr(sigma) for name, sigma in known.sigmas.items()} | sizes
+        pairs += tuple((*pair, float(r)) for pair, r in more.correlations.items())
     result = name or asked.name
     plan = Plan(
         *(asked.text, constants, wanted, only, prefix, statements, result, max_operations),
-        *uncertain,
-        root,
+        *(sizes, pairs, root),
     )
     if scheduler:
         _spread(found, plan, form, output, scheduler, resume)
