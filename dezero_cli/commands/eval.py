@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from dezero_cli import places, reading, report
+from dezero_cli import places, report
 from dezero_cli.arguments import (
     ExpressionCommand,
     corr_option,
@@ -45,9 +45,9 @@ from dezero_cli.number_format import NumberFormat
 from dezero_cli.output import open_output
 
 if TYPE_CHECKING:
+    from dezero_cli.language.fitted import FittedValues
     from dezero_cli.uncertainty.asked import Asked
     from dezero_cli.uncertainty.draws import Sample
-    from dezero_cli.uncertainty.fitted import Fitted
     from dezero_cli.uncertainty.propagation import Aside
 
 HELP = """Print the value of EXPR and its gradient for every input.
@@ -159,8 +159,11 @@ def command(
     with bounds.within(max_numbers, asked.text):
         expression = said.linked(asked.text, max_operations)
         if known is not None:
-            known = known.among(expression.names, {*given, *said.definitions})
-            given, uncertain = known.values | given, known.asked(uncertain)
+            from dezero_cli.uncertainty import of_fit
+
+            known = of_fit.among(known, expression.names, {*given, *said.definitions})
+            numbers = {name: np.array(value) for name, value in known.values.items()}
+            given, uncertain = numbers | given, of_fit.uncertain(known, uncertain)
         found, aside = _results(expression, given, wanted, uncertain, asked.own(said))
     used = definitions_used(expression)
     result = {"expr": str(asked.text)} | ({"defs": used} if used else {}) | found
@@ -192,13 +195,13 @@ def _uncertain(*options: Any) -> Asked | None:
     return asked.from_words(*options)
 
 
-def _fitted(file: str | None) -> Fitted | None:
+def _fitted(file: str | None) -> FittedValues | None:
     """What a fit found, if there is one."""
     if file is None:
         return None
-    from dezero_cli.uncertainty import fitted
+    from dezero_cli.language import fitted
 
-    return fitted.fitted(reading.shown_name(file), reading.whole(file))
+    return fitted.fitted(file)
 
 
 NOTHING = ((), (), (), (), (), 1, None, None, None, False)

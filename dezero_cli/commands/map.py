@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dezero_cli import reading, report
+from dezero_cli import report
 from dezero_cli.arguments import (
     ExpressionCommand,
     corr_option,
@@ -36,6 +36,9 @@ from dezero_cli.tables import files
 from dezero_cli.tables.files import ENDINGS, Tables
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from dezero_cli.language.statements import Given
     from dezero_cli.tables.step import Plan
 
 HELP = """Evaluate EXPR and its derivatives for every row of a table.
@@ -140,15 +143,7 @@ def command(
 
     constants, statements = _given(asked)
     if fit:
-        from dezero_cli.uncertainty.asked import Asked
-        from dezero_cli.uncertainty.fitted import fitted
-
-        known = fitted(reading.shown_name(fit), reading.whole(fit))
-        known = known.among(used, {*said.values, *said.definitions})
-        constants |= {n: float(value) for n, value in known.values.items()}
-        more = known.asked(Asked(dict(sizes)))
-        sizes = {name: repr(sigma) for name, sigma in known.sigmas.items()} | sizes
-        pairs += tuple((*pair, float(r)) for pair, r in more.correlations.items())
+        constants, sizes, pairs = _with_fit(fit, used, said, constants, sizes, pairs)
     result = name or asked.name
     plan = Plan(
         *(asked.text, constants, wanted, only, prefix, statements, result, max_operations),
@@ -174,6 +169,26 @@ def _uncertain(
     if asked.MEAN in said.values():
         raise UsageError("--corr a,b=mean is for readings, which eval takes: give a number")
     return sizes, tuple((*pair, float(number)) for pair, number in said.items())
+
+
+def _with_fit(
+    file: str,
+    used: Collection[str],
+    said: Given,
+    constants: dict[str, float],
+    sizes: dict[str, str],
+    pairs: tuple[tuple[str, str, float], ...],
+) -> tuple[dict[str, float], dict[str, str], tuple[tuple[str, str, float], ...]]:
+    """The constants, the uncertainties and their correlations, with those of a fit."""
+    from dezero_cli.language import fitted
+    from dezero_cli.uncertainty import of_fit
+    from dezero_cli.uncertainty.asked import Asked
+
+    fit = of_fit.among(fitted.fitted(file), used, {*said.values, *said.definitions})
+    more = of_fit.uncertain(fit, Asked(dict(sizes))).correlations
+    found = {name: repr(sigma) for name, sigma in of_fit.sigmas(fit).items()}
+    pairs += tuple((*pair, float(number)) for pair, number in more.items())
+    return constants | fit.values, found | sizes, pairs
 
 
 def _root(word: str | None) -> tuple[str, float, float] | None:
