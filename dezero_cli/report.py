@@ -239,7 +239,22 @@ def solution_rows(result: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield f"sigma {name}", result["sigma"][name]
             for other, share in result["share"][name].items():
                 yield f"share of {other} in {name}", share
+        if "mc" in result:
+            for key in ("mean", "sigma", "interval"):
+                yield f"{key} of draws of {name}", result["mc"][key][name]
     yield "residual", result["residual"]
+
+
+def solution_text(result: Mapping[str, Any], show: ShowNumber = number_text) -> str:
+    """The text of a solution; a line for each unknown that is uncertain, to be copied, ends it."""
+    text = text_lines(solution_rows(result), show)
+    if "sigma" not in result:
+        return text
+    best = result.get("mc") or {"mean": result["solution"], "sigma": result["sigma"]}
+    for name in result["solution"]:
+        shown = _with_sigmas(np.asarray(best["mean"][name]), np.asarray(best["sigma"][name]))
+        text += f"{name} = {shown}\n"
+    return text
 
 
 def optimum_text(result: Mapping[str, Any], show: ShowNumber = number_text) -> str:

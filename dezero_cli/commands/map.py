@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from dezero_cli.arguments import (
     corr_option,
     defs_option,
     file_names,
+    fit_option,
     hessian_option,
     max_operations_option,
     no_grad_option,
@@ -22,7 +24,8 @@ from dezero_cli.arguments import (
 )
 from dezero_cli.extras import require, require_descriptors
 from dezero_cli.faults import UsageError
-from dezero_cli.language import values
+from dezero_cli.language import unknowns, values
+from dezero_cli.language.equations import equation
 from dezero_cli.language.results import Wanted
 from dezero_cli.language.spelling import some_names
 from dezero_cli.language.statements import behind, is_statement
@@ -33,6 +36,9 @@ from dezero_cli.tables import files
 from dezero_cli.tables.files import ENDINGS, Tables
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from dezero_cli.language.statements import Given
     from dezero_cli.tables.step import Plan
 
 HELP = """Evaluate EXPR and its derivatives for every row of a table.
@@ -42,6 +48,7 @@ HELP = """Evaluate EXPR and its derivatives for every row of a table.
   dezero map 'a*exp(-k*t)' runs.csv k=0.5 --wrt t,k -o fitted.parquet
   dezero map 'm*v**2/2' flight.csv 'v=hypot(vx, vy)' --as E
   dezero map 'm*v**2/2' 'days/*.parquet' -o energy.parquet
+  dezero map 'x*exp(x) == y' t.csv --solve x=0:100
   dezero map 'x*y' t.csv --sigma x=0.01 --sigma y=sy --only
   zcat big.csv.gz | dezero map 'sin(x)/x' --to jsonl | jq .d_x
 
@@ -74,11 +81,17 @@ Everything else is written as it was read. A table can be larger than memory.
 @wrt_option
 @no_grad_option
 @hessian_option
+@click.option(
+    "--solve",
+    metavar="NAME=LO:HI",
+    help="EXPR is an equation: add its root NAME in each row, and the root's derivatives.",
+)
 @click.option("--as", "name", metavar="NAME", help="Call the result NAME, not value.")
 @click.option("--only", is_flag=True, help="Leave out the table's own columns.")
 @click.option("--prefix", default="", metavar="P", help="Put P before the names of new columns.")
 @sigma_option
 @corr_option
+@fit_option
 @click.option(
     "--scheduler",
     metavar="ADDRESS",
@@ -95,11 +108,13 @@ def command(
     wrt: tuple[str, ...],
     no_grad: bool,
     hessian: bool,
+    solve: str | None,
     name: str | None,
     only: bool,
     prefix: str,
     sigma: tuple[str, ...],
     corr: tuple[str, ...],
+    fit: str | None,
     scheduler: str | None,
     resume: bool,
     defs: str | None,
@@ -111,21 +126,28 @@ def command(
         no_grad,
         hessian=hessian,
     )
-    uncertain = _uncertain(sigma, corr, no_grad)
+    sizes, pairs = _uncertain(sigma, corr, no_grad)
     if resume and not scheduler:
         raise UsageError("--resume needs --scheduler")
     asked, names = _sorted(words, defs)
-    asked.given().linked(asked.text, max_operations)  # what is wrong without a table is said first
+    root = _root(solve)
+    said = asked.given()
+    if root is None:  # what is wrong without a table is said first
+        used = said.linked(asked.text, max_operations).names
+    else:
+        used = equation(asked.text, said, max_operations).residual.names
     found = files.found(names, source)
     require_descriptors(1024 if scheduler else 64)
     require("polars", "llvmlite")
     from dezero_cli.tables.step import Plan
 
     constants, statements = _given(asked)
+    if fit:
+        constants, sizes, pairs = _with_fit(fit, used, said, constants, sizes, pairs)
     result = name or asked.name
     plan = Plan(
         *(asked.text, constants, wanted, only, prefix, statements, result, max_operations),
-        *uncertain,
+        *(sizes, pairs, root),
     )
     if scheduler:
         _spread(found, plan, form, output, scheduler, resume)
@@ -147,6 +169,36 @@ def _uncertain(
     if asked.MEAN in said.values():
         raise UsageError("--corr a,b=mean is for readings, which eval takes: give a number")
     return sizes, tuple((*pair, float(number)) for pair, number in said.items())
+
+
+def _with_fit(
+    file: str,
+    used: Collection[str],
+    said: Given,
+    constants: dict[str, float],
+    sizes: dict[str, str],
+    pairs: tuple[tuple[str, str, float], ...],
+) -> tuple[dict[str, float], dict[str, str], tuple[tuple[str, str, float], ...]]:
+    """The constants, the uncertainties and their correlations, with those of a fit."""
+    from dezero_cli.language import fitted
+    from dezero_cli.uncertainty import of_fit
+    from dezero_cli.uncertainty.asked import Asked
+
+    fit = of_fit.among(fitted.fitted(file), used, {*said.values, *said.definitions})
+    more = of_fit.uncertain(fit, Asked(dict(sizes))).correlations
+    found = {name: repr(sigma) for name, sigma in of_fit.sigmas(fit).items()}
+    pairs += tuple((*pair, float(number)) for pair, number in more.items())
+    return constants | fit.values, found | sizes, pairs
+
+
+def _root(word: str | None) -> tuple[str, float, float] | None:
+    """The unknown and its bracket, if there is one."""
+    if word is None:
+        return None
+    ((name, limits),) = unknowns.within([word], "--solve").items()
+    if not math.isfinite(limits.low) or not math.isfinite(limits.high):
+        raise UsageError(f"--solve {word}: a bracket needs both ends, as in {name}=0:1")
+    return name, *limits
 
 
 def _alone(found: Tables, plan: Plan, form: str | None, output: str | None) -> None:

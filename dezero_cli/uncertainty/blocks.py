@@ -99,6 +99,8 @@ def _array(name: str, shape: tuple[int, ...], columns: Mapping[str, Variable]) -
     """An array of columns as one Variable."""
     if not shape:
         return columns[name]
+    if 0 in shape:
+        return constant(np.zeros(shape))
     every = stack([columns[column_name(name, index)] for index in np.ndindex(shape)])
     return every.reshape(shape)
 
