@@ -124,9 +124,11 @@ WRITTEN = 20
 
 def _size(found: Any) -> int:
     """How many numbers results have."""
-    if isinstance(found, Mapping):
-        return sum(map(_size, found.values()))
-    return int(found.size) if isinstance(found, np.ndarray) else 1
+    if isinstance(found, np.ndarray):
+        return found.size
+    if type(found) is dict:
+        return sum([_size(item) for item in found.values()])
+    return 1
 
 
 def held(expression: Expression, given: Values, names: Iterable[str]) -> tuple[Expression, Values]:
