@@ -343,7 +343,10 @@ def tame(text: str) -> str:
 
 def escaped(line: bytes) -> bytes:
     """JSON with what a terminal would obey as ``\\u009b``; it can stand in strings alone."""
-    if not any(begin in line for begin in _BEGINS):
+    if line.isascii():
+        if b"\x7f" not in line:
+            return line
+    elif not any([begin in line for begin in _BEGINS]):
         return line
     import re
 
