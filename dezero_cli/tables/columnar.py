@@ -6,12 +6,13 @@ A table of text that becomes columns is read twice: its types must fit all rows.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import glob
 import os
 import re
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import polars as pl
@@ -24,8 +25,9 @@ from dezero_cli.progress import Progress
 from dezero_cli.tables import background, encode
 from dezero_cli.tables.files import SEPARATORS, TEXT, Tables
 from dezero_cli.tables.inference import Types
+from dezero_cli.tables.json_types import JsonTypes
 from dezero_cli.tables.step import Plan, Step
-from dezero_cli.tables.streams import TextTable, open_text
+from dezero_cli.tables.streams import TextTable, open_text, refuse_twice, skipped_note
 
 ROW_GROUP = 1 << 17
 """Rows in a row group of Parquet."""
@@ -37,6 +39,7 @@ os.environ.setdefault("POLARS_ROW_GROUP_PREFETCH_SIZE", "1")
 """Row groups of Parquet that Polars reads ahead: more of them take memory and save no time."""
 
 Schema = dict[str, Any]
+AnyTypes = Types | JsonTypes
 
 
 def map_columns(
@@ -45,7 +48,7 @@ def map_columns(
     form: str,
     target: Output,
     progress: Progress,
-    types: Types | None = None,
+    types: AnyTypes | None = None,
 ) -> int:
     """Write a table with its results to `target`; return the number of rows.
 
@@ -65,12 +68,13 @@ def _map_resting(
     form: str,
     target: Output,
     progress: Progress,
-    types: Types | None,
+    types: AnyTypes | None,
     until: background.Until,
 ) -> int:
     """Do what `map_columns` says for tables that can be read twice."""
     if tables.format in TEXT:
-        frame, step, rows = _read_text(tables, plan, types, until)
+        frame, step, rows, notes = _read_text(tables, plan, types, until)
+        progress.notes += notes
     else:
         frame, step, rows = _scanned(tables, plan)
     progress.notes += step.notes
@@ -78,8 +82,9 @@ def _map_resting(
     given: Schema = {} if plan.only else schema
     _refuse_nested(given, form)
     progress.total = rows
-    batch = _Batch(step, plan.only, progress, until)
-    kept = frame.select(step.columns) if plan.only and step.columns else frame
+    spelt = _spelt(step.columns, list(schema), tables.names[0])
+    batch = _Batch(step, spelt, plan.only, progress, until)
+    kept = frame.select(spelt.values()) if plan.only and spelt else frame
     wanted = given | dict.fromkeys(step.results, pl.Float64())
     with pl.Config(streaming_chunk_size=BATCH):
         try:
@@ -105,7 +110,7 @@ def _at_rest(tables: Tables) -> Iterator[Tables]:
                     copy.write(data)
         names = tuple(laid.get(name, name) for name in tables.names)
         try:
-            yield Tables(names, tables.format, tables.rows)
+            yield dataclasses.replace(tables, names=names)
         except TableError as fault:
             original = {path: name for name, path in laid.items()}
             source_name = original.get(fault.source or "", fault.source)
@@ -131,17 +136,24 @@ def _scanned(tables: Tables, plan: Plan) -> tuple[pl.LazyFrame, Step, int]:
     if tables.rows:
         start, end = tables.rows
         frame = frame.slice(start, end - start)
-    step = Step(plan, list(schema))
-    for column in step.columns:
-        if not _numeric(schema[column]):
-            raise TableError(f"contains {schema[column]}, not numbers", first, column=column)
+    step = Step(plan, [name.strip() for name in schema])
+    for column, name in _spelt(step.columns, list(schema), first).items():
+        if not _numeric(schema[name]):
+            raise TableError(f"contains {schema[name]}, not numbers", first, column=column)
     return frame, step, frame.select(pl.len()).collect().item()
+
+
+def _spelt(columns: Iterable[str], names: Sequence[str], source: str | None) -> dict[str, str]:
+    """How the table spells columns.  Raises TableError for one that it has twice."""
+    bare = [name.strip() for name in names]
+    for column in columns:
+        if bare.count(column) > 1:
+            raise TableError(f"two columns are named {column!r}", source)
+    return {column: names[bare.index(column)] for column in columns}
 
 
 def _scan(names: tuple[str, ...], form: str) -> pl.LazyFrame:
     files = list(map(glob.escape, names))
-    if form == "jsonl":
-        return pl.scan_ndjson(files, infer_schema_length=None)
     scan = pl.scan_parquet if form == "parquet" else pl.scan_ipc
     return scan(files, hive_partitioning=False)
 
@@ -196,46 +208,60 @@ def _refuse_nested(schema: Schema, form: str) -> None:
             raise TableError(f"a cell of {form} cannot hold {kind}", column=column)
 
 
-def learnt(tables: Tables, plan: Plan, until: background.Until | None = None) -> tuple[Types, int]:
-    """The types of the columns of a table of text, and its number of rows, all of them checked."""
+def learnt(
+    tables: Tables, plan: Plan, until: background.Until | None = None
+) -> tuple[AnyTypes, int, int]:
+    """The types of the columns of a table of text, all of whose rows are checked.
+
+    With them come the number of rows, and how many of these are to be left out.
+    """
     source, step = open_text(tables, plan)
-    types = Types(step.columns)
-    rows = 0
-    for piece in source.pieces(step.columns):
+    refuse_twice(source.columns, "a table of columns")
+    places = source.places(step.columns)
+    types: AnyTypes = (
+        JsonTypes(places) if source.is_json else Types(places.values(), tables.dialect)
+    )
+    rows = skipped = 0
+    for piece in source.pieces(step.columns, types.learn):
         if until:
             until.check()
         rows += piece.rows
-        if tables.format in SEPARATORS:
-            types.learn(piece.frame)
-    return types, rows
+        skipped += piece.skipped
+    return types, rows, skipped
 
 
 def _read_text(
-    tables: Tables, plan: Plan, known: Types | None, until: background.Until
-) -> tuple[pl.LazyFrame, Step, int]:
+    tables: Tables, plan: Plan, known: AnyTypes | None, until: background.Until
+) -> tuple[pl.LazyFrame, Step, int, list[str]]:
     """A table of text as columns: a first pass checks it and finds the types, a second reads it."""
     source, step = open_text(tables, plan)
-    types, rows = (known, 0) if known else learnt(tables, plan, until)
-    if tables.format == "jsonl":
-        return _scan(tables.names, "jsonl"), step, rows
+    types, rows, skipped = (known, 0, 0) if known else learnt(tables, plan, until)
     schema = types.schema(source.columns)
 
     def frames(
         columns: list[str] | None, _predicate: Any, _rows: int | None, _size: int | None
     ) -> Iterator[pl.DataFrame]:
-        for piece in TextTable(tables).pieces(()):
-            frame = types.applied(piece.frame)
+        for piece in TextTable(tables).pieces(step.columns):
+            frame = types.applied(piece, source.columns)
             yield frame.select(columns) if columns else frame
 
-    return register_io_source(frames, schema=schema), step, rows
+    return register_io_source(frames, schema=schema), step, rows, skipped_note(skipped)
 
 
 # ------------------------------------------------------------------------------------ the pipeline
 class _Batch:
     """The step between source and sink, on one batch of rows; threads call it."""
 
-    def __init__(self, step: Step, only: bool, progress: Progress, until: background.Until) -> None:
+    def __init__(
+        self,
+        step: Step,
+        spelt: dict[str, str],
+        only: bool,
+        progress: Progress,
+        until: background.Until,
+    ) -> None:
         self.step = step
+        self._spelt = spelt
         self.only = only
         self.progress = progress
         self._until = until
@@ -245,8 +271,9 @@ class _Batch:
     def __call__(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The batch with its result columns."""
         self._until.check()
-        columns = self.step.columns
-        arrays = {name: frame[name].cast(pl.Float64).to_numpy() for name in columns}
+        arrays = {
+            column: frame[name].cast(pl.Float64).to_numpy() for column, name in self._spelt.items()
+        }
         added = encode.results_frame(self.step.results, self.step.run(arrays, frame.height))
         with self._lock:
             self.rows += frame.height

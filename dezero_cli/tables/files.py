@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from dezero_cli import reading
 from dezero_cli.faults import FileError, UsageError
+from dezero_cli.tables.dialect import Dialect
 
 ENDINGS = {
     "csv": "csv",
@@ -37,6 +38,7 @@ class Tables:
 
     names: tuple[str, ...]
     format: str
+    dialect: Dialect = field(default=Dialect())
     rows: tuple[int, int] | None = field(default=None)
 
     @property
@@ -45,7 +47,7 @@ class Tables:
         return reading.total_size(self.names)
 
 
-def found(words: Sequence[str], wanted: str | None) -> Tables:
+def found(words: Sequence[str], wanted: str | None, dialect: Dialect | None = None) -> Tables:
     """The tables that words of the command line name: files, patterns, or ``-`` alone.
 
     `wanted` is the format by name; without it the endings decide.  Raises FileError or UsageError.
@@ -61,7 +63,7 @@ def found(words: Sequence[str], wanted: str | None) -> Tables:
                 f"{names[0]} is {formats[0]} but {name} is {other}: "
                 "all files of a table must have one format"
             )
-    return Tables(tuple(names), formats[0])
+    return Tables(tuple(names), formats[0], dialect or Dialect())
 
 
 def _expanded(word: str) -> list[str]:

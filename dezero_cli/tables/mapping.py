@@ -6,7 +6,6 @@ from dezero_cli.output import open_output
 from dezero_cli.progress import Progress
 from dezero_cli.tables import columnar, streams
 from dezero_cli.tables.files import TEXT, Tables
-from dezero_cli.tables.inference import Types
 from dezero_cli.tables.step import Plan
 
 
@@ -16,7 +15,7 @@ def map_tables(
     form: str,
     output: str | None,
     progress: Progress | None = None,
-    types: Types | None = None,
+    types: columnar.AnyTypes | None = None,
 ) -> int:
     """Write `tables` with the results of `plan` as `form` to `output`; return the number of rows.
 
