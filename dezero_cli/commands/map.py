@@ -20,7 +20,7 @@ from dezero_cli.arguments import (
     wrt_option,
 )
 from dezero_cli.extras import require
-from dezero_cli.faults import UsageError
+from dezero_cli.faults import CommandError, ExpressionError, UsageError
 from dezero_cli.language import propagation, values
 from dezero_cli.language.results import Wanted
 from dezero_cli.language.spelling import some_names
@@ -29,7 +29,7 @@ from dezero_cli.language.values import one_number
 from dezero_cli.language.words import Formula, formula
 from dezero_cli.progress import Progress
 from dezero_cli.tables import files
-from dezero_cli.tables.dialect import LONGEST, dialect_of
+from dezero_cli.tables.dialect import LONGEST, Dialect, dialect_of
 from dezero_cli.tables.files import ENDINGS, Tables
 
 if TYPE_CHECKING:
@@ -134,9 +134,13 @@ def command(
     )
     if resume and not scheduler:
         raise UsageError("--resume needs --scheduler")
-    asked, names = _sorted(words, defs)
-    asked.given().linked(asked.text, max_operations)  # what is wrong without a table is said first
-    found = files.found(names, source, dialect_of(**written))
+    dialect = dialect_of(**written)
+    try:
+        asked, names = _sorted(words, defs)
+        asked.given().linked(asked.text, max_operations)  # wrong without a table is said first
+    except ExpressionError as fault:
+        raise _as_column(fault, words, source, dialect) from None
+    found = files.found(names, source, dialect)
     require("polars", "llvmlite")
     from dezero_cli.tables.step import Plan
 
@@ -149,11 +153,24 @@ def command(
         _alone(found, plan, form, output)
 
 
+def _as_column(
+    fault: ExpressionError, words: tuple[str, ...], source: str | None, dialect: Dialect
+) -> ExpressionError:
+    """The fault of an expression, or that a column with such a name needs backquotes."""
+    names = [word for word in words if not is_statement(word)][1:]
+    try:
+        from dezero_cli.tables import hints, mapping
+
+        return hints.in_backquotes(fault, mapping.columns(files.found(names, source, dialect)))
+    except (CommandError, ImportError, OSError):
+        return fault
+
+
 def _alone(found: Tables, plan: Plan, form: str | None, output: str | None) -> None:
     """Compute all rows in this process, and show the progress."""
     from dezero_cli.tables import mapping
 
-    target_format = files.target_format(output, form)
+    target_format = files.target_format(output, form, found)
     if target_format not in files.TEXT and output in {None, "-"} and sys.stdout.isatty():
         raise UsageError(f"{target_format} cannot be shown on a terminal: give -o FILE")
     progress = Progress(found.size)

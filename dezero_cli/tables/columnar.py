@@ -18,7 +18,7 @@ from typing import Any
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from dezero_cli import reading
+from dezero_cli import compression, reading
 from dezero_cli.faults import TableError
 from dezero_cli.output import Output
 from dezero_cli.progress import Progress
@@ -95,17 +95,25 @@ def _map_resting(
     return batch.rows
 
 
+def _is_packed(name: str, tables: Tables) -> bool:
+    """Whether a table of columns is compressed as a whole."""
+    if tables.format in TEXT:
+        return False
+    with open(name, "rb") as file:
+        return compression.kind_of(file.read(8)) is not None
+
+
 @contextlib.contextmanager
 def _at_rest(tables: Tables) -> Iterator[Tables]:
     """The tables as files that can be read twice; streams are copied to temporary files."""
-    passing = {name for name in tables.names if reading.is_stream(name)}
+    passing = {name for name in tables.names if reading.is_stream(name) or _is_packed(name, tables)}
     if not passing:
         yield tables
         return
     with tempfile.TemporaryDirectory(prefix="dezero-") as folder:
         laid = {name: os.path.join(folder, str(i)) for i, name in enumerate(passing)}
         for name, path in laid.items():
-            with contextlib.closing(reading.Source(name)) as source, open(path, "wb") as copy:
+            with contextlib.closing(reading.table_source(name)) as source, open(path, "wb") as copy:
                 while data := source.read(1 << 20):
                     copy.write(data)
         names = tuple(laid.get(name, name) for name in tables.names)
@@ -175,6 +183,12 @@ def _schema_of(frame: pl.LazyFrame, name: str, form: str) -> Schema:
         raise TableError(f"cannot be read as {form}: {reason}", name) from None
 
 
+def names(tables: Tables) -> list[str]:
+    """The names of the columns."""
+    with _at_rest(tables) as resting:
+        return list(background.run(lambda _: _schema(resting.names[0], resting.format)))
+
+
 def row_count(tables: Tables) -> int:
     """The number of rows of a table of columns."""
     scan = _scan(tables.names, tables.format).select(pl.len())
@@ -216,7 +230,8 @@ def learnt(
     With them come the number of rows, and how many of these are to be left out.
     """
     source, step = open_text(tables, plan)
-    refuse_twice(source.columns, "a table of columns")
+    if not plan.only:
+        refuse_twice(source.columns, "a table of columns")
     places = source.places(step.columns)
     types: AnyTypes = (
         JsonTypes(places) if source.is_json else Types(places.values(), tables.dialect)
@@ -236,13 +251,18 @@ def _read_text(
     """A table of text as columns: a first pass checks it and finds the types, a second reads it."""
     source, step = open_text(tables, plan)
     types, rows, skipped = (known, 0, 0) if known else learnt(tables, plan, until)
-    schema = types.schema(source.columns)
+    used = source.places(step.columns).values()
+    names = [
+        f"{name} {place}" if plan.only and not source.is_json and place not in used else name
+        for place, name in enumerate(source.columns)
+    ]  # columns that are left out may have one name
+    schema = types.schema(names)
 
     def frames(
         columns: list[str] | None, _predicate: Any, _rows: int | None, _size: int | None
     ) -> Iterator[pl.DataFrame]:
         for piece in TextTable(tables).pieces(step.columns):
-            frame = types.applied(piece, source.columns)
+            frame = types.applied(piece, names)
             yield frame.select(columns) if columns else frame
 
     return register_io_source(frames, schema=schema), step, rows, skipped_note(skipped)

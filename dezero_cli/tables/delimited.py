@@ -287,7 +287,7 @@ class Rows:
     def frame(self) -> pl.DataFrame:
         """The cells as text; each column is called by its place."""
         frame = self._parsed()
-        return pl.DataFrame([self._filtered(column) for column in frame])
+        return frame if self._kept is None else frame.filter(pl.Series(self._kept))
 
     def text(self) -> pl.Series:
         """Each row as it was read, without its line end."""
@@ -320,6 +320,8 @@ class Rows:
         for i, name in enumerate(names):
             key = orjson.dumps(name).decode()
             cell = pl.col(str(i))
+            if self._reader.dialect.decimal == ",":
+                frame = frame.with_columns(texts.pointed(frame[str(i)]))
             text = pl.struct(cell.alias("")).struct.json_encode().str.slice(4).str.head(-1)
             number = cell.str.contains(_EXACT)
             parts.append(pl.lit(("{" if i == 0 else ",") + key + ":"))

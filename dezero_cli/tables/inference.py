@@ -76,12 +76,8 @@ class Types:
 
     def applied(self, piece: Any, columns: Sequence[str]) -> pl.DataFrame:
         """Rows as columns of these types."""
-        return pl.DataFrame(
-            [
-                self._typed(cells).alias(name)
-                for name, cells in zip(columns, piece.frame, strict=True)
-            ]
-        )
+        cells = zip(columns, piece.frame, strict=True)
+        return pl.DataFrame({name: self._typed(each) for name, each in cells})
 
     def _typed(self, cells: pl.Series) -> pl.Series:
         kind = self._kind(cells.name)

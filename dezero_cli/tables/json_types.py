@@ -78,12 +78,12 @@ class JsonTypes:
         arrays = piece.arrays(self._used)
         piece.widen()
         return pl.DataFrame(
-            [
-                _numbers(name, piece.cells(name), arrays[name])
+            {
+                name: _numbers(name, piece.cells(name), arrays[name])
                 if name in self._used and kind == pl.Float64
                 else pl.Series(name, piece.cells(name), dtype=kind, strict=False)
                 for name, kind in self.schema(columns).items()
-            ]
+            }
         )
 
 

@@ -102,10 +102,10 @@ def blocks(
     `size` is how much is read at a time (default: BLOCK), `skip` the number of lines that are left
     out at the start.
     """
-    source = reading.Source(name)
+    source = reading.table_source(name)
     try:
         piped = reading.is_stream(name)
-        rest, first, ended, pause = b"", True, False, True
+        rest, first, ended, pause, counted = b"", True, False, True, 0
         while not ended:
             if piped and not pause and not source.wait(PAUSE):
                 yield RowBlock(name, b"", 0, False, True)  # blocks in work must not wait for more
@@ -116,7 +116,8 @@ def blocks(
             end = len(data) if ended else cut(data)
             rest = data[end:]
             if end:
-                yield RowBlock(name, data[:end], len(arrived), first, pause)
+                yield RowBlock(name, data[:end], source.consumed - counted, first, pause)
+                counted = source.consumed
                 first = False
             if len(rest) > longest:
                 yield RowBlock(name, rest, 0, first, long=True)
