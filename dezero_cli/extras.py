@@ -16,6 +16,36 @@ def require(library: str, *others: str) -> Any:
     """
     try:
         return importlib.import_module(library)
-    except ImportError:
+    except ImportError as fault:
+        if not isinstance(fault, ModuleNotFoundError):
+            raise  # it is there, and something else is wrong
         hint = f"python -m pip install {' '.join((library, *others))}"
         raise MissingError(f"this needs {library}, which is not installed: {hint}") from None
+    except (AttributeError, TypeError, ValueError) as fault:  # such as a broken file of settings
+        raise MissingError(f"{library} cannot be imported: {fault}") from None
+
+
+def optimize() -> Any:
+    """SciPy's searches, `scipy.optimize`.  Raises MissingError where SciPy is not installed."""
+    require("scipy")
+    import scipy.optimize
+
+    return scipy.optimize
+
+
+def require_descriptors(count: int) -> None:
+    """Let the process open so many files; MissingError where its limit is lower (``ulimit -n``).
+
+    Some libraries end with a long report where they can open no more.
+    """
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < count:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+        except (OSError, ValueError):
+            fault = f"this needs {count} open files, and the limit is {soft}: see ulimit -n"
+            raise MissingError(fault) from None

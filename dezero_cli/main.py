@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import io
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -16,7 +17,10 @@ from dezero_cli import report
 from dezero_cli.arguments import LONG_OPTION
 from dezero_cli.faults import CommandError, nearest
 
-COMMANDS = ("eval", "batch", "map", "derive", "check", "graph", "plot", "functions")
+COMMANDS = (
+    *("eval", "batch", "map", "solve", "minimize", "maximize"),
+    *("derive", "check", "graph", "plot", "functions"),
+)
 """The commands, in the order of the help; each is a module of `dezero_cli.commands`."""
 
 HELP = """Evaluate expressions and differentiate them, exactly, from the shell.
@@ -144,6 +148,7 @@ def run(args: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         if "_DEZERO_COMPLETE" in os.environ:
+            _check_completion()
             cli.main(prog_name="dezero")
         words = list(sys.argv[1:] if args is None else args)
         with cli.make_context("dezero", words) as context:
@@ -169,6 +174,8 @@ def run(args: Sequence[str] | None = None) -> int:
     except MemoryError:
         return _fail(report.fault_text("not enough memory"), 1)
     except ImportError as fault:
+        if re.search("failed to map|cannot allocate", str(fault), re.IGNORECASE):
+            return _fail(report.fault_text("not enough memory"), 1)
         return _fail(report.fault_text(_broken_installation(fault)), 1)
     except OSError as fault:
         _close_output()
@@ -177,6 +184,16 @@ def run(args: Sequence[str] | None = None) -> int:
     except Exception as fault:  # noqa: BLE001, so that no user ever sees a traceback
         reason = f"internal error, please report it: {type(fault).__name__}: {fault}"
         return _fail(report.fault_text(reason), 1)
+
+
+def _check_completion() -> None:
+    """Refuse what no shell's completion script gives."""
+    known = {"COMP_WORDS", "COMP_CWORD"} <= os.environ.keys()
+    asked = os.environ["_DEZERO_COMPLETE"]
+    counted = asked == "fish_complete" or os.environ.get("COMP_CWORD", "").isdecimal()
+    if asked.endswith("_complete") and not (known and counted):
+        what = "COMP_WORDS and COMP_CWORD, as the shell's own script for completion sets them"
+        raise click.UsageError(f"_DEZERO_COMPLETE={asked} needs {what}")
 
 
 def _broken_installation(fault: ImportError) -> str:
@@ -230,12 +247,29 @@ def _reopen_closed() -> None:
             setattr(sys, name, open(descriptor, mode, closefd=False))  # noqa: SIM115
 
 
+def _end_quietly(*_: object) -> None:
+    """Ctrl-C while there is nothing to clean up; `output.signals` says where there is."""
+    os._exit(130)
+
+
+def _unraisable(found: sys.UnraisableHookArgs) -> None:
+    """Press Ctrl-C again, a moment later, where it came while Python freed something."""
+    if not issubclass(found.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(found)
+        return
+    import _thread
+    import threading
+
+    threading.Timer(0.01, _thread.interrupt_main).start()
+
+
 def main() -> None:
     """The console script."""
     quiet = signal.getsignal(signal.SIGINT) is signal.SIG_DFL
     _reopen_closed()
     if quiet:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, _end_quietly)
+        sys.unraisablehook = _unraisable
     try:
         status = run()
     except SystemExit as ended:

@@ -11,6 +11,7 @@ import click
 from dezero_cli import report
 from dezero_cli.arguments import (
     ExpressionCommand,
+    corr_option,
     defs_option,
     file_names,
     hessian_option,
@@ -19,9 +20,9 @@ from dezero_cli.arguments import (
     sigma_option,
     wrt_option,
 )
-from dezero_cli.extras import require
+from dezero_cli.extras import require, require_descriptors
 from dezero_cli.faults import CommandError, ExpressionError, UsageError
-from dezero_cli.language import propagation, values
+from dezero_cli.language import values
 from dezero_cli.language.results import Wanted
 from dezero_cli.language.spelling import some_names
 from dezero_cli.language.statements import behind, is_statement
@@ -78,6 +79,7 @@ Everything else is written as it was read. A table can be larger than memory.
 @click.option("--only", is_flag=True, help="Leave out the table's own columns.")
 @click.option("--prefix", default="", metavar="P", help="Put P before the names of new columns.")
 @sigma_option
+@corr_option
 @click.option(
     "--scheduler",
     metavar="ADDRESS",
@@ -119,6 +121,7 @@ def command(
     only: bool,
     prefix: str,
     sigma: tuple[str, ...],
+    corr: tuple[str, ...],
     scheduler: str | None,
     resume: bool,
     defs: str | None,
@@ -130,8 +133,8 @@ def command(
         some_names(wrt) or None,
         no_grad,
         hessian=hessian,
-        sigmas=propagation.sigma_words(sigma),
     )
+    uncertain = _uncertain(sigma, corr, no_grad)
     if resume and not scheduler:
         raise UsageError("--resume needs --scheduler")
     dialect = dialect_of(**written)
@@ -141,12 +144,16 @@ def command(
     except ExpressionError as fault:
         raise _as_column(fault, words, source, dialect) from None
     found = files.found(names, source, dialect)
+    require_descriptors(1024 if scheduler else 64)
     require("polars", "llvmlite")
     from dezero_cli.tables.step import Plan
 
     constants, statements = _given(asked)
     result = name or asked.name
-    plan = Plan(asked.text, constants, wanted, only, prefix, statements, result, max_operations)
+    plan = Plan(
+        *(asked.text, constants, wanted, only, prefix, statements, result, max_operations),
+        *uncertain,
+    )
     if scheduler:
         _spread(found, plan, form, output, scheduler, resume)
     else:
@@ -164,6 +171,22 @@ def _as_column(
         return hints.in_backquotes(fault, mapping.columns(files.found(names, source, dialect)))
     except (CommandError, ImportError, OSError):
         return fault
+
+
+def _uncertain(
+    sigma: tuple[str, ...], corr: tuple[str, ...], no_grad: bool
+) -> tuple[dict[str, str], tuple[tuple[str, str, float], ...]]:
+    """The uncertainties as text, and their correlations.  Raises UsageError as eval does."""
+    if no_grad and sigma:
+        raise UsageError("--no-grad prints only the value: leave out options that need a gradient")
+    from dezero_cli.uncertainty import asked
+
+    sizes = asked.words_by_name("--sigma", sigma)
+    said = asked.from_words(corr=corr, common=True).correlations
+    asked.Asked(dict(sizes), correlations=said).checked()
+    if asked.MEAN in said.values():
+        raise UsageError("--corr a,b=mean is for readings, which eval takes: give a number")
+    return sizes, tuple((*pair, float(number)) for pair, number in said.items())
 
 
 def _alone(found: Tables, plan: Plan, form: str | None, output: str | None) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from dezero_cli.faults import ValuesError
 from dezero_cli.language.parser import tokens
+from dezero_cli.language.spelling import quoted
 from dezero_cli.language.values import value
 
 MOST_SAMPLES = 1_000_000
@@ -22,9 +25,17 @@ class Range:
     stop: float
     count: int | None
 
-    def places(self, count: int) -> np.ndarray:
-        """Evenly spaced samples, ends included; `count` of them unless the user gave a COUNT."""
-        return np.linspace(self.start, self.stop, self.count or count)
+    def places(self, count: int, log: bool = False) -> np.ndarray:
+        """Evenly spaced samples, ends included; `count` of them unless the user gave a COUNT.
+
+        With `log` their logarithms are evenly spaced.  Raises ValuesError where these are none.
+        """
+        if not log:
+            return np.linspace(self.start, self.stop, self.count or count)
+        if self.start <= 0:
+            shown = f"{self.name}={self.start:g}:{self.stop:g}"
+            raise ValuesError(f"{shown}: a logarithmic axis needs a range above 0")
+        return np.geomspace(self.start, self.stop, self.count or count)
 
 
 def parts(text: str) -> list[str] | None:
@@ -97,3 +108,30 @@ def span(name: str, text: str) -> Range:
         raise ValuesError(f"{name}={text}: the range is too narrow to draw")
     count = _count(name, text, np.array(counts[0])) if counts else None
     return Range(name, start, stop, count)
+
+
+class Limits(NamedTuple):
+    """Between which numbers a name stays; an end that is open is infinite."""
+
+    low: float
+    high: float
+
+
+def limits(name: str, text: str) -> Limits:
+    """What NAME=LO:HI allows; one end may be empty, and is then open.
+
+    Raises ValuesError for ends that are not numbers, and where no number lies between them.
+    """
+    shown = f"{quoted(name)}={text}"
+    found = parts(text) or []
+    if len(found) != 2 or not any(found):
+        raise ValuesError(f"{shown}: limits must be LO:HI, LO: or :HI, as in 0:1")
+    numbers = [value(name, part, files=False) if part else None for part in found]
+    if any(number is not None and (number.ndim or math.isnan(number)) for number in numbers):
+        raise ValuesError(f"{shown}: the limits must be numbers")
+    low, high = (math.nan if number is None else float(number) for number in numbers)
+    if low > high:
+        raise ValuesError(f"{shown}: no number lies between: write {name}={found[1]}:{found[0]}")
+    if low == high:
+        raise ValuesError(f"{shown}: the limits are the same: --fix {name}={found[0]} holds it")
+    return Limits(-math.inf if math.isnan(low) else low, math.inf if math.isnan(high) else high)

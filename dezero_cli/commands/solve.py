@@ -1,0 +1,255 @@
+"""``dezero solve``: equations, and the derivatives of the solution for what was given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+import numpy as np
+
+from dezero_cli import extras, places, report
+from dezero_cli.arguments import (
+    ExpressionCommand,
+    corr_option,
+    defs_option,
+    fix_option,
+    for_option,
+    format_option,
+    get_option,
+    hessian_option,
+    json_option,
+    max_operations_option,
+    precision_option,
+    sigma_option,
+    vars_option,
+    wrt_option,
+)
+from dezero_cli.faults import UsageError, did_you_mean
+from dezero_cli.language import statements, unknowns
+from dezero_cli.language.diagnosis import assignment, missing_value
+from dezero_cli.language.equations import Equation, equations
+from dezero_cli.language.spelling import canonical_words, quoted, some_names
+from dezero_cli.language.words import definitions_used, expression_text, formula
+from dezero_cli.number_format import NumberFormat
+from dezero_cli.solving.equation import EquationTask, Solved, solve, solve_all
+from dezero_cli.solving.implicit import Implicit
+from dezero_cli.uncertainty.asked import Asked, from_words
+from dezero_cli.uncertainty.inputs import resolved
+from dezero_cli.uncertainty.propagation import of_gradients
+
+HELP = """Solve equations for unknowns, and differentiate the solution by what was given.
+
+\b
+  dezero solve 'cos(x) == x' x=0.5
+  dezero solve 'x**3 == 2' x=1:2
+  dezero solve 'tan(x) == x' x=0:20 --all
+  dezero solve 'x + y == 3' 'x*y == 2' x=0 y=3
+  dezero solve 'x*exp(x) == a' --for x=1 a=2 --sigma a=0.1
+
+x=START is where the search begins, x=LO:HI a bracket in which a root is always found. An expression
+without == is to be 0. Where other names have numbers too, --for says which are unknown. The
+derivatives are exact, by the implicit function theorem.
+"""
+EXAMPLE = "'cos(x) == x' x=0.5"
+
+
+@click.command("solve", cls=ExpressionCommand, help=HELP, no_args_is_help=True)
+@click.argument("words", nargs=-1, metavar="EQUATION... [NAME=VALUE | NAME=LO:HI]...")
+@for_option
+@fix_option
+@click.option("--all", "every", is_flag=True, help="Give every root in the range NAME=LO:HI.")
+@vars_option
+@defs_option
+@wrt_option
+@hessian_option
+@sigma_option
+@corr_option
+@json_option
+@get_option
+@precision_option
+@format_option
+@max_operations_option
+def command(
+    words: tuple[str, ...],
+    unknowns: tuple[str, ...],
+    fix: tuple[str, ...],
+    every: bool,
+    vars_file: str | None,
+    defs: str | None,
+    wrt: tuple[str, ...],
+    hessian: bool,
+    sigma: tuple[str, ...],
+    corr: tuple[str, ...],
+    as_json: bool,
+    get: tuple[str, ...],
+    precision: int | None,
+    form: str | None,
+    max_operations: int,
+) -> int:
+    """Read the equations, search, report."""
+    extras.require("scipy")
+    if get and as_json:
+        raise UsageError("--get prints numbers alone: leave out --json")
+    uncertain, get = from_words(sigma, corr=corr), canonical_words(get)
+    asked = Posed(words, defs, vars_file, unknowns, fix, max_operations)
+    names = asked.differentiated(some_names(wrt), uncertain.names)
+    task = asked.task()
+    if every and not (len(task.start) == 1 and task.brackets):
+        raise UsageError("--all needs one unknown with a range, as in x=0:20")
+    ends = solve_all(task) if every else [solve(task)]
+    each = [asked.solution(end, names, uncertain, hessian) for end in ends]
+    result = asked.head | ({"solutions": each, "converged": bool(each)} if every else each[0])
+    show = NumberFormat(precision, form)
+    if get:
+        report.write("".join(places.text(places.found(result, w), show) + "\n" for w in get))
+    elif as_json:
+        report.write(report.json_line(result))
+    else:
+        texts = [report.text_lines(report.solution_rows(one), show) for one in each]
+        report.write("\n".join(texts))
+    return _status(ends)
+
+
+def _status(ends: Sequence[Solved]) -> int:
+    """The exit status; says on standard error why there is no solution."""
+    if not ends:
+        report.warn("note: there is no root in the range")
+        return 1
+    for end in ends:
+        if not end.converged:
+            report.warn(f"note: {end.message}")
+            return 1
+    return 0
+
+
+class Posed:
+    """What the words ask: the equations, the unknowns with their starts, and what is held."""
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        defs: str | None,
+        vars_file: str | None,
+        wanted: Sequence[str],
+        fixed: Sequence[str],
+        most: int,
+    ) -> None:
+        texts = [word for word in words if not statements.is_statement(word)]
+        first = [word for word in words if word not in texts[1:]]
+        self.formula = formula(first, EXAMPLE, defs, vars_file)
+        said = self.formula.said
+        self.limits = unknowns.take_limits(said)
+        wanted = unknowns.named(wanted, "--for", said)
+        self.limits |= unknowns.take_limits(said)
+        fixed = unknowns.named(fixed, "--fix", said)
+        self.given = self.formula.given(columns=list(self.limits))
+        self.equations: list[Equation] = []
+        for text in [self.formula.text, *map(expression_text, texts[1:])]:
+            self.equations += equations(text, self.given, most)
+        self.names = list(
+            dict.fromkeys(name for each in self.equations for name in each.residual.names)
+        )
+        self.unknowns = self._unknowns(wanted, fixed)
+        self._check()
+
+    @property
+    def head(self) -> dict[str, Any]:
+        """The equations and what is defined, as they are told."""
+        used: dict[str, str] = {}
+        for each in self.equations:
+            used |= definitions_used(each.residual)
+        texts = [each.text for each in self.equations]
+        return {"equations": texts} | ({"defs": used} if used else {})
+
+    def task(self) -> EquationTask:
+        """What is to be solved."""
+        start = {name: self._start(name) for name in self.unknowns}
+        residuals = [each.residual for each in self.equations]
+        return EquationTask(residuals, start, self._held(), self.limits)
+
+    def differentiated(self, wrt: Sequence[str], sigmas: Sequence[str]) -> list[str]:
+        """The names that the solution is differentiated by."""
+        held = self._held()
+        for name in [*wrt, *sigmas]:
+            if name not in held:
+                if name in self.unknowns:
+                    raise UsageError(f"{quoted(name)} is unknown: give what was measured")
+                hint = did_you_mean(name, held) or f"add {assignment(name)}"
+                raise UsageError(f"no value for {quoted(name)}: {hint}")
+        used = [name for name in self.names if name in held]
+        return list(dict.fromkeys([*(wrt or used), *sigmas]))
+
+    def solution(
+        self, end: Solved, names: Sequence[str], uncertain: Asked, hessian: bool
+    ) -> dict[str, Any]:
+        """What is told of one solution."""
+        found: dict[str, Any] = {"solution": end.at, "residual": end.residual}
+        held = self._held()
+        given = {name: held.pop(name) for name in names}
+        residuals = [each.residual for each in self.equations]
+        if end.converged:
+            implicit = Implicit(residuals, end.at, given, held)
+            found["grad"] = implicit.gradients()
+            if hessian:
+                found["hessian"] = implicit.hessians()
+            if uncertain:
+                values, inputs = resolved(uncertain, self.given.values)
+                found |= of_gradients(found["grad"], values, inputs)
+        return found | {"converged": end.converged, "steps": end.steps, "message": end.message}
+
+    # -------------------------------------------------------------------------------------------
+    def _held(self) -> dict[str, np.ndarray]:
+        return {
+            n: x for n, x in self.given.values.items() if n not in self.unknowns and n in self.names
+        }
+
+    def _start(self, name: str) -> np.ndarray:
+        if name in self.given.values:
+            return self.given.values[name]
+        low, high = self.limits[name]
+        if np.isfinite([low, high]).all():
+            return np.array(low / 2 + high / 2)
+        return np.array(low + 1 if np.isfinite(low) else high - 1 if np.isfinite(high) else 0.0)
+
+    def _unknowns(self, wanted: Sequence[str], fixed: Sequence[str]) -> list[str]:
+        """The names to solve for: those that --for or ranges name, or all that have numbers."""
+        if wanted or self.limits:
+            return list(dict.fromkeys([*wanted, *self.limits]))
+        typed = self._typed()
+        given = [n for n in self.names if n in typed and n not in fixed]
+        numbers = [n for n in given if not self.given.values[n].ndim]
+        if len(numbers) == len(self.equations):
+            return numbers
+        if len(numbers) > len(self.equations):
+            shown = " or ".join(f"--for {quoted(n)}" for n in numbers[:3])
+            names = ", ".join(map(quoted, numbers))
+            raise UsageError(f"which of {names} is unknown? Add {shown}")
+        return numbers
+
+    def _typed(self) -> set[str]:
+        """The names with values; those of a formula file only if no others have any."""
+        own = {*self.formula.own(self.given)} & {*self.names}
+        return own or {*self.given.values}
+
+    def _check(self) -> None:
+        """Refuse unknowns that no equation has, and names without values."""
+        for name in self.unknowns:
+            if name not in self.names:
+                hint = did_you_mean(name, self.names) or f"they use {', '.join(self.names)}"
+                raise UsageError(f"no {quoted(name)} in the equations: {hint}")
+            if name not in self.limits and name not in self.given.values:
+                start = f"{quoted(name)}=1, or a bracket such as {quoted(name)}=0:2"
+                raise UsageError(f"{quoted(name)} needs a start: add {start}")
+        known = {*self.unknowns, *self.given.values}
+        for each in self.equations:
+            for name in each.residual.names:
+                if name not in known and not each.residual.is_constant(name):
+                    raise _without_value(each, name, known)
+        if not self.unknowns:
+            raise UsageError("nothing is unknown: give a start, as in x=1, or a bracket x=0:2")
+
+
+def _without_value(each: Equation, name: str, known: set[str]) -> Exception:
+    text, place = each.residual.source(name)
+    return missing_value(text, name, place, dict.fromkeys(known))

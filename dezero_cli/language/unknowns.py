@@ -1,0 +1,64 @@
+"""What a search varies: ``x=2:3``, ``--within x=0:``, ``--for x,y``, ``--fix b=0``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dezero_cli.faults import UsageError
+from dezero_cli.language import ranges, statements
+from dezero_cli.language.ranges import Limits
+from dezero_cli.language.spelling import quoted, some_names
+from dezero_cli.language.statements import Head
+
+
+def take_limits(said: dict[str, tuple[Head, str]]) -> dict[str, Limits]:
+    """The limits NAME=LO:HI among statements, which lose them; LO:HI:COUNT are samples, and stay.
+
+    Raises ValuesError for limits between which there is no number.
+    """
+    found = {}
+    for key, (begun, word) in list(said.items()):
+        text = statements.behind(word, begun)
+        if begun.parameters is None and len(ranges.parts(text) or []) == 2:
+            found[begun.name] = ranges.limits(begun.name, text)
+            del said[key]
+    return found
+
+
+def within(words: Iterable[str]) -> dict[str, Limits]:
+    """The limits in the words of ``--within``, by name.
+
+    Raises UsageError for a word that is no NAME=LO:HI, or a name that comes twice.
+    """
+    found: dict[str, Limits] = {}
+    for word in words:
+        begun = statements.head(word)
+        if begun is None or begun.parameters is not None:
+            raise UsageError(f"--within {word}: expected NAME=LO:HI, as in x=0:1 or x=0:")
+        if begun.name in found:
+            raise UsageError(f"--within: {quoted(begun.name)} is given twice")
+        found[begun.name] = ranges.limits(begun.name, statements.behind(word, begun))
+    return found
+
+
+def named(words: Iterable[str], option: str, said: dict[str, tuple[Head, str]]) -> tuple[str, ...]:
+    """The names in the words of ``--for`` or ``--fix``; the statements gain what is NAME=VALUE.
+
+    Raises UsageError for a name that is given twice, or that has a value already.
+    """
+    found: list[str] = []
+    for word in words:
+        begun = statements.head(word)
+        if begun is None:
+            found += some_names([word])
+            continue
+        if begun.parameters is not None:
+            raise UsageError(f"{option} {word}: expected NAME or NAME=VALUE")
+        if begun.name in said:
+            raise UsageError(f"{option} {word}: {quoted(begun.name)} has a value already")
+        said[begun.name] = begun, word
+        found.append(begun.name)
+    for name in found:
+        if found.count(name) > 1:
+            raise UsageError(f"{option}: {quoted(name)} is given twice")
+    return tuple(found)

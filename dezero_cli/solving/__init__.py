@@ -1,0 +1,1 @@
+"""Equations and optima from exact derivatives: models and arrays in, arrays out."""
