@@ -19,13 +19,14 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from dezero_cli import compression, reading
-from dezero_cli.faults import TableError
+from dezero_cli.faults import CommandError, TableError
 from dezero_cli.output import Output
 from dezero_cli.progress import Progress
-from dezero_cli.tables import background, encode
+from dezero_cli.tables import arrow_check, background, encode
 from dezero_cli.tables.files import SEPARATORS, TEXT, Tables
 from dezero_cli.tables.inference import Types
 from dezero_cli.tables.json_types import JsonTypes
+from dezero_cli.tables.quiet import quiet
 from dezero_cli.tables.step import Plan, Step
 from dezero_cli.tables.streams import TextTable, open_text, refuse_twice, skipped_note
 
@@ -55,11 +56,14 @@ def map_columns(
     `types` are those of text, if they are already known.  Raises TableError for a fault in the
     data, and OSError if writing fails.
     """
-    with _at_rest(tables) as resting:
-        return background.run(
-            lambda until: _map_resting(resting, plan, form, target, progress, types, until),
-            progress.show,
-        )
+    with quiet(progress), _at_rest(tables) as resting:
+        try:
+            return background.run(
+                lambda until: _map_resting(resting, plan, form, target, progress, types, until),
+                progress.show,
+            )
+        except BaseException as fault:  # noqa: BLE001, a panic of Polars is not an Exception
+            raise _in_words(fault, resting, target.output) from None
 
 
 def _map_resting(
@@ -87,16 +91,18 @@ def _map_resting(
     kept = frame.select(spelt.values()) if plan.only and spelt else frame
     wanted = given | dict.fromkeys(step.results, pl.Float64())
     with pl.Config(streaming_chunk_size=BATCH):
-        try:
-            until.check()
-            _sink(kept, batch, wanted, form, target)
-        except BaseException as fault:  # noqa: BLE001, a panic of Polars is not an Exception
-            raise _in_words(fault, target.output) from None
+        until.check()
+        _sink(kept, batch, wanted, form, target)
     return batch.rows
 
 
-def _is_packed(name: str, tables: Tables) -> bool:
-    """Whether a table of columns is compressed as a whole."""
+def _is_moving(name: str, tables: Tables) -> bool:
+    """Whether a table has to be copied: Arrow's files, which would be mapped, and packed ones.
+
+    A mapped file that another program cuts ends this one with a signal.
+    """
+    if reading.is_stream(name) or tables.format == "arrow":
+        return True
     if tables.format in TEXT:
         return False
     with open(name, "rb") as file:
@@ -106,7 +112,7 @@ def _is_packed(name: str, tables: Tables) -> bool:
 @contextlib.contextmanager
 def _at_rest(tables: Tables) -> Iterator[Tables]:
     """The tables as files that can be read twice; streams are copied to temporary files."""
-    passing = {name for name in tables.names if reading.is_stream(name) or _is_packed(name, tables)}
+    passing = {name for name in tables.names if _is_moving(name, tables)}
     if not passing:
         yield tables
         return
@@ -142,7 +148,8 @@ def opened(tables: Tables, plan: Plan) -> Step:
 
     Raises TableError for files that do not match each other, and whatever Step raises.
     """
-    return background.run(lambda _: _scanned(tables, plan)[1])
+    with quiet(Progress(0)):
+        return background.run(lambda _: _scanned(tables, plan)[1])
 
 
 def _scanned(tables: Tables, plan: Plan) -> tuple[pl.LazyFrame, Step, int]:
@@ -173,37 +180,49 @@ def _spelt(columns: Iterable[str], names: Sequence[str], source: str | None) -> 
 
 def _scan(names: tuple[str, ...], form: str) -> pl.LazyFrame:
     files = list(map(glob.escape, names))
-    scan = pl.scan_parquet if form == "parquet" else pl.scan_ipc
-    return scan(files, hive_partitioning=False)
+    if form == "parquet":
+        return pl.scan_parquet(files, hive_partitioning=False)
+    if any(map(arrow_check.is_stream, names)):
+        return pl.concat([pl.read_ipc_stream(name).lazy() for name in names])
+    return pl.scan_ipc(files, hive_partitioning=False)
 
 
 def _schema(name: str, form: str) -> Schema:
     if os.path.getsize(name) == 0:
         raise TableError("the file is empty", name)
-    return _schema_of(_scan((name,), form), name, form)
+    if form == "arrow" and not arrow_check.is_sound(name):
+        raise damaged(name, form)
+    try:
+        frame = _scan((name,), form)
+    except BaseException as fault:  # noqa: BLE001, a panic of Polars is not an Exception
+        raise _in_words(fault, Tables((name,), form), name) from None
+    return _schema_of(frame, name, form)
 
 
 def _schema_of(frame: pl.LazyFrame, name: str, form: str) -> Schema:
     """The columns of a table and their types.  Raises TableError if Polars finds none."""
     try:
         return dict(frame.collect_schema())
-    except (pl.exceptions.PolarsError, OSError) as fault:
-        reason = encode.first_line(fault).rpartition("out of specification: ")[2]
-        if "InvalidNumber" in reason:  # a row that is not JSON has been refused before
-            reason = "a number is too large for a float64: write CSV, TSV or JSON Lines instead"
-        raise TableError(f"cannot be read as {form}: {reason}", name) from None
+    except BaseException as fault:  # noqa: BLE001, a panic of Polars is not an Exception
+        raise _in_words(fault, Tables((name,), form), name) from None
 
 
-def names(tables: Tables) -> list[str]:
-    """The names of the columns."""
-    with _at_rest(tables) as resting:
-        return list(background.run(lambda _: _schema(resting.names[0], resting.format)))
+def damaged(name: str, form: str) -> TableError:
+    """A file that is not what it should be."""
+    return TableError(f"cannot be read as {form}: damaged", name)
 
 
 def row_count(tables: Tables) -> int:
     """The number of rows of a table of columns."""
-    scan = _scan(tables.names, tables.format).select(pl.len())
-    return int(background.run(lambda _: scan.collect().item()))
+    with quiet(Progress(0)):
+        scan = _scan(tables.names, tables.format).select(pl.len())
+        return int(background.run(lambda _: scan.collect().item()))
+
+
+def columns(tables: Tables) -> list[str]:
+    """The names of the columns."""
+    with quiet(Progress(0)), _at_rest(tables) as resting:
+        return list(background.run(lambda _: _schema(resting.names[0], resting.format)))
 
 
 def _refuse_mixed(schema: Schema, first: str, other: Schema, name: str) -> None:
@@ -331,12 +350,15 @@ def _sink(frame: pl.LazyFrame, batch: _Batch, schema: Schema, form: str, target:
         stream.sink_csv(target.sink(), separator=SEPARATORS[form])
 
 
-def _in_words(fault: BaseException, output: str | None) -> BaseException:
+def _in_words(fault: BaseException, tables: Tables, output: str | None) -> BaseException:
     """A fault of Polars as one of this package's, or as one of the operating system's."""
-    if isinstance(fault, TableError | MemoryError | background.Ended):
+    ours = CommandError | MemoryError | background.Ended | KeyboardInterrupt | SystemExit
+    if isinstance(fault, ours):
         return fault
     number = re.search(r"\(os error (\d+)\)|\[Errno (\d+)\]", str(fault))
     if number:
         code = int(number[1] or number[2])
         return OSError(code, os.strerror(code), output)
-    return TableError(encode.first_line(fault))
+    if tables.format in TEXT:
+        return TableError(encode.first_line(fault), tables.names[0])
+    return damaged(tables.names[0], tables.format)

@@ -70,4 +70,4 @@ def row_count(tables: Tables) -> int:
 
 def columns(tables: Tables) -> list[str]:
     """The names of the columns of a table."""
-    return streams.TextTable(tables).names if tables.format in TEXT else columnar.names(tables)
+    return streams.TextTable(tables).names if tables.format in TEXT else columnar.columns(tables)

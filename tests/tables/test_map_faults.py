@@ -226,9 +226,7 @@ def test_faults_of_the_expression_have_a_place(dezero, here, expr, message, plac
 
 def test_semicolons_between_the_cells_are_named(dezero, here):
     write(here, "a.csv", "x;y\n1;2\n")
-    message = (
-        "error: no column x: the only column is x;y: cells between ';' need --separator ';'\n"
-    )
+    message = "error: no column x: the only column is x;y: cells between ';' need --separator ';'\n"
     assert dezero("map", "x*y", "a.csv") == (2, "", f"{message}  x*y\n  ^\n")
 
 
