@@ -6,6 +6,7 @@ are; a gradient that is stretched or not yet summed is fitted to its input by th
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from dezero.distance import distance
 from dezero.graph import ARRAY_FUNCTIONS, UFUNCS, Operand, Variable, as_operand, constant
 from dezero.rule import Rule, flat
 from dezero.sweep import fit
+from dezero.work import broadcast_size
 
 Axis = int | tuple[int, ...] | None
 Shape = tuple[int, ...]
@@ -293,6 +295,10 @@ class BroadcastTo(Movement):
     def forward(self, x: Operand) -> Operand:
         return np.broadcast_to(x, self.shape)
 
+    def numbers(self, *operands: Operand) -> int:
+        """The elements of its shape, which what is made of it has."""
+        return math.prod(self.shape)
+
     partials = (lambda self, gy, y, x: gy,)  # the engine sums it back to the shape of x
 
 
@@ -332,6 +338,12 @@ class GetItem(Movement):
                 raise
             raise IndexError("a number has no elements") from None
 
+    def numbers(self, *operands: Operand) -> int:
+        """The elements of x, of which its gradient has as many, or those that are taken."""
+        parts = self.index if isinstance(self.index, tuple) else (self.index,)
+        taken = [part.size for part in parts if isinstance(part, np.ndarray)]
+        return sorted([super().numbers(*operands), *taken])[-1]
+
     def gradient(self, gy: Operand, y: Operand, x: Operand) -> Operand:
         """Zeros but where the elements were taken from."""
         scatter = Scatter(self.index, x.shape)
@@ -365,6 +377,10 @@ class Scatter(Movement):
     def __init__(self, index: Any, shape: Shape) -> None:
         self.index = index
         self.shape = shape
+
+    def numbers(self, *operands: Operand) -> int:
+        """The elements of its shape."""
+        return math.prod(self.shape)
 
     def forward(self, x: Operand) -> Operand:
         if isinstance(x, ARRAYS):
@@ -444,6 +460,13 @@ class Matmul(Rule):
             return np.matmul(x0, x1)
         except ValueError:
             raise ValueError(_misfit(x0.shape, x1.shape)) from None
+
+    def numbers(self, *operands: Operand) -> int:
+        """The elements of the product, or what the products that they are sums of count for."""
+        x0, x1 = (x.shape or (1,) for x in operands)
+        stacked = broadcast_size([x0[:-2], x1[:-2]])
+        made = stacked * math.prod(x0[-2:-1]) * (x1[-1] if len(x1) > 1 else 1)
+        return int(made * x0[-1] // 16 if x0[-1] > 16 else made)
 
     def gradient0(self, gy: Operand, y: Operand, x0: Operand, x1: Operand) -> Operand:
         """gy @ x1.T; a vector x0 is a row, a vector x1 a column."""

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from dezero.graph import Variable, constant
+from dezero.work import OPERATION, spend
 
 Array = np.ndarray
 Differentiable = Callable[..., Any]
@@ -89,6 +90,7 @@ def hvp(f: Differentiable) -> Callable[[Any, Any], Any]:
 # -------------------------------------------------------------------- the same for recorded graphs
 def jacobians(y: Variable, variables: Sequence[Variable]) -> list[Array]:
     """The Jacobian of a recorded result for each Variable; their `grad` is left clear."""
+    spend(y.size * sum(x.size for x in variables))
     short = [x for x in variables if x.size < y.size]
     columns = zip(short, _by_columns(y, short)) if short else ()
     found = {id(x): J for x, J in columns if x.size == 1 or np.isfinite(J).all()}
@@ -100,6 +102,7 @@ def jacobians(y: Variable, variables: Sequence[Variable]) -> list[Array]:
 
 def hessians(y: Variable, variables: Sequence[Variable]) -> list[list[Array]]:
     """The second derivatives of a recorded result, a row for each Variable's gradient."""
+    spend(OPERATION * len(variables) ** 2 + sum(x.size for x in variables) ** 2)
     rows = []
     for x, gradient in zip(variables, _recorded_gradients(y, variables), strict=True):
         if gradient is None:

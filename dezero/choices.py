@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
-from functools import cache, reduce
+from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
-from dezero.graph import ARRAY_FUNCTIONS, CONSTANT, UFUNCS, Operand, Variable
+from dezero.graph import ARRAY_FUNCTIONS, CONSTANT, UFUNCS, Operand, Variable, as_operand
 from dezero.names import RELATIONS, Relation
-from dezero.rows import Choice, binary, kept, nothing, rule_of, tied, unary
-from dezero.rule import Partial, Rule, composed, flat
+from dezero.rows import binary, kept, nothing, tied, unary
+from dezero.rule import Rule, composed, flat
+from dezero.sweep import chosen
 from dezero.trigonometry import radial
+from dezero.work import OPERATION, spend
 
 abs = unary(
     np.absolute,
@@ -144,38 +146,77 @@ ARRAY_FUNCTIONS |= {np.where: where, np.clip: clip, _clip: clip}
 
 
 # ----------------------------------------------------------------------------- of several values
-@cache
-def _extremum_of(ufunc: np.ufunc, beyond: np.ufunc, count: int) -> type[Rule]:
-    """The rule of the smallest or the largest of `count` values."""
+class Several(Rule):
+    """The smallest or the largest of several values; those that tie share the gradient equally.
 
-    def forward(*xs: Operand) -> Operand:
-        return reduce(ufunc, xs)
+    What the gradients have in common is computed once, not once for each value.
+    """
 
-    def attained(x: Operand, y: Operand) -> Operand:
-        return beyond(x, y) == 0.0  # of nan too
+    __slots__ = ()
+    selects = True
+    ufunc: np.ufunc
+    beyond: np.ufunc
 
-    def partial(i: int) -> Partial:
-        def share(_: Rule, gy: Operand, y: Operand, *xs: Operand) -> Operand:
-            ties = reduce(operator.add, [1.0 * attained(x, y) for x in xs])
-            return kept(attained(xs[i], y), gy / ties + nothing(y))
+    def forward(self, *xs: Operand) -> Operand:
+        return reduce(self.ufunc, xs)
 
-        return share
+    def attains(self, x: Operand, y: Operand) -> Operand:
+        """Where a value is the output; of nan too."""
+        return self.beyond(x, y) == 0.0
 
-    def choice(i: int) -> Choice:
-        return lambda *xs: attained(xs[i], forward(*xs))
+    def backward(self, *gys: Any) -> tuple[Any, ...]:
+        """Every value's share of the output's gradient."""
+        return tuple(self.shares(gys[0], self.forward(*self.operands), self.operands))
 
-    partials, choices = map(partial, range(count)), map(choice, range(count))
-    return rule_of(forward, f"{ufunc.__name__}{count}", *partials, choices=tuple(choices))
+    def gradients(self, gys: list[Operand], recording: bool) -> list[Operand]:
+        """The share of each value that takes a gradient."""
+        y: Any = self.outputs[0]()
+        shares = (
+            self.shares(gys[0], y, self.inputs)
+            if recording
+            else self.shares(gys[0], y._data, self.operands)
+        )
+        pairs = zip(self.inputs, shares, strict=True)
+        return [None if x.generation == CONSTANT else gx for x, gx in pairs]
+
+    def shares(self, gy: Operand, y: Operand, xs: Sequence[Operand]) -> list[Operand]:
+        """The output's gradient over the number of values that attain it, where they do."""
+        spend(OPERATION * len(xs))
+        ties = reduce(operator.add, [1.0 * self.attains(x, y) for x in xs])
+        share = gy / ties + nothing(y)
+        return [kept(self.attains(x, y), share) for x in xs]
+
+    def is_flat(self, i: int) -> bool:
+        """Whether a value never gets a gradient: every one does."""
+        return False
+
+    def taken(self, i: int, shape: tuple[int, ...], outer: Operand) -> Operand:
+        """The elements of a value that are the output."""
+        y = self.outputs[0]()
+        value = self.forward(*self.operands) if y is None else as_operand(y)
+        return chosen(self, i, self.attains(self.operands[i], value), shape, outer)
+
+
+class Least(Several):
+    """The smallest of several values."""
+
+    ufunc, beyond = np.minimum, np.greater
+
+
+class Greatest(Several):
+    """The largest of several values."""
+
+    ufunc, beyond = np.maximum, np.less
 
 
 def least(*values: Any) -> Variable:
     """The smallest of several values; those that tie share the gradient equally."""
-    return _extremum_of(np.minimum, np.greater, len(values))()(*values)
+    return Least()(*values)
 
 
 def greatest(*values: Any) -> Variable:
     """The largest of several values; those that tie share the gradient equally."""
-    return _extremum_of(np.maximum, np.less, len(values))()(*values)
+    return Greatest()(*values)
 
 
 def total(*values: Any) -> Variable:

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from dezero.graph import ARRAY_FUNCTIONS, Operand, Variable, as_variable
-from dezero.rule import Partial, Rule, composed, flat
+from dezero.rule import PLAIN, Partial, Rule, composed, flat
+from dezero.work import OPERATION, spend
 
 
 @composed
@@ -23,7 +24,10 @@ def _distance(*xs: Operand) -> Operand:
 
 @composed
 def _component(x: Operand, *others_and_distance: Operand) -> Operand:
-    n = others_and_distance[-1]
+    return _over(x, others_and_distance[-1])
+
+
+def _over(x: Operand, n: Operand) -> Operand:
     return np.where(n == 0.0, 0.0, x / n)
 
 
@@ -51,28 +55,34 @@ class Component(Rule):
 
 def _along(i: int) -> Partial:
     def partial(_: Rule, gy: Operand, y: Operand, *xs: Operand) -> Operand:
+        if isinstance(y, PLAIN):
+            return gy * _over(xs[i], y)
         return gy * component(xs[i], *xs[:i], *xs[i + 1 :], y)
 
     return partial
 
 
 def _across(_: Rule, gy: Operand, y: Operand, x: Operand, *others_and_distance: Operand) -> Operand:
-    *others, n = others_and_distance
-    scaled = [np.square(_unit(i, x, others, n) / np.sqrt(n)) for i in range(len(others))]
+    n = others_and_distance[-1]
+    spend(OPERATION * len(others_and_distance))
+    units = [_unit(i, x, others_and_distance) for i in range(len(others_and_distance) - 1)]
+    scaled = [np.square(unit / np.sqrt(n)) for unit in units]
     return gy * np.where(n == 0.0, 0.0, reduce(np.add, scaled))
 
 
 def _turned(i: int) -> Partial:
     def partial(_: Rule, gy: Operand, y: Operand, x: Operand, *rest: Operand) -> Operand:
-        *others, n = rest
-        return gy * np.where(n == 0.0, 0.0, -y * _unit(i, x, others, n) / n)
+        n = rest[-1]
+        return gy * np.where(n == 0.0, 0.0, -y * _unit(i, x, rest) / n)
 
     return partial
 
 
-def _unit(i: int, x: Operand, others: list[Operand], n: Operand) -> Operand:
-    """The component of one of the others."""
-    return component(others[i], x, *others[:i], *others[i + 1 :], n)
+def _unit(i: int, x: Operand, rest: tuple[Operand, ...]) -> Operand:
+    """The component of one of the others, which come before their distance."""
+    if isinstance(rest[-1], PLAIN):
+        return _over(rest[i], rest[-1])
+    return component(rest[i], x, *rest[:i], *rest[i + 1 :])
 
 
 def component(*operands: Operand) -> Operand:
@@ -85,6 +95,7 @@ def component(*operands: Operand) -> Operand:
 def distance(*xs: Any) -> Variable:
     """The square root of the sum of the squares of one value or more, element by element."""
     if len(xs) > 2:
+        spend(len(xs) ** 2)  # each coordinate's gradient knows all the others
         return Distance()(*xs)
     return as_variable(np.hypot(*xs) if len(xs) == 2 else np.absolute(*xs))
 

@@ -18,7 +18,7 @@ from numpy import float64
 from dezero.graph import CONSTANT, Operand, Variable, as_operand
 from dezero.names import C_NAMES
 from dezero.rows import derived, inside, unary
-from dezero.rule import composed, flat, primitive
+from dezero.rule import LIBRARY, composed, flat, primitive
 
 SQRT_TWO = math.sqrt(2.0)
 SQRT_TAU = 2.5066282746310007
@@ -135,6 +135,7 @@ normpdf = unary(
     "The standard normal density; normpdf(x, mean, sd) has a mean and a standard deviation.",
     lambda _, gy, y, x: gy * (_bell(1, 0.5)(x) / SQRT_TAU),
 )
+_normcdf.weight = LIBRARY  # type: ignore[attr-defined]
 normcdf = unary(
     _normcdf,
     "The probability of a standard normal number below x; normcdf(x, mean, sd) of another.",
@@ -218,11 +219,14 @@ def _erfcx_derivative(n: int) -> Callable[..., Operand]:
             before, left = left, 2.0 * (x * left + k * before)
         return np.where(x < 0.0, left, right)
 
-    return derived(
+    rule = derived(
         f"erfcx_derivative{n}", forward, lambda _, gy, y, x: gy * _erfcx_derivative(n + 1)(x)
     )
+    rule.weight = len(nodes)  # type: ignore[attr-defined]
+    return rule
 
 
+_erfcx.weight = 77  # type: ignore[attr-defined]
 erfcx = unary(
     _erfcx,
     "exp(x**2)*erfc(x), without underflow.",
@@ -264,6 +268,7 @@ _norminv_slope = derived(
     flat,
     in_text=_norminv_steep,
 )
+_norminv.weight = LIBRARY  # type: ignore[attr-defined]
 norminv = unary(
     _norminv,
     "The inverse of normcdf; norminv(x, mean, sd) has a mean and a standard deviation.",
@@ -284,6 +289,7 @@ def _erfinv(x: Operand) -> Operand:
     return np.where(size < 0.5, y, np.copysign(far, x))
 
 
+_erfinv.weight = LIBRARY  # type: ignore[attr-defined]
 erfinv = unary(
     _erfinv,
     "The inverse of erf.",

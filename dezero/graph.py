@@ -31,6 +31,8 @@ class _Config(threading.local):
     """Settings of the engine; each thread has its own."""
 
     enable_backprop = True
+    allowance: Any = None
+    """How many numbers may still be made (see work.py); None is any number."""
 
 
 Config = _Config()
@@ -383,6 +385,8 @@ class Function:
     outputs: list[weakref.ref[Variable]]
     generation: int
     shapes: list[tuple[int, ...]]
+    weight = 1
+    """What a number that it makes counts for, where numbers are counted."""
     selects = False
     """Whether the operation takes some elements of its inputs and not others, as ``where`` does."""
     elementwise = False

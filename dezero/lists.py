@@ -10,6 +10,7 @@ from numpy import float64
 
 from dezero.arrays import Movement
 from dezero.graph import ARRAY_FUNCTIONS, CONSTANT, Operand, Variable
+from dezero.work import broadcast_size
 
 DEEPEST = 32
 """Axes that an array has at most: NumPy broadcasts no more, and a Hessian has twice as many."""
@@ -17,6 +18,10 @@ DEEPEST = 32
 
 class Stack(Movement):
     """The operands, broadcast against each other, one after another along a new first axis."""
+
+    def numbers(self, *operands: Operand) -> int:
+        """The elements of the array that it makes."""
+        return len(operands) * broadcast_size(x.shape for x in operands)
 
     def forward(self, *xs: Operand) -> Operand:
         if xs and all(type(x) is float64 for x in xs):

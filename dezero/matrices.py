@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,13 @@ class Matrix(Rule):
 
     __slots__ = ()
     elementwise = False
+
+    def numbers(self, *operands: Operand) -> int:
+        """What eliminations, and for the gradient singular values, take as long as to make."""
+        x, *others = (x.shape for x in operands)
+        rows = x[0] if x else 1
+        columns = math.prod(others[0][1:]) if others else 0
+        return rows * rows * (rows + columns)
 
 
 def _square(x: Operand) -> Operand:

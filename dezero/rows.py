@@ -18,6 +18,8 @@ from numpy import float64
 from dezero.graph import ARRAY_FUNCTIONS, UFUNCS, Operand, Variable
 from dezero.rule import Partial, Rule, composed, flat
 
+SEVERAL = 4
+"""What an operation that several ufuncs make counts for, in numbers made by one."""
 Choice = Callable[..., Operand]
 """Where an input is taken, from the inputs."""
 
@@ -37,6 +39,7 @@ def rule_of(
         "partials": partials,
         "selects": bool(choices),
         "choices": choices,
+        "weight": 1 if isinstance(forward, np.ufunc) else getattr(forward, "weight", SEVERAL),
     }
     return type(name.capitalize(), (Rule,), members)
 

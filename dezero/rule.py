@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Callable
 from functools import wraps
@@ -20,6 +21,10 @@ from dezero.graph import (
     constant,
 )
 from dezero.sweep import chosen
+from dezero.work import OPERATION, broadcast_size
+
+LIBRARY = 20
+"""What a number that takes a call of a library counts for, in numbers that a ufunc makes."""
 
 Partial = Callable[..., Operand]
 """The gradient for one input, from (the rule, the output's gradient, the output, the inputs...)."""
@@ -47,14 +52,20 @@ class Rule(Function):
         variables = []
         operands = []
         generation = CONSTANT
+        plain = True
         for x in inputs:
             if type(x) is not Variable:
                 x = as_variable(x) if isinstance(x, Variable) else constant(x)
             variables.append(x)
             data = x._data
-            operands.append(data if type(data) is float64 else as_operand(data))
+            if type(data) is not float64:
+                data = as_operand(data)
+                plain = False
+            operands.append(data)
             if x.generation > generation:
                 generation = x.generation
+        if not plain and Config.allowance is not None:
+            Config.allowance.spend(OPERATION + self.weight * self.numbers(*operands))
         y = Variable._around(self.forward(*operands), CONSTANT)
         if generation == CONSTANT:
             return y
@@ -69,6 +80,13 @@ class Rule(Function):
             y.generation = 0
             y._unrecorded = True
         return y
+
+    def numbers(self, *operands: Operand) -> int:
+        """How many numbers it makes of the operands, or takes as long as to make."""
+        shapes: list[tuple[int, ...]] = [x.shape for x in operands]
+        if self.elementwise:
+            return broadcast_size(shapes)
+        return max(math.prod(shape) for shape in shapes)
 
     def _copied(self, memo: dict[int, Any]) -> Function:
         twin = super()._copied(memo)
@@ -139,6 +157,7 @@ def primitive(nin: int) -> Callable[[Callable[..., Operand]], Callable[..., Oper
     def kept(forward: Callable[..., Operand]) -> Callable[..., Operand]:
         whole = _dispatched(forward)
         whole.nin = nin  # type: ignore[attr-defined]
+        whole.weight = LIBRARY  # type: ignore[attr-defined]
         return whole
 
     return kept
@@ -151,11 +170,12 @@ def _dispatched(forward: Callable[..., Operand]) -> Callable[..., Operand]:
     def whole(*operands: Any) -> Operand:
         for x in operands:
             kind = type(x)
-            if kind is not float64 and not isinstance(x, _PLAIN):
+            if kind is not float64 and not isinstance(x, PLAIN):
                 return kind.__array_function__(x, whole, {*map(type, operands)}, operands, {})
         return forward(*operands)
 
     return whole
 
 
-_PLAIN = (ndarray, generic, float, int)
+PLAIN = (ndarray, generic, float, int)
+"""Operands whose values are known."""

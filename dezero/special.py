@@ -16,7 +16,7 @@ import numpy as np
 from dezero.gaussian import SLOPE, lgamma, tgamma
 from dezero.graph import ARRAY_FUNCTIONS, CONSTANT, Config, Operand, Variable
 from dezero.rows import binary, derived, inside, unary
-from dezero.rule import Partial, composed, flat, primitive
+from dezero.rule import LIBRARY, Partial, composed, flat, primitive
 
 
 # --------------------------------------------------------------------------------- SciPy's own
@@ -25,7 +25,7 @@ def _scipy() -> dict[str, Any]:
     """What scipy.special has, by name.  Raises ImportError, which says how to install it."""
     try:
         import scipy.special
-    except ImportError:
+    except ModuleNotFoundError:
         hint = "python -m pip install scipy"
         raise ImportError(f"this needs scipy, which is not installed: {hint}") from None
     names: dict[str, Any] = vars(scipy.special)
@@ -50,6 +50,7 @@ def _special(
 
     `order` says what the first value is, where it takes no gradient.
     """
+    forward.weight = LIBRARY  # type: ignore[attr-defined]
     made: Callable[..., Callable[..., Variable]] = unary if len(partials) == 1 else binary
     inner = made(forward, sentence, *partials)
 

@@ -22,6 +22,7 @@ from dezero.graph import (
     as_operand,
     constant,
 )
+from dezero.work import OPERATION
 
 
 def backward(y: Variable, retain_grad: bool = False, create_graph: bool = False) -> None:
@@ -96,6 +97,7 @@ class Sweep:
         self.masks: dict[Function, Any] = {}
         self.unsent: list[Variable] = []
         self.leaves: dict[int, tuple[Variable, Operand]] = {}
+        self.allowance = Config.allowance
 
     def run(self) -> None:
         """Walk the whole graph; afterwards every input holds its gradient."""
@@ -122,6 +124,8 @@ class Sweep:
                         self.unsent.append(x)
                     continue
                 if type(gx) is not float64 or type(x._data) is not float64:
+                    if self.allowance is not None:
+                        self.allowance.spend(function.weight * gx.size)
                     gx = self.shape(x, gx, gys)
                 creator = x.creator
                 if creator is None:
@@ -136,6 +140,8 @@ class Sweep:
                 for y in outputs:
                     if y is not None:
                         y._grad = None
+        if self.allowance is not None:
+            self.allowance.spend(OPERATION * len(seen))
         if self.unsent:
             self.settle()
 

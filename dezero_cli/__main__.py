@@ -7,13 +7,21 @@ default they spin first, which takes a tenth of a second of a core at every star
 
 import os
 import signal
+import sys
 
 os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from dezero_cli.main import main
+_here = os.path.realpath(sys.path[0] or ".") if sys.path else ""
+if _here == os.path.realpath(os.curdir) and not os.path.exists(f"{_here}/dezero_cli/__main__.py"):
+    del sys.path[0]  # `python -m` put it there, and its files are no modules of this program
+
+try:
+    from dezero_cli.main import main
+except (MemoryError, OSError) as fault:  # such as a limit of the process
+    sys.exit(f"error: {fault or 'not enough memory'}")
 
 if __name__ == "__main__":
     main()

@@ -69,8 +69,54 @@ sigma_option = click.option(
     "--sigma",
     multiple=True,
     metavar="NAME=S",
-    help="Propagate the standard uncertainty S of NAME; S is a number, or the name of a value or "
+    help="Propagate the standard uncertainty S of NAME: a number, 2%, or the name of a value or "
     "column (repeatable).",
+)
+corr_option = click.option(
+    "--corr",
+    multiple=True,
+    metavar="A,B=R",
+    help="The correlation R of two inputs with uncertainties (repeatable).",
+)
+order_option = click.option(
+    "--order",
+    type=click.IntRange(1, 2),
+    default=1,
+    help="2 adds the mean and the uncertainty to second order.",
+)
+mc_option = click.option(
+    "--mc",
+    metavar="N|auto",
+    help="Add N draws of the inputs, or as many as two digits (auto:3: three) need.",
+)
+draws_seed_option = click.option(
+    "--seed", type=click.IntRange(0, 2**63 - 1), metavar="K", help="Make the same draws again."
+)
+dist_option = click.option(
+    "--dist",
+    multiple=True,
+    metavar="NAME=KIND",
+    help="How NAME is distributed: normal, uniform, triangular, arcsine, lognormal, t:DOF "
+    "(repeatable).",
+)
+half_option = click.option(
+    "--half",
+    multiple=True,
+    metavar="NAME=A",
+    help="NAME is within A, uniform unless --dist says otherwise (repeatable).",
+)
+dof_option = click.option(
+    "--dof",
+    multiple=True,
+    metavar="NAME=N",
+    help="The degrees of freedom of NAME's uncertainty; adds those of the result, the coverage "
+    "factor and the expanded uncertainty (repeatable).",
+)
+level_option = click.option(
+    "--level",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="P",
+    help="What share intervals hold (default: 0.95).",
 )
 vars_option = click.option(
     "--vars",
@@ -93,6 +139,16 @@ jacobian_option = click.option(
 )
 hessian_option = click.option(
     "--hessian", is_flag=True, help="Add the second derivatives for each pair of inputs."
+)
+title_option = click.option("--title", default="", help="A title above the picture.")
+size_option = click.option(
+    "--size", metavar="WxH", help="Width and height of the picture in inches, as in 7x5."
+)
+theme_option = click.option(
+    "--theme",
+    type=click.Choice(("light", "dark")),
+    default="light",
+    help="Colours for a light or a dark background (default: light).",
 )
 within_option = click.option(
     "--within",

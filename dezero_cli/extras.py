@@ -16,7 +16,9 @@ def require(library: str, *others: str) -> Any:
     """
     try:
         return importlib.import_module(library)
-    except ImportError:
+    except ImportError as fault:
+        if not isinstance(fault, ModuleNotFoundError):
+            raise  # it is there, and something else is wrong
         hint = f"python -m pip install {' '.join((library, *others))}"
         raise MissingError(f"this needs {library}, which is not installed: {hint}") from None
 
@@ -27,3 +29,21 @@ def optimize() -> Any:
     import scipy.optimize
 
     return scipy.optimize
+
+
+def require_descriptors(count: int) -> None:
+    """Let the process open so many files; MissingError where its limit is lower (``ulimit -n``).
+
+    Some libraries end with a long report where they can open no more.
+    """
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < count:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+        except (OSError, ValueError):
+            fault = f"this needs {count} open files, and the limit is {soft}: see ulimit -n"
+            raise MissingError(fault) from None

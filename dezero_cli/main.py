@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import io
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -147,6 +148,7 @@ def run(args: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         if "_DEZERO_COMPLETE" in os.environ:
+            _check_completion()
             cli.main(prog_name="dezero")
         words = list(sys.argv[1:] if args is None else args)
         with cli.make_context("dezero", words) as context:
@@ -172,6 +174,8 @@ def run(args: Sequence[str] | None = None) -> int:
     except MemoryError:
         return _fail(report.fault_text("not enough memory"), 1)
     except ImportError as fault:
+        if re.search("failed to map|cannot allocate", str(fault), re.IGNORECASE):
+            return _fail(report.fault_text("not enough memory"), 1)
         return _fail(report.fault_text(_broken_installation(fault)), 1)
     except OSError as fault:
         _close_output()
@@ -180,6 +184,16 @@ def run(args: Sequence[str] | None = None) -> int:
     except Exception as fault:  # noqa: BLE001, so that no user ever sees a traceback
         reason = f"internal error, please report it: {type(fault).__name__}: {fault}"
         return _fail(report.fault_text(reason), 1)
+
+
+def _check_completion() -> None:
+    """Refuse what no shell's completion script gives."""
+    known = {"COMP_WORDS", "COMP_CWORD"} <= os.environ.keys()
+    asked = os.environ["_DEZERO_COMPLETE"]
+    counted = asked == "fish_complete" or os.environ.get("COMP_CWORD", "").isdecimal()
+    if asked.endswith("_complete") and not (known and counted):
+        what = "COMP_WORDS and COMP_CWORD, as the shell's own script for completion sets them"
+        raise click.UsageError(f"_DEZERO_COMPLETE={asked} needs {what}")
 
 
 def _broken_installation(fault: ImportError) -> str:

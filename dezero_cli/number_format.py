@@ -59,3 +59,25 @@ def _short(number: float, precision: int) -> str:
     """
     text = f"{number:.{precision}g}"
     return f"{number:.{precision - 1}e}" if "e" in text else text
+
+
+def with_sigma(value: float, sigma: float) -> str:
+    """``9.801 ± 0.022``: both rounded to the second digit of the standard uncertainty."""
+    if not (math.isfinite(value) and 1e-15 * abs(value) < sigma < math.inf):
+        return f"{number_text(value)} ± {number_text(sigma)}"
+    from decimal import Decimal
+
+    rounded = Decimal(f"{sigma:.1e}")
+    exact = Decimal(value)
+    digits = exact.adjusted() if abs(exact) > rounded else rounded.adjusted()
+    last = rounded.adjusted() - 1
+    if last >= -_MOST_PLACES and digits < _MOST_PLACES:
+        places = max(0, -last)
+        return f"{round(exact, -last) + 0:.{places}f} ± {rounded:.{places}f}"
+    places = digits - last
+    exact, rounded = round(exact.scaleb(-digits), places) + 0, rounded.scaleb(-digits)
+    return f"({exact:.{places}f} ± {rounded:.{places}f})e{digits:+03d}"
+
+
+_MOST_PLACES = 15
+"""Digits before and behind the point, from which an exponent takes the place of zeros."""

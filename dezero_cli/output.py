@@ -91,17 +91,41 @@ def _new_file(output: str) -> Iterator[int]:
     folder, name = os.path.split(final)
     if not os.path.isdir(folder):
         raise FileError(output, "no such directory")
-    path = os.path.join(folder, f".{name[:200]}.{os.urandom(4).hex()}{SUFFIX}")
+    path = os.path.join(folder, f".{_begin(name)}.{os.urandom(4).hex()}{SUFFIX}")
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        with _named(output):
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         with os.fdopen(descriptor, "wb"):
             with contextlib.suppress(OSError):  # no such file yet, or someone else's
-                os.fchmod(descriptor, stat.S_IMODE(os.stat(final).st_mode))
+                _like(os.stat(final), descriptor)
             yield descriptor
-        os.replace(path, final)
+        with _named(output):
+            os.replace(path, final)
     finally:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             os.unlink(path)
+
+
+def _begin(name: str) -> str:
+    """As much of a file's name as leaves room for more: a name has 255 bytes at most."""
+    return os.fsencode(name)[:200].decode("utf-8", "ignore")
+
+
+@contextlib.contextmanager
+def _named(output: str) -> Iterator[None]:
+    """Say what went wrong with a file under the name that the user knows."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, output) from None
+
+
+def _like(old: os.stat_result, descriptor: int) -> None:
+    """Give a new file the owner and the permissions of the old one; it runs as nobody else."""
+    if (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
+        with contextlib.suppress(OSError):  # root alone may
+            os.fchown(descriptor, old.st_uid, old.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(old.st_mode) & ~(stat.S_ISUID | stat.S_ISGID))
 
 
 @contextlib.contextmanager

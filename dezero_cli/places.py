@@ -11,6 +11,7 @@ import numpy as np
 
 from dezero_cli.faults import UsageError
 from dezero_cli.number_format import ShowNumber, number_text
+from dezero_cli.report import escaped
 
 MOST_LISTED = 12
 """Places that a message lists at most."""
@@ -88,7 +89,7 @@ def _cell(shown: str) -> str:
         return shown
     import orjson
 
-    return orjson.dumps(shown).decode()
+    return escaped(orjson.dumps(shown)).decode()
 
 
 def _keyed(result: Mapping[str, Any], place: str) -> Any:
@@ -102,10 +103,20 @@ def _keyed(result: Mapping[str, Any], place: str) -> Any:
             return item[rest]
         parts = rest.split(".")
         keys = (".".join(parts[:count]) for count in range(len(parts) - 1, 0, -1))
-        key = next((key for key in keys if key in item), None)
+        key = next((key for key in keys if key in item or _in_list(item, key)), None)
         if key is None:
             raise LookupError(place)
-        item, rest = item[key], rest[len(key) + 1 :]
+        item, rest = item[key] if key in item else _in_list(item, key), rest[len(key) + 1 :]
+
+
+def _in_list(item: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
+    """The object that a key such as ``solutions[0]`` means, in a list of objects."""
+    indexed = re.fullmatch(r"(?s)(.+?)\[(\d+)\]", key)
+    listed = item.get(indexed[1]) if indexed else None
+    if indexed is None or not isinstance(listed, list) or int(indexed[2]) >= len(listed):
+        return None
+    found = listed[int(indexed[2])]
+    return found if isinstance(found, Mapping) else None
 
 
 def places(item: Any, place: str = "") -> Iterator[str]:

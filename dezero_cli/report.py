@@ -11,12 +11,12 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations_with_replacement, zip_longest
-from typing import IO, Any
+from typing import IO, Any, Final
 
 import numpy as np
 
 from dezero_cli.faults import ExpressionError
-from dezero_cli.number_format import ShowNumber, number_text
+from dezero_cli.number_format import ShowNumber, number_text, with_sigma
 
 WIDTH = 100
 """Width of a line of text, in cells of the terminal."""
@@ -39,7 +39,7 @@ def json_line(result: Mapping[str, Any]) -> bytes:
         numbers = {key: item for key, item in plain.items() if key not in {"id", "line"}}
         if nonfinite := dict(_nonfinite(numbers)):
             line = orjson.dumps(plain | {NONFINITE: nonfinite}, option=orjson.OPT_APPEND_NEWLINE)
-    return line
+    return escaped(line)
 
 
 def _plain(item: Any) -> Any:
@@ -85,9 +85,9 @@ def text_lines(rows: Iterable[tuple[str, Any]], show: ShowNumber = number_text) 
 def result_rows(result: Mapping[str, Any], of: str = "") -> Iterator[tuple[str, Any]]:
     """The label and the array of each row of a result's text; `of` is the result's name."""
     if "names" in result:
-        items = {key: item for key, item in result.items() if key not in _OF_ALL}
         for i, name in enumerate(result["names"]):
-            yield from result_rows({key: _element(item, i) for key, item in items.items()}, name)
+            yield from result_rows(_of_one(result, i), name)
+        yield from _joint_rows(result)
         return
     yield of or "value", result["value"]
     for name, gradient in result.get("grad", {}).items():
@@ -96,17 +96,127 @@ def result_rows(result: Mapping[str, Any], of: str = "") -> Iterator[tuple[str, 
         yield " ".join(filter(None, ("jacobian", of, name))), block
     for pair in combinations_with_replacement(result.get("hessian", {}), 2):
         yield derivative_label(pair, of), result["hessian"][pair[0]][pair[1]]
-    if "sigma" in result:
-        yield f"sigma {of}".rstrip(), result["sigma"]
-        for name, share in result["share"].items():
-            yield f"share of {name}" + (f" in {of}" if of else ""), share
+    yield from _uncertainty_rows(result, of)
     for intermediate in result.get("intermediates", []):
         yield intermediate["expr"], intermediate["value"]
         yield f"  d{of}/d({intermediate['expr']})", intermediate["grad"]
 
 
-_OF_ALL = {"expr", "defs", "names"}
+def _uncertainty_rows(result: Mapping[str, Any], of: str) -> Iterator[tuple[str, Any]]:
+    """The rows of what is known of a result's uncertainty."""
+    behind = f" {of}" if of else ""
+    if "sigma" in result:
+        yield f"sigma{behind}", result["sigma"]
+        for name, share in result["share"].items():
+            yield f"share of {name}" + (f" in {of}" if of else ""), share
+    for key in ("dof", "coverage", "expanded"):
+        if key in result:
+            yield key + behind, result[key]
+    for key, said in (("order2", "second order"), ("mc", "draws")):
+        for what in ("value", "mean", "sigma", "interval", "shortest"):
+            if what in result.get(key, {}):
+                yield f"{said}: {what}{behind}", result[key][what]
+    if not of:
+        yield from _joint_rows(result)
+
+
+MOST_SHOWN = 12
+"""Rows of a correlation matrix that are shown as text."""
+
+
+def _joint_rows(result: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The rows of what belongs to all results together."""
+    draws = result.get("mc", {})
+    for said, item in (("", result), ("draws: ", draws)):
+        if len(item.get("correlation", ())) in range(1, MOST_SHOWN + 1):
+            yield f"{said}correlation", item["correlation"]
+    for key in ("samples", "seed"):
+        if key in draws:
+            yield f"draws: {key}", draws[key]
+
+
+def copied_lines(result: Mapping[str, Any]) -> str:
+    """A line for each result with an uncertainty, to be copied: ``9.801 ± 0.022``.
+
+    By draws if there are any, else to second order if that was asked for, else to first.
+    """
+    if "names" in result:
+        each = [(name, _of_one(result, i)) for i, name in enumerate(result["names"])]
+    else:
+        each = [("", dict(result))]
+    lines = []
+    for name, one in each:
+        if "sigma" in one:
+            best = one.get("mc") or one.get("order2") or one
+            value = best["mean" if "mc" in one else "value"]
+            shown = _with_sigmas(np.asarray(value), np.asarray(best["sigma"]))
+            lines.append((f"{name} = " if name else "") + shown + "\n")
+    return "".join(lines)
+
+
+def _with_sigmas(values: np.ndarray, sigmas: np.ndarray) -> str:
+    """Numbers with their uncertainties; arrays as lists."""
+    if values.ndim == 0:
+        return with_sigma(float(values), float(sigmas))
+    pairs = zip(values.ravel().tolist(), np.broadcast_to(sigmas, values.shape).ravel(), strict=True)
+    return "[" + ", ".join(with_sigma(value, float(sigma)) for value, sigma in pairs) + "]"
+
+
+def budgets(result: Mapping[str, Any], show: ShowNumber, short: ShowNumber) -> str:
+    """The table that laboratories print, of each result: a row an input, and a last one for all.
+
+    Estimates are written by `show`, everything else by `short`.
+    """
+    if "names" not in result:
+        return columns(_budget(result, "result", show, short))
+    tables = [
+        columns(_budget(_of_one(result, i), name, show, short))
+        for i, name in enumerate(result["names"])
+    ]
+    return "\n".join(tables)
+
+
+def _budget(
+    result: Mapping[str, Any], name: str, show: ShowNumber, short: ShowNumber
+) -> Iterator[tuple[str, ...]]:
+    """The rows of a budget; those of correlated pairs have a share alone."""
+    has_dof = "dof" in result
+    titles = ("input", "estimate", "sigma", "distribution", "dof", "sensitivity", "contribution")
+    yield *(title for title in titles if has_dof or title != "dof"), "share"
+    for row in result["budget"]:
+        if "estimate" not in row:  # a pair
+            blank = ("",) * (6 if has_dof else 5)
+            yield row["input"], *blank, array_text(row["share"], 0, short)
+            continue
+        cells = [row["input"], show(float(row["estimate"])), short(float(row["sigma"]))]
+        cells.append(row["distribution"])
+        cells += [short(float(row.get("dof", math.inf)))] if has_dof else []
+        last = (row["sensitivity"], row["contribution"], row["share"])
+        yield *cells, *(array_text(item, 0, short) for item in last)
+    total = array_text(result["value"], 0, show), array_text(result["sigma"], 0, short)
+    dof = (array_text(result["dof"], 0, short),) if has_dof else ()
+    yield name, *total, "", *dof, "", total[1], "1"
+
+
+_OF_ALL_DRAWS = {"samples", "seed", "covariance", "correlation"}
+_OF_ALL = {"expr", "defs", "names", "covariance", "correlation"}
 """What belongs to all results of a list together."""
+
+
+def _of_one(result: Mapping[str, Any], i: int) -> dict[str, Any]:
+    """What belongs to one result of a list."""
+    found = {key: item for key, item in result.items() if key not in _OF_ALL}
+    if "mc" in found:
+        found["mc"] = {key: x for key, x in found["mc"].items() if key not in _OF_ALL_DRAWS}
+    found = {key: _element(item, i) for key, item in found.items() if key != "budget"}
+    if "budget" in result:
+        found["budget"] = [_of_row(row, i) for row in result["budget"]]
+    return found
+
+
+def _of_row(row: Mapping[str, Any], i: int) -> dict[str, Any]:
+    """What belongs to one result of a list in a row of the budget."""
+    return {key: item[i] if isinstance(item, list) else item for key, item in row.items()}
 
 
 def _element(item: Any, i: int) -> Any:
@@ -129,7 +239,22 @@ def solution_rows(result: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield f"sigma {name}", result["sigma"][name]
             for other, share in result["share"][name].items():
                 yield f"share of {other} in {name}", share
+        if "mc" in result:
+            for key in ("mean", "sigma", "interval"):
+                yield f"{key} of draws of {name}", result["mc"][key][name]
     yield "residual", result["residual"]
+
+
+def solution_text(result: Mapping[str, Any], show: ShowNumber = number_text) -> str:
+    """The text of a solution; a line for each unknown that is uncertain, to be copied, ends it."""
+    text = text_lines(solution_rows(result), show)
+    if "sigma" not in result:
+        return text
+    best = result.get("mc") or {"mean": result["solution"], "sigma": result["sigma"]}
+    for name in result["solution"]:
+        shown = _with_sigmas(np.asarray(best["mean"][name]), np.asarray(best["sigma"][name]))
+        text += f"{name} = {shown}\n"
+    return text
 
 
 def optimum_text(result: Mapping[str, Any], show: ShowNumber = number_text) -> str:
@@ -137,7 +262,8 @@ def optimum_text(result: Mapping[str, Any], show: ShowNumber = number_text) -> s
     rows = [("value", result["value"]), *result["at"].items()]
     rows += [(f"d/d{name}", left) for name, left in result["grad"].items()]
     rows += [(f"multiplier of {each['st']}", each["multiplier"]) for each in result["active"]]
-    return text_lines(rows, show) + f"{result['kind']}: {result['message']}\n"
+    kind = result["kind"] if result["converged"] else "not converged"
+    return text_lines(rows, show) + f"{kind}: {result['message']}\n"
 
 
 def fit_text(result: Mapping[str, Any], level: float, show: ShowNumber = number_text) -> str:
@@ -202,7 +328,7 @@ def array_text(array: Any, indent: int, show: ShowNumber = number_text) -> str:
     """A number, or a list of numbers as NumPy and JSON write it; further lines are indented."""
     array = np.asarray(array)
     if array.ndim == 0:
-        return show(float(array))
+        return str(array) if array.dtype.kind in "iu" else show(float(array))
     return np.array2string(
         array,
         separator=", ",
@@ -229,10 +355,72 @@ def cells(text: str) -> int:
     )
 
 
+# -------------------------------------------------------------- characters that a terminal obeys
+OBEYED: Final = frozenset(
+    map(
+        chr,
+        (
+            *(set(range(32)) - {9, 10, 13}),
+            *range(0x7F, 0xA0),
+            *(0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)),
+        ),
+    )
+)
+"""Controls, except those of layout, and the marks that turn the direction of writing."""
+
+_BYTES: Final = rb"\x7f|\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8e\x8f\xaa-\xae]|\xe2\x81[\xa6-\xa9]"
+"""Those that JSON may hold as they are, in UTF-8."""
+
+_BEGINS: Final = (b"\x7f", b"\xc2", b"\xd8", b"\xe2\x80", b"\xe2\x81")
+
+LONGEST_WORD, LONGEST_MESSAGE = 200, 2000
+"""Characters of a word in a message, such as a name, and of a message, that are shown."""
+
+
+def tame(text: str) -> str:
+    """A text of several lines, with a mark in the place of what a terminal would obey."""
+    found = OBEYED.intersection(text)
+    return text.translate({ord(each): "\ufffd" for each in found}) if found else text
+
+
+def escaped(line: bytes) -> bytes:
+    """JSON with what a terminal would obey as ``\\u009b``; it can stand in strings alone."""
+    if not any(begin in line for begin in _BEGINS):
+        return line
+    import re
+
+    return re.sub(_BYTES, lambda found: b"\\u%04x" % ord(found[0].decode()), line)
+
+
+def printable(text: str) -> str:
+    """A text of one line, with a mark in the place of every character that is not printed."""
+    if text.isprintable():
+        return text
+    return "".join([c if c.isprintable() else "\ufffd" for c in text])
+
+
+def one_line(text: str) -> str:
+    """A message on one line, printable; see `brief`."""
+    return printable(" ".join(brief(text).split()))
+
+
+def brief(text: str) -> str:
+    """A message in which words that are very long, such as names, are cut in the middle."""
+    if len(text) > LONGEST_WORD:
+        text = " ".join([clipped(word, LONGEST_WORD) for word in text.split()])
+    return clipped(text, LONGEST_MESSAGE)
+
+
+def clipped(text: str, most: int) -> str:
+    """A text of so many characters at most: its begin and its end, and dots between."""
+    half = (most - 3) // 2
+    return text if len(text) <= most else f"{text[:half]}...{text[-half:]}"
+
+
 # ----------------------------------------------------------------------------------------- faults
 def fault_text(fault: Exception | str) -> str:
     """``error: message``, for an expression with the place under a caret."""
-    message = styled("error:", "red", sys.stderr) + " " + _one_line(str(fault)) + "\n"
+    message = styled("error:", "red", sys.stderr) + " " + one_line(str(fault)) + "\n"
     if not isinstance(fault, ExpressionError):
         return message
     line, caret = _excerpt(fault.text, fault.start)
@@ -264,26 +452,17 @@ def use_color(choice: str) -> None:
     _choice = choice
 
 
-def _one_line(text: str) -> str:
-    """A message on one line, without characters that a terminal would take as commands."""
-    return _printable(" ".join(text.split()))
-
-
-def _printable(text: str) -> str:
-    return "".join([c if c.isprintable() else "\ufffd" for c in text])
-
-
 def _excerpt(text: str, place: int, most: int = 76) -> tuple[str, int]:
     """A line of `text` around `place`, printable, and the cell at which `place` is in it."""
     first = max(0, min(place - most // 2, len(text) - most))
     before, after = "..." if first else "", "..." if first + most < len(text) else ""
-    shown = _printable(text.translate(dict.fromkeys(b"\t\n\r", " ")))
+    shown = printable(text.translate(dict.fromkeys(b"\t\n\r", " ")))
     return before + shown[first : first + most] + after, cells(before + shown[first:place])
 
 
 def warn(text: str) -> None:
     """Write ``KIND: something`` to standard error, in one line."""
-    kind, colon, rest = _one_line(text).partition(":")
+    kind, colon, rest = one_line(text).partition(":")
     sys.stderr.write(styled(kind + colon, "yellow", sys.stderr) + rest + "\n")
 
 
@@ -293,7 +472,7 @@ def write(text: str | bytes, stream: IO[Any] | None = None) -> None:
         sys.stdout.flush()
         (stream or sys.stdout.buffer).write(text)
     else:
-        (stream or sys.stdout).write(text)
+        (stream or sys.stdout).write(tame(text))
 
 
 def columns(rows: Iterable[tuple[str, ...]]) -> str:
@@ -378,7 +557,7 @@ def json_rows(opening: Sequence[LinePart], result: Mapping[str, Any], rows: int)
     for i, text in enumerate([*between, b""]):
         pieces += [figures[i :: len(leaves)], text]
     pieces.append(_endings(table, [path for path, _ in leaves], last))
-    return b"".join(_spliced(pieces, rows))
+    return escaped(b"".join(_spliced(pieces, rows)))
 
 
 def _spliced(pieces: Sequence[LinePart], rows: int) -> list[bytes]:

@@ -105,7 +105,7 @@ class Kernel:
             if first is not None:
                 code, phase = self._streaming, first
         results = [_result(rows, phase) for _ in range(outputs)]
-        _Run(code, arrays, results, phase).chunks(_cores() if threads is None else threads)
+        _Run(code, arrays, results, phase).chunks(cores() if threads is None else threads)
         return results
 
 
@@ -283,7 +283,7 @@ def _column(values: ArrayLike) -> np.ndarray:
     return np.asarray(values, dtype=np.float64)
 
 
-def _cores() -> int:
+def cores() -> int:
     """The cores that this process may use."""
     if hasattr(os, "process_cpu_count"):
         return os.process_cpu_count() or 1

@@ -32,6 +32,10 @@ _JSON = re.compile(rb'("[^"\\]*(?:\\.[^"\\]*)*"?)(\s*:)?|-?\d[\d.eE+-]*|true|fal
 _PLAIN = re.compile(rb"=\s*(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)(?=\s|$)")
 
 
+MOST_COMPARED = 1 << 28
+"""The bytes of a block times its pieces: the block is gone through once for each piece."""
+
+
 @dataclass(slots=True)
 class Alike:
     """Lines with one expression: a column of JSON numbers for each name, and each line's "id"."""
@@ -77,6 +81,8 @@ def _flat(data: bytes, pieces: list[bytes], count: int) -> list[Any] | None:
     first, *between, last = pieces
     if not data.startswith(first) or not data.endswith(last):
         return None
+    if len(pieces) * len(data) > MOST_COMPARED:
+        return None  # lines of thousands of values are quicker one by one
     marks = [*range(_MARK + 1, _MARK + len(pieces) - 1), _MARK]
     body = data[len(first) : len(data) - len(last)].replace(last + b"\n" + first, b",%d," % _MARK)
     for piece, mark in zip(between, marks, strict=False):

@@ -6,7 +6,6 @@ gives exactly the same numbers as evaluating each by itself.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,13 +18,15 @@ from dezero_cli import places, report
 from dezero_cli.batch.alike import alike
 from dezero_cli.batch.lines import Line, LineBlock, LineFault, RecordFormula, arrays, lines_of
 from dezero_cli.faults import ExpressionError, UsageError, ValuesError
-from dezero_cli.language import json_input, statements, values
+from dezero_cli.language import bounds, json_input, statements, values
 from dezero_cli.language.expression import Expression
-from dezero_cli.language.parser import parse
-from dezero_cli.language.results import Wanted, results
-from dezero_cli.language.spelling import canonical, canonical_words, some_names
+from dezero_cli.language.parser import parse, recent
+from dezero_cli.language.results import Wanted
+from dezero_cli.language.spelling import canonical_words, some_names
 from dezero_cli.language.words import definitions_used
 from dezero_cli.number_format import ShowNumber, number_text
+from dezero_cli.uncertainty.asked import KEYS, Asked, from_json_keys
+from dezero_cli.uncertainty.results import results
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class Settings:
     show: ShowNumber = number_text
     defs: tuple[str, ...] = ()
     most: int | None = None
+    most_numbers: int = bounds.MOST_NUMBERS
+    uncertain: Asked = field(default_factory=Asked)
 
     def linked(
         self, expr: str, own: tuple[tuple[str, str], ...] = (), values: Iterable[str] = ()
@@ -67,15 +70,16 @@ class Settings:
                 raise UsageError(f'"{key}" must be true or false')
         if "wrt" in said:
             said["wrt"] = _names(said["wrt"])
-        if "sigma" in said:
-            said["sigmas"] = _sigmas(said.pop("sigma"))
-        return replace(self.wanted, **said)
+        return replace(self.wanted, **{key: said[key] for key in said if key not in KEYS})
 
-    def used(self, expression: Expression) -> dict[str, np.ndarray]:
+    def asked_by(self, line: Line) -> Asked:
+        """What a line says of uncertainties; the rest is as on the command line."""
+        said = {key: orjson.loads(text) for key, text in line.options if key in KEYS}
+        return from_json_keys(said, self.uncertain) if said else self.uncertain
+
+    def used(self, expression: Expression, asked: Asked) -> dict[str, np.ndarray]:
         """The values of the command line that a line of this expression uses."""
-        named = {*expression.places, *(self.wanted.wrt or ())}
-        for name, sigma in self.wanted.sigmas.items():
-            named |= {name, sigma} if isinstance(sigma, str) else {name}
+        named = {*expression.places, *(self.wanted.wrt or ()), *asked.used}
         return {name: array for name, array in self.values.items() if name in named}
 
 
@@ -88,23 +92,18 @@ def _names(data: Any) -> tuple[str, ...] | None:
     return canonical_words(data) or None
 
 
-def _sigmas(data: Any) -> dict[str, np.ndarray | str]:
-    """The uncertainties of ``"sigma"``: a number, a list or the name of a value for each name."""
-    if type(data) is not dict:
-        raise UsageError('"sigma" must be an object of uncertainties by name')
-    return {
-        canonical(name): canonical(item) if type(item) is str else values.from_json(name, item)
-        for name, item in data.items()
-    }
-
-
 def _statement(definition: tuple[str, str]) -> str:
     """A definition as a word; the name of a JSON object needs no backquotes."""
     head, text = definition
     return f"{head}={text}" if statements.head(f"{head}=") else f"`{head}`={text}"
 
 
-@functools.lru_cache(maxsize=256)
+def _length(expr: str, defs: object, own: tuple[tuple[str, str], ...], *rest: object) -> int:
+    """The characters of a line's own text."""
+    return len(expr) + sum(len(head) + len(text) for head, text in own)
+
+
+@recent(_length)
 def _linked(
     expr: str,
     defs: tuple[str, ...],
@@ -221,14 +220,22 @@ def _stacked(
     """
     try:
         expression, defs = settings.linked(asked.expr, asked.defs, columns)
-        wanted = settings.wanted_by(asked)
-        given = _columns(len(numbers), columns, settings.used(expression))
+        wanted, uncertain = settings.wanted_by(asked), settings.asked_by(asked)
+        if not uncertain.is_columnar:
+            return None
+        given = _columns(len(numbers), columns, settings.used(expression, uncertain))
         if given is None or not expression.elementwise:
             return None
+        work = expression.work * (1 + len(given) * wanted.hessian)
+        if AT_MOST_FOR_ONE * work > settings.most_numbers:
+            return None  # which is counted, line by line
+        together = max(1, MOST_TOGETHER // work)
+        if together < len(numbers):
+            return _in_parts(together, numbers, identities, asked, columns, settings, text)
         zeros = text and not all(given[name].all() for name in columns)
         if zeros and json_input.has_negative_zero(text):
             return None
-        answers = results(expression, given, wanted, stacked=True, own=columns)
+        answers = results(expression, given, wanted, uncertain, stacked=True, own=columns)
     except Exception:  # noqa: BLE001, answered by itself, each line says what is wrong with it
         return None
     if settings.get:
@@ -237,6 +244,34 @@ def _stacked(
             begun["id"] = [identity[0] if identity else math.nan for identity in identities]
         return places.table(begun | answers, settings.get, len(numbers), settings.show)
     return report.json_table(numbers, identities, asked.expr, answers, defs)
+
+
+AT_MOST_FOR_ONE = 1000
+"""More than an operation with its derivatives counts for, where a line is counted by itself."""
+MOST_TOGETHER = 1 << 23
+"""The numbers of the values that lines make in one pass: a long formula has fewer lines at once."""
+
+
+def _in_parts(
+    size: int,
+    numbers: Sequence[int],
+    identities: Sequence[tuple[Any, ...]] | None,
+    asked: Line,
+    columns: Mapping[str, Sequence[Any]],
+    settings: Settings,
+    text: bytes,
+) -> bytes | None:
+    """What `_stacked` gives, for so many lines at a time."""
+    found = []
+    for begin in range(0, len(numbers), size):
+        part = slice(begin, begin + size)
+        some = {name: items[part] for name, items in columns.items()}
+        known = None if identities is None else identities[part]
+        out = _stacked(numbers[part], known, asked, some, settings, text)
+        if out is None:
+            return None
+        found.append(out)
+    return b"".join(found)
 
 
 def _columns(
@@ -279,7 +314,8 @@ def record(line: Line, defs: Mapping[str, str]) -> dict[str, Any]:
 
 def faulty(line: Line, fault: LineFault) -> dict[str, Any]:
     """The record of a line that has a fault."""
-    error = {"type": fault.kind, "message": fault.message, "column": fault.column}
+    message = report.brief(fault.message)
+    error = {"type": fault.kind, "message": message, "column": fault.column}
     return record(line, dict(line.defs)) | {"error": error}
 
 
@@ -293,9 +329,11 @@ def written(answered: Mapping[str, Any], settings: Settings) -> bytes:
 def _alone(line: Line, settings: Settings) -> bytes:
     """The answer to one line; empty if there is none, and then the line's fault is set."""
     try:
-        expression, defs = settings.linked(line.expr, line.defs, line.values)
-        given = settings.used(expression) | arrays(line.values)
-        answer = results(expression, given, settings.wanted_by(line), own=line.values)
+        with bounds.within(settings.most_numbers, line.expr):
+            expression, defs = settings.linked(line.expr, line.defs, line.values)
+            wanted, uncertain = settings.wanted_by(line), settings.asked_by(line)
+            given = settings.used(expression, uncertain) | arrays(line.values)
+            answer = results(expression, given, wanted, uncertain, own=line.values)
         return written(record(line, defs) | answer, settings)
     except ExpressionError as error:
         line.fault = _fault_of(error, line)

@@ -17,6 +17,7 @@ from dezero_cli.faults import ExpressionError, ValuesError, did_you_mean
 from dezero_cli.language import json_input, statements, values
 from dezero_cli.language.spelling import meant
 from dezero_cli.language.statements import ANY_NAME
+from dezero_cli.uncertainty.asked import KEYS
 
 BLOCK = 128 * 1024
 """Bytes to read at once: enough lines to group, but little memory."""
@@ -284,7 +285,7 @@ def _asked(number: int, data: dict[str, Any], line: bytes) -> Line:
 
 
 PLAIN_KEYS = {"expr", "vars", "id"}
-OPTIONS = ("wrt", "hessian", "jacobian", "no_grad", "sigma")
+OPTIONS = ("wrt", "hessian", "jacobian", "no_grad", *KEYS)
 """What a line may ask for itself, under the names of the options."""
 
 

@@ -51,8 +51,8 @@ def answers(
 ) -> Iterator[tuple[LineBlock, Answer]]:
     """Every block with its answer, in the order of the input.
 
-    If a process dies, its lines are run again, each by itself in a new process; a line that kills
-    its process twice becomes an error record.
+    If a process dies, its lines are run again, each by itself in a new process; a line whose
+    process dies then too, twice, becomes an error record.
     """
     pool = _Pool(settings, jobs)
     reader.size = SIZES.start
@@ -195,16 +195,22 @@ def _work(connection: Connection, parent: Connection, settings: Settings) -> Non
 
 
 def _again(block: LineBlock, settings: Settings) -> Answer:
-    """The answer to the lines of a block, each by itself in a process that it may kill."""
+    """The answer to the lines of a block, each by itself in a process that it may kill.
+
+    A process may be killed from outside, whatever it works on: a line is given up if it was alone
+    with two processes that died.
+    """
     worker = _Worker(settings)
     both = Answer(b"")
     for number, line in enumerate(block.data.split(b"\n"), block.first):
         alone = LineBlock(block.source, number, line, 1, 0)
-        done = worker.receive() if worker.send(alone) else None
-        if done is None:
-            worker.stop()
-            worker = _Worker(settings)
-            done = _lost(alone, settings)
+        done = None
+        for _ in range(2):
+            done = done or (worker.receive() if worker.send(alone) else None)
+            if done is None:
+                worker.stop()
+                worker = _Worker(settings)
+        done = done or _lost(alone, settings)
         both.out += done.out
         both.faults += done.faults
         both.constants += done.constants

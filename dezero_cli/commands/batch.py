@@ -15,14 +15,22 @@ from dezero.functions import CONSTANTS
 from dezero_cli import reading, report
 from dezero_cli.arguments import (
     ExpressionCommand,
+    corr_option,
     defs_option,
+    dist_option,
+    dof_option,
+    draws_seed_option,
     file_names,
     format_option,
     get_option,
+    half_option,
     hessian_option,
     jacobian_option,
+    level_option,
     max_operations_option,
+    mc_option,
     no_grad_option,
+    order_option,
     precision_option,
     sigma_option,
     wrt_option,
@@ -30,7 +38,7 @@ from dezero_cli.arguments import (
 from dezero_cli.batch.answers import Answer, Settings, answer
 from dezero_cli.batch.lines import LineBlock, LineReader, RecordFormula
 from dezero_cli.faults import FileError, UsageError, did_you_mean
-from dezero_cli.language import propagation, statements, symbolic
+from dezero_cli.language import statements, symbolic
 from dezero_cli.language.parser import is_expression
 from dezero_cli.language.results import Wanted, wanted_by
 from dezero_cli.language.spelling import canonical_words, some_names
@@ -39,6 +47,7 @@ from dezero_cli.language.words import formula, library
 from dezero_cli.number_format import NumberFormat, number_text
 from dezero_cli.output import open_output
 from dezero_cli.progress import Progress
+from dezero_cli.uncertainty.asked import Asked, from_words
 
 HELP = """Evaluate and differentiate line by line: one JSON object per line.
 
@@ -62,6 +71,13 @@ KEYS = {
     "hessian": 2,
     "sigma": 0,
     "share": 1,
+    "covariance": 0,
+    "correlation": 0,
+    "order2": 1,
+    "mc": 1,
+    "dof": 0,
+    "coverage": 0,
+    "expanded": 0,
     "line": 0,
     "id": 0,
     "expr": 0,
@@ -82,6 +98,14 @@ KEYS = {
 @jacobian_option
 @hessian_option
 @sigma_option
+@half_option
+@corr_option
+@dist_option
+@dof_option
+@order_option
+@mc_option
+@draws_seed_option
+@level_option
 @click.option(
     "--expr",
     metavar="EXPR",
@@ -102,6 +126,13 @@ KEYS = {
     help="Refuse longer lines (default: 1 MiB).",
 )
 @max_operations_option
+@click.option(
+    "--max-numbers",
+    type=click.IntRange(1),
+    default=100_000_000,
+    metavar="N",
+    help="Refuse lines whose operations make more numbers (default: 100,000,000).",
+)
 def command(
     words: tuple[str, ...],
     defs: str | None,
@@ -110,6 +141,14 @@ def command(
     jacobian: bool,
     hessian: bool,
     sigma: tuple[str, ...],
+    half: tuple[str, ...],
+    corr: tuple[str, ...],
+    dist: tuple[str, ...],
+    dof: tuple[str, ...],
+    order: int,
+    mc: str | None,
+    seed: int | None,
+    level: float | None,
     expr: str | None,
     get: tuple[str, ...],
     precision: int | None,
@@ -118,21 +157,22 @@ def command(
     jobs: int,
     max_line: int,
     max_operations: int,
+    max_numbers: int,
 ) -> int:
     """Read blocks of lines, answer them, write the answers."""
     files = [word for word in words if not statements.is_statement(word)] or ["-"]
     given_words = list(filter(statements.is_statement, words))
     named = {"the lines": "-" if "-" in files else "", "--expr": expr, "--defs": defs}
     asking = [what for what, file in named.items() if file == "-"]
-    reading.read_by_one([*asking, *statements.readers([*given_words, *sigma])])
-    sigmas, get = propagation.uncertainties(sigma), canonical_words(get)
-    options = Wanted(some_names(wrt) or None, no_grad, jacobian, hessian, sigmas=sigmas)
-    wanted = wanted_by(get, options)
+    reading.read_by_one([*asking, *statements.readers([*given_words, *sigma, *half])])
+    uncertain = from_words(sigma, half, corr, dist, dof, order, mc, seed, level, common=True)
+    options, get = Wanted(some_names(wrt) or None, no_grad, jacobian, hessian), canonical_words(get)
+    wanted = wanted_by(get, options, bool(uncertain))
     asked = None if expr is None else formula([expr, *given_words], defs=defs)
     said = library(defs) | statements.statements(given_words) if asked is None else asked.said
     known = statements.sorted_out(said)
     given = known.values
-    records = None if asked is None else _formula(asked.text, known, wanted)
+    records = None if asked is None else _formula(asked.text, known, wanted, uncertain)
     for place in get:
         _check_place(place, records, given)
     show = NumberFormat(precision, form)
@@ -140,7 +180,8 @@ def command(
         word for begun, word in said.values() if begun.name not in given or begun.parameters
     )
     settings = Settings(
-        given, wanted, fail_fast, max_line, records, get, show, defined, max_operations
+        *(given, wanted, fail_fast, max_line, records, get, show, defined, max_operations),
+        *(max_numbers, uncertain),
     )
     for name in files:
         _require(name)
@@ -183,13 +224,12 @@ def _check_place(
                 raise UsageError(f"--get {place}: no {name} in the formula: {hint}")
 
 
-def _formula(expr: str, known: Given, wanted: Wanted) -> RecordFormula:
+def _formula(expr: str, known: Given, wanted: Wanted, uncertain: Asked) -> RecordFormula:
     """The formula for all lines, and which fields of a record it takes."""
     expression = known.linked(expr)
     used = expression.names
-    spread = [sigma for sigma in wanted.sigmas.values() if isinstance(sigma, str)]
     defined = frozenset(expression.definitions)
-    names = dict.fromkeys([*used, *defined, *(wanted.wrt or ()), *wanted.sigmas, *spread])
+    names = dict.fromkeys([*used, *defined, *(wanted.wrt or ()), *uncertain.used])
     fields = {name: expression.written(name) if name in used else name for name in names}
     required = frozenset(symbolic.free_names(expression)).difference(known.values)
     constants = {"e": expression.e_alone, "pi": True}

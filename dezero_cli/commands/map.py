@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import click
 from dezero_cli import report
 from dezero_cli.arguments import (
     ExpressionCommand,
+    corr_option,
     defs_option,
     file_names,
     hessian_option,
@@ -19,9 +21,10 @@ from dezero_cli.arguments import (
     sigma_option,
     wrt_option,
 )
-from dezero_cli.extras import require
+from dezero_cli.extras import require, require_descriptors
 from dezero_cli.faults import UsageError
-from dezero_cli.language import propagation, values
+from dezero_cli.language import unknowns, values
+from dezero_cli.language.equations import equation
 from dezero_cli.language.results import Wanted
 from dezero_cli.language.spelling import some_names
 from dezero_cli.language.statements import behind, is_statement
@@ -41,6 +44,7 @@ HELP = """Evaluate EXPR and its derivatives for every row of a table.
   dezero map 'a*exp(-k*t)' runs.csv k=0.5 --wrt t,k -o fitted.parquet
   dezero map 'm*v**2/2' flight.csv 'v=hypot(vx, vy)' --as E
   dezero map 'm*v**2/2' 'days/*.parquet' -o energy.parquet
+  dezero map 'x*exp(x) == y' t.csv --solve x=0:100
   dezero map 'x*y' t.csv --sigma x=0.01 --sigma y=sy --only
   zcat big.csv.gz | dezero map 'sin(x)/x' --to jsonl | jq .d_x
 
@@ -73,10 +77,16 @@ Everything else is written as it was read. A table can be larger than memory.
 @wrt_option
 @no_grad_option
 @hessian_option
+@click.option(
+    "--solve",
+    metavar="NAME=LO:HI",
+    help="EXPR is an equation: add its root NAME in each row, and the root's derivatives.",
+)
 @click.option("--as", "name", metavar="NAME", help="Call the result NAME, not value.")
 @click.option("--only", is_flag=True, help="Leave out the table's own columns.")
 @click.option("--prefix", default="", metavar="P", help="Put P before the names of new columns.")
 @sigma_option
+@corr_option
 @click.option(
     "--scheduler",
     metavar="ADDRESS",
@@ -93,10 +103,12 @@ def command(
     wrt: tuple[str, ...],
     no_grad: bool,
     hessian: bool,
+    solve: str | None,
     name: str | None,
     only: bool,
     prefix: str,
     sigma: tuple[str, ...],
+    corr: tuple[str, ...],
     scheduler: str | None,
     resume: bool,
     defs: str | None,
@@ -107,23 +119,58 @@ def command(
         some_names(wrt) or None,
         no_grad,
         hessian=hessian,
-        sigmas=propagation.sigma_words(sigma),
     )
+    uncertain = _uncertain(sigma, corr, no_grad)
     if resume and not scheduler:
         raise UsageError("--resume needs --scheduler")
     asked, names = _sorted(words, defs)
-    asked.given().linked(asked.text, max_operations)  # what is wrong without a table is said first
+    root = _root(solve)
+    if root is None:  # what is wrong without a table is said first
+        asked.given().linked(asked.text, max_operations)
+    else:
+        equation(asked.text, asked.given(), max_operations)
     found = files.found(names, source)
+    require_descriptors(1024 if scheduler else 64)
     require("polars", "llvmlite")
     from dezero_cli.tables.step import Plan
 
     constants, statements = _given(asked)
     result = name or asked.name
-    plan = Plan(asked.text, constants, wanted, only, prefix, statements, result, max_operations)
+    plan = Plan(
+        *(asked.text, constants, wanted, only, prefix, statements, result, max_operations),
+        *uncertain,
+        root,
+    )
     if scheduler:
         _spread(found, plan, form, output, scheduler, resume)
     else:
         _alone(found, plan, form, output)
+
+
+def _uncertain(
+    sigma: tuple[str, ...], corr: tuple[str, ...], no_grad: bool
+) -> tuple[dict[str, str], tuple[tuple[str, str, float], ...]]:
+    """The uncertainties as text, and their correlations.  Raises UsageError as eval does."""
+    if no_grad and sigma:
+        raise UsageError("--no-grad prints only the value: leave out options that need a gradient")
+    from dezero_cli.uncertainty import asked
+
+    sizes = asked.words_by_name("--sigma", sigma)
+    said = asked.from_words(corr=corr, common=True).correlations
+    asked.Asked(dict(sizes), correlations=said).checked()
+    if asked.MEAN in said.values():
+        raise UsageError("--corr a,b=mean is for readings, which eval takes: give a number")
+    return sizes, tuple((*pair, float(number)) for pair, number in said.items())
+
+
+def _root(word: str | None) -> tuple[str, float, float] | None:
+    """The unknown and its bracket, if there is one."""
+    if word is None:
+        return None
+    ((name, limits),) = unknowns.within([word], "--solve").items()
+    if not math.isfinite(limits.low) or not math.isfinite(limits.high):
+        raise UsageError(f"--solve {word}: a bracket needs both ends, as in {name}=0:1")
+    return name, *limits
 
 
 def _alone(found: Tables, plan: Plan, form: str | None, output: str | None) -> None:

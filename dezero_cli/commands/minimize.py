@@ -32,7 +32,7 @@ from dezero_cli.language.expression import Expression
 from dezero_cli.language.spelling import canonical_words, quoted
 from dezero_cli.language.words import definitions_used, formula
 from dezero_cli.number_format import NumberFormat
-from dezero_cli.solving.optimum import Found, Task, optimum
+from dezero_cli.solving.optimum import Found, OptimumTask, optimum
 
 HELP = """Find where EXPR is {least}, with exact derivatives.
 
@@ -109,7 +109,7 @@ def _run(
     extras.require("scipy")
     if get and as_json:
         raise UsageError("--get prints numbers alone: leave out --json")
-    asked = Asked(words, defs, vars_file, unknowns, fix, within, st, max_operations)
+    asked = Sought(words, defs, vars_file, unknowns, fix, within, st, max_operations)
     task = asked.task()
     task.maximize, task.starts, task.seed = maximize, starts or 1, seed
     found = optimum(task)
@@ -143,7 +143,7 @@ def _told(found: Found) -> dict[str, Any]:
     }
 
 
-class Asked:
+class Sought:
     """What the words ask: the expression, what varies from which start, and what is held."""
 
     def __init__(
@@ -191,11 +191,11 @@ class Asked:
         varies = ", ".join(map(quoted, self.unknowns))
         return f"varies: {varies}" + (f"; held: {', '.join(map(quoted, held))}" if held else "")
 
-    def task(self) -> Task:
+    def task(self) -> OptimumTask:
         """What is to be searched."""
         start = {name: self._start(name) for name in self.unknowns}
         held = {n: x for n, x in self.given.values.items() if n not in self.unknowns}
-        return Task(self.expression, start, held, self.limits, self.constraints)
+        return OptimumTask(self.expression, start, held, self.limits, self.constraints)
 
     # -------------------------------------------------------------------------------------------
     def _start(self, name: str) -> np.ndarray:

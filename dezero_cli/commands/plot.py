@@ -5,34 +5,50 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
 
+from dezero.programs.latex import latex_name
 from dezero_cli import report
-from dezero_cli.arguments import ExpressionCommand, defs_option
+from dezero_cli.arguments import (
+    ExpressionCommand,
+    defs_option,
+    max_operations_option,
+    size_option,
+    theme_option,
+    title_option,
+)
 from dezero_cli.faults import UsageError, did_you_mean
 from dezero_cli.language import explain, ranges, statements, symbolic
 from dezero_cli.language.diagnosis import missing_value
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.ranges import Range
+from dezero_cli.language.spelling import canonical
 from dezero_cli.language.words import Formula, formula
 from dezero_cli.output import open_output
-from dezero_cli.pictures import plot as plotting
+from dezero_cli.pictures import canvas, points
+from dezero_cli.pictures.subject import FIELD_SAMPLES, Spread, Subject
+
+if TYPE_CHECKING:
+    from dezero_cli.language.number_files import Columns
+    from dezero_cli.pictures.fits import Points
+    from dezero_cli.uncertainty.asked import Size
 
 HELP = """Draw EXPR and its derivatives over a range, or its contours and gradient over two.
 
 \b
   dezero plot 'sin(x)*exp(-x/5)' x=0:20 -o damped.svg
-  dezero plot 'a*x**3 - x' x=-2:2 a=0.5 --order 2 -o cubic.pdf
-  dezero plot 'sin(r)/r' 'r=hypot(x, y)' x=-9:9 y=-9:9 -o ripple.svg
+  dezero plot 'a*x**3 - x' x=-2:2 a=[0.5,1,2] -o family.pdf
+  dezero plot 'y == a*exp(-k*t)' a=9 k=0.3 --data decay.csv --sigma y=sy -o fit.png
   dezero plot '(1-x)**2 + 100*(y-x**2)**2' x=-2:2 y=-1:3 -o valley.png
 
 A range is START:STOP or START:STOP:COUNT; its ends may be expressions of constants (-pi:pi).
-Poles, jumps and undefined ranges are left as gaps.
+Poles, jumps and undefined ranges are left as gaps.  A list of values is a curve for each.
+Without -o the picture is drawn in the terminal, in letters.
 """
-ENDINGS = ".png, .svg or .pdf"
 LARGEST = 4_000_000
 """The most samples that a grid may have."""
 
@@ -49,8 +65,29 @@ LARGEST = 4_000_000
     "--order",
     type=click.IntRange(0, 6),
     metavar="N",
-    help="Draw derivatives up to order N, with one range (default: 1).",
+    help="Draw derivatives up to order N, with one range (default: 1, or 0 with several curves "
+    "or with --data).",
 )
+@click.option(
+    "--data",
+    metavar="FILE",
+    help="Add the points of a table; 'y == EXPR' says which column is drawn.",
+)
+@click.option(
+    "--sigma",
+    multiple=True,
+    metavar="NAME=S",
+    help="The standard uncertainty of a value, drawn as a band, or of a column of --data, drawn "
+    "as error bars; S is a number, 2%, or the name of a column (repeatable).",
+)
+@click.option(
+    "--log",
+    type=click.Choice(("x", "y", "xy")),
+    help="Logarithmic axes.",
+)
+@title_option
+@size_option
+@theme_option
 @click.option(
     "-o",
     "--output",
@@ -61,40 +98,141 @@ LARGEST = 4_000_000
 @click.option(
     "--to",
     "form",
-    type=click.Choice(plotting.FORMS),
+    type=click.Choice(canvas.FORMS),
     help="Output format, whatever the name of FILE.",
 )
+@max_operations_option
 @defs_option
 def command(
     words: tuple[str, ...],
     order: int | None,
+    data: str | None,
+    sigma: tuple[str, ...],
+    log: str | None,
+    title: str,
+    size: str | None,
+    theme: str,
     output: str | None,
     form: str | None,
+    max_operations: int,
     defs: str | None,
 ) -> None:
-    """Read the ranges, draw, write."""
-    if output is None and sys.stdout.isatty():
-        raise UsageError(f"a picture cannot be shown on a terminal: add -o FILE ({ENDINGS})")
+    """Read what is to be drawn, draw, write."""
+    in_terminal = output is None and form is None and sys.stdout.isatty()
+    if output is None and form and sys.stdout.isatty():
+        raise UsageError(f"a picture cannot be shown on a terminal: add -o FILE ({canvas.ENDINGS})")
     form = form or _form(output)
-    asked = formula(words, "'x**2' x=-3:3", defs)
-    shown = _ranges(asked)
-    said = asked.given(columns=[each.name for each in shown])
-    expression, fixed = said.linked(asked.text), said.values
-    _check(expression, shown, fixed)
-    if expression.is_list and (order is not None or len(shown) == 2):
-        raise UsageError("several results are drawn over one range, without derivatives")
-    if order is not None and len(shown) == 2:
-        raise UsageError("--order works with one range only: two ranges show the gradient")
-    numbers = {name: float(array) for name, array in fixed.items() if name in expression.names}
-    subject = plotting.Subject(expression, shown, numbers, 1 if order is None else order)
-    picture = plotting.picture(subject, form)
-    if missing := plotting.missing_letters(subject):
+    look = canvas.Look(title, canvas.size_of(size) if size else None, log or "", theme)
+    asked = formula(words, "'x**2' x=-3:3", defs, readers=["--data"] if data == "-" else [])
+    table = points.opened(data) if data else None
+    scene = _scene(asked, table, sigma, order, look.log, max_operations)
+    if in_terminal:
+        _show(scene, title)
+    else:
+        _write(scene, look, form, output)
+    for note in scene.notes:
+        report.warn(note)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is drawn: a subject, the points of a table, and what the user should know."""
+
+    subject: Subject
+    points: Points | None
+    notes: list[str]
+
+
+def _write(scene: Scene, look: canvas.Look, form: str, output: str | None) -> None:
+    """Draw a picture and write it."""
+    from dezero_cli.pictures import labels, plot
+
+    picture = plot.picture(scene.subject, form, look, scene.points)
+    if missing := labels.missing_letters(f"{scene.subject.expression.text} {look.title}"):
         report.warn(f"note: the font lacks these letters, so the picture shows boxes: {missing}")
     with open_output(output) as target:
         target.write(picture)
-    given = {*fixed, *(each.name for each in shown)}
-    if note := explain.note_on_e(expression, given, explain.GIVE_E):
-        report.warn(note)
+
+
+def _show(scene: Scene, title: str) -> None:
+    """Draw in the terminal."""
+    from dezero_cli.pictures import terminal
+
+    terminal.show(scene.subject, title, scene.points)
+
+
+def _scene(
+    asked: Formula,
+    table: Columns | None,
+    sigma: Sequence[str],
+    order: int | None,
+    log: str,
+    most: int,
+) -> Scene:
+    """What is to be drawn.  Raises UsageError and its like for what cannot be."""
+    shown = _ranges(asked)
+    left, text = points.sides(asked.text) if table else (None, asked.text)
+    names = [each.name for each in shown]
+    said = asked.given(columns=[*names, *(table.names if table else [])])
+    expression = said.linked(text, most)
+    if table and not shown:
+        shown = [points.range_of(expression, said, table)]
+        names = [shown[0].name]
+    family = _family(expression, said.values)
+    _check(expression, shown, said.values)
+    several = expression.is_list or family is not None
+    if len(shown) == 2 and (several or order is not None):
+        raise UsageError("two ranges show one result and its gradient: no lists, no --order")
+    numbers = {n: float(x) for n, x in said.values.items() if n in expression.names and not x.ndim}
+    sizes = points.sizes(sigma)
+    inner, outer = points.sorted_out(sizes, numbers, family, table)
+    notes: list[str] = []
+    scattered = None
+    if table:
+        scattered, notes = points.of_table(table, names, left or asked.name, said, outer)
+    if note := explain.note_on_e(expression, [*said.values, *names], explain.GIVE_E):
+        notes.append(note)
+    if order is None:
+        order = 0 if several or table or len(shown) == 2 else 1
+    unused = next((name for name in "fyghF" if name not in expression.names), "value")
+    result = asked.name or (canonical(left) if left else unused)
+    band = _spread(inner, numbers)
+    return Scene(
+        Subject(expression, shown, numbers, order, family, result, log, band, most),
+        scattered,
+        notes,
+    )
+
+
+def _spread(sizes: Mapping[str, Size], numbers: Mapping[str, float]) -> Spread | None:
+    """The uncertain values, taken as independent."""
+    if not sizes:
+        return None
+    from dezero_cli.uncertainty.asked import Asked
+    from dezero_cli.uncertainty.inputs import resolved
+
+    given = {name: np.array(number) for name, number in numbers.items()}
+    _, inputs = resolved(Asked(sizes), given)
+    sigmas = np.array([float(inputs.sigmas[name]) for name in sizes])
+    shown = ", ".join(f"${latex_name(name)}$" for name in sizes)
+    return Spread(tuple(sizes), np.diag(sigmas**2), label=f"± 1 σ of {shown}")
+
+
+def _family(
+    expression: Expression, given: Mapping[str, np.ndarray]
+) -> tuple[str, np.ndarray] | None:
+    """The one name whose value is a list, a curve for each; None without one."""
+    lists = [name for name, array in given.items() if array.ndim and name in expression.names]
+    if not lists:
+        return None
+    if len(lists) > 1:
+        raise UsageError(f"{' and '.join(lists)} are lists: one name may have a curve for each")
+    name, array = lists[0], given[lists[0]]
+    if array.ndim > 1 or not len(array):
+        raise UsageError(
+            f"{name} has shape {array.shape}: a plot needs a number, a list or a range"
+        )
+    return name, array
 
 
 def _ranges(asked: Formula) -> list[Range]:
@@ -110,12 +248,7 @@ def _ranges(asked: Formula) -> list[Range]:
 
 def _form(output: str | None) -> str:
     """The format of a picture that goes to a file of that name, or to standard output."""
-    if output is None or output == "-":
-        return plotting.FORMS[0]
-    ending = Path(output).suffix.lower().lstrip(".")
-    if ending not in plotting.FORMS:
-        raise UsageError(f"{output}: expected a file that ends in {ENDINGS}, or --to")
-    return ending
+    return canvas.FORMS[0] if output is None or output == "-" else canvas.form_of(output)
 
 
 def _check(expression: Expression, shown: Sequence[Range], fixed: Mapping[str, np.ndarray]) -> None:
@@ -135,8 +268,5 @@ def _check(expression: Expression, shown: Sequence[Range], fixed: Mapping[str, n
         if each.name not in expression.names:
             hint = did_you_mean(each.name, names) or f"it uses {', '.join(names) or 'no names'}"
             raise UsageError(f"no {each.name} in the expression: {hint}")
-    if math.prod(each.count or plotting.FIELD_SAMPLES for each in shown) > LARGEST:
+    if math.prod(each.count or FIELD_SAMPLES for each in shown) > LARGEST:
         raise UsageError(f"a grid may have at most {LARGEST:,} samples: give smaller counts")
-    for name, array in fixed.items():
-        if array.ndim:
-            raise UsageError(f"{name} is a list: a plot needs one number, or a range")

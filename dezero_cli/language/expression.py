@@ -15,6 +15,7 @@ from dezero.choices import where
 from dezero.functions import CONSTANTS, ELEMENTWISE, FUNCTIONS
 from dezero.lists import stack
 from dezero.logic import logical_and, logical_not, logical_or
+from dezero.work import OPERATION, spend
 from dezero_cli.language import diagnosis
 from dezero_cli.language.spelling import NAME
 
@@ -248,6 +249,11 @@ class Expression:
         return None
 
     @property
+    def work(self) -> int:
+        """No fewer than the operations on two values that an evaluation takes."""
+        return 1 + sum(step.arity for step in self.steps if type(step) is Apply)
+
+    @property
     def has_lists(self) -> bool:
         """Whether there is a list in it, so that arrays are made of single numbers."""
         return any(type(step) is Apply and step.function is listed for step in self.steps)
@@ -280,8 +286,8 @@ class Expression:
         """The expression of some of the steps."""
         used = {step.name for step in steps if isinstance(step, Load)}
         called = {step.name for step in steps if isinstance(step, Call)}
-        places = {name: place for name, place in self.places.items() if name in used}
-        calls = {name: place for name, place in self.calls.items() if name in called}
+        places = {name: self.places[name] for name in sorted(used, key=self.places.__getitem__)}
+        calls = {name: self.calls[name] for name in sorted(called, key=self.calls.__getitem__)}
         return Expression(self.text, places, steps, calls, self.quoted, element=True)
 
     def vary(self, clip: Apply, scope: Scope) -> tuple[bool, ...]:
@@ -321,6 +327,7 @@ class Expression:
         inputs that are asked for are those whose Variables have names.  Raises
         ExpressionError for a name without a value, and for an operation that NumPy refuses.
         """
+        spend(OPERATION // 2 * len(self.steps))
         return run(self, self.scope(values, values, keep), keep=keep)
 
     def scope(self, known: Scope, values: Scope, keep: list[Operation] | None = None) -> Scope:

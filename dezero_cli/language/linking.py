@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dezero import Variable
+from dezero.work import OPERATION, spend
 from dezero_cli.faults import ExpressionError
+from dezero_cli.language import bounds
 from dezero_cli.language.expression import (
     Apply,
     Call,
@@ -19,9 +21,6 @@ from dezero_cli.language.expression import (
     run,
 )
 from dezero_cli.language.spelling import quoted
-
-MOST_OPERATIONS = 1_000_000
-"""What functions and definitions may expand to, unless the user says otherwise."""
 
 Key = tuple[bool, str]
 """What may be walked: whether it is a function, and its name."""
@@ -36,14 +35,14 @@ class Linked(Expression):
     the order in which they would appear if all definitions were written out.
     """
 
-    __slots__ = ("expression", "given", "origins")
+    __slots__ = ("count", "expression", "given", "origins")
 
     def __init__(
         self,
         expression: Expression,
         definitions: Mapping[str, Expression] | None = None,
         functions: Mapping[str, DefinedFunction] | None = None,
-        most: int = MOST_OPERATIONS,
+        most: int = bounds.MOST_OPERATIONS,
     ) -> None:
         """Link an expression to what it uses.
 
@@ -53,6 +52,7 @@ class Linked(Expression):
         self.given = (definitions or {}, functions or {}, most)
         walk = _Walk(expression, *self.given)
         self.expression = expression
+        self.count = walk.count
         self.origins = walk.origins
         places = {name: origin.places[name] for name, origin in walk.origins.items()}
         every = [expression, *walk.definitions.values()]
@@ -94,6 +94,13 @@ class Linked(Expression):
         return next((found for each in self.parts if (found := each.reduction)), None)
 
     @property
+    def work(self) -> int:
+        """No fewer than the operations on two values that an evaluation takes."""
+        steps = (step for part in self.parts for step in part.steps)
+        widest = max((step.arity for step in steps if isinstance(step, Apply)), default=0)
+        return 1 + widest * self.count
+
+    @property
     def has_lists(self) -> bool:
         """Whether there is a list in any part, so that arrays are made of single numbers."""
         return any(each.has_lists for each in self.parts)
@@ -117,6 +124,7 @@ class Linked(Expression):
 
     def evaluate(self, values: Scope, keep: list[Operation] | None = None) -> Variable:
         """Compute the definitions, then the expression; see Expression.evaluate."""
+        spend(OPERATION * self.count)
         known: dict[str, Variable] = {**self.scope(values, values, keep)}
 
         def enter(call: Call, operands: list[Any]) -> tuple[Expression, Scope]:
@@ -167,11 +175,9 @@ class _Walk:
             entered = self._enter(part, *following)
             if entered is not None:
                 waiting.append(entered)
-        total = self._cost(expression) + sum(map(self._cost, self.definitions.values()))
-        if total > most:
-            message = f"the expression expands to {total:,} operations"
-            hint = f"--max-operations {total} allows them; the limit is {most:,}"
-            raise ExpressionError(message, expression.text, 0, hint=hint)
+        self.count = self._cost(expression) + sum(map(self._cost, self.definitions.values()))
+        bounds.require_operations(self.count, most, expression.text)
+        spend(OPERATION * self.count)
 
     def _uses(self, part: Expression, parameters: Sequence[str]) -> Iterator[tuple[Key, int]]:
         """The names and functions of a part by place, without a function's own parameters."""

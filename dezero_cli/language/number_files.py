@@ -66,11 +66,39 @@ def from_file(name: str, text: str) -> np.ndarray:
         return _npy(path)
     shown = f"{quoted(name)}=@{path}"
     if ending in _COLUMNS:
-        return _of_frame(shown, path, _COLUMNS[ending], column)
+        return _from_frame(shown, path, _COLUMNS[ending], column)
     content = _decoded(path)
     lines = _objects(path, content) if ending in _LINES else None
     table = lines or _delimited(path, content, _SEPARATORS.get(ending), column is not None)
     return _array(shown, path, table, column)
+
+
+class Columns(NamedTuple):
+    """The columns of a file by name, and what reads the numbers of one; nan for an empty cell."""
+
+    names: list[str]
+    numbers: Callable[[str], np.ndarray]
+
+
+def columns(path: str) -> Columns:
+    """The columns of a file with a header, or of Parquet and Arrow.
+
+    Raises FileError for a file that cannot be read, or has no names; reading a column raises
+    ValuesError for what is not a number in it.
+    """
+    ending = os.path.splitext(path)[1].lower()
+    if path != "-" and ending not in {".txt", *_SEPARATORS, *_LINES, *_COLUMNS}:
+        listed = ", ".join([".txt", *_SEPARATORS, *sorted(_LINES), *list(_COLUMNS)[:-1]])
+        raise FileError(path, f"expected a table that ends in {listed} or {list(_COLUMNS)[-1]}")
+    if ending in _COLUMNS:
+        frame = _frame(path, _COLUMNS[ending])
+        return Columns(frame.columns, lambda name: _of_frame(path, frame, name))
+    content = _decoded(path)
+    lines = _objects(path, content) if ending in _LINES else None
+    table = lines or _delimited(path, content, _SEPARATORS.get(ending), False)
+    if not table.named:
+        raise FileError(reading.shown_name(path), "has no header with the names of its columns")
+    return Columns(list(table.columns), lambda name: _numbers(path, name, table))
 
 
 def _npy(path: str) -> np.ndarray:
@@ -78,8 +106,10 @@ def _npy(path: str) -> np.ndarray:
 
     content = reading.whole(path)
     try:
-        array = np.load(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, EOFError, SyntaxError) as error:
+        array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+    except Exception as error:
+        if isinstance(error, MemoryError):
+            raise
         pickled = "Object arrays" in str(error) or content[:1] == b"\x80"
         reason = "pickled data is refused" if pickled else "not a NumPy array file"
         raise FileError(path, reason) from None
@@ -216,25 +246,36 @@ def _numbers(path: str, name: str, table: _Table) -> np.ndarray:
 
 
 # ---------------------------------------------------------------------------- columns, by Polars
-def _of_frame(shown: str, path: str, form: str, column: str | None) -> np.ndarray:
-    """A column of Parquet or Arrow, or all of them."""
+def _frame(path: str, form: str) -> Any:
+    """The data frame of a file of Parquet or Arrow."""
     import io
 
     pl = require("polars")
     content = io.BytesIO(reading.whole(path))
     readers: dict[str, Callable[..., Any]] = {"parquet": pl.read_parquet, "ipc": pl.read_ipc}
     try:
-        frame = readers[form](content)
+        return readers[form](content)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise FileError(path, f"cannot be read as {form}: {_first_line(error)}") from None
+
+
+def _from_frame(shown: str, path: str, form: str, column: str | None) -> np.ndarray:
+    """A column of Parquet or Arrow, or all of them."""
+    frame = _frame(path, form)
     names = frame.columns if column is None else [_chosen(shown, frame.columns, column)]
     text = [name for name in names if not _is_numeric(frame[name].dtype)]
     if text and column is None and len(names) > 1:
         raise _of_text(shown, names, text)
-    if text:
-        raise FileError(path, f"column {text[0]} is {frame[text[0]].dtype}, not numbers")
-    arrays = [frame[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in names]
+    arrays = [_of_frame(path, frame, name) for name in names]
     return np.array(arrays[0] if len(arrays) == 1 else np.column_stack(arrays))
+
+
+def _of_frame(path: str, frame: Any, name: str) -> np.ndarray:
+    """The numbers of a column of a data frame."""
+    if not _is_numeric(frame[name].dtype):
+        raise FileError(path, f"column {name} is {frame[name].dtype}, not numbers")
+    numbers = frame[name].cast(require("polars").Float64).fill_null(np.nan)
+    return np.asarray(numbers.to_numpy())
 
 
 def _first_line(error: Exception) -> str:

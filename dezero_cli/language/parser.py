@@ -16,7 +16,7 @@ import operator
 import re
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from dezero import constant
 from dezero.arrays import getitem
@@ -40,15 +40,42 @@ from dezero_cli.language.expression import (
 )
 from dezero_cli.language.spelling import canonical
 
+T = TypeVar("T")
 
-@functools.lru_cache(maxsize=256)
-def parse(text: str, defined: frozenset[str] = frozenset()) -> Expression:
-    """Parse an expression; a text that was parsed before is looked up.
+
+def recent(size: Callable[..., int]) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """Keep what a function gave for the last arguments: many where they are short, else two.
+
+    What is made of a text takes a hundred times its length; `size` gives that of some arguments.
+    """
+
+    def kept(function: Callable[..., T]) -> Callable[..., T]:
+        many = functools.lru_cache(maxsize=256)(function)
+        few = functools.lru_cache(maxsize=2)(function)
+
+        @functools.wraps(function)
+        def found(*arguments: Any) -> T:
+            return (many if size(*arguments) <= LONGEST_TEXT else few)(*arguments)
+
+        return found
+
+    return kept
+
+
+LONGEST_TEXT = 4096
+"""The characters of a text that many are kept of."""
+
+
+def parse_anew(text: str, defined: frozenset[str] = frozenset()) -> Expression:
+    """Parse an expression; a text that was parsed before is looked up by `parse`.
 
     `defined` are the functions that the user defines.  Raises ExpressionError, with the place of
     the fault, if the text is not an expression.
     """
     return _Parse(text, defined).run()
+
+
+parse = recent(lambda text, defined=None: len(text))(parse_anew)
 
 
 def is_expression(text: str) -> bool:

@@ -25,9 +25,17 @@ class Range:
     stop: float
     count: int | None
 
-    def places(self, count: int) -> np.ndarray:
-        """Evenly spaced samples, ends included; `count` of them unless the user gave a COUNT."""
-        return np.linspace(self.start, self.stop, self.count or count)
+    def places(self, count: int, log: bool = False) -> np.ndarray:
+        """Evenly spaced samples, ends included; `count` of them unless the user gave a COUNT.
+
+        With `log` their logarithms are evenly spaced.  Raises ValuesError where these are none.
+        """
+        if not log:
+            return np.linspace(self.start, self.stop, self.count or count)
+        if self.start <= 0:
+            shown = f"{self.name}={self.start:g}:{self.stop:g}"
+            raise ValuesError(f"{shown}: a logarithmic axis needs a range above 0")
+        return np.geomspace(self.start, self.stop, self.count or count)
 
 
 def parts(text: str) -> list[str] | None:

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from dezero.work import OPERATION, spend
 from dezero_cli import places
 from dezero_cli.faults import UsageError, ValuesError, did_you_mean
-from dezero_cli.language import derivatives, propagation
+from dezero_cli.language import derivatives
 from dezero_cli.language.derivatives import Kept, Values
 from dezero_cli.language.diagnosis import assignment
 from dezero_cli.language.expression import Expression, Load
-from dezero_cli.language.propagation import Sigmas
 
 
 @dataclass(eq=False, repr=False)  # what a dataclass writes takes a while at every start
 class Wanted:
     """What is asked of an expression in addition to its value.
 
-    `wrt` are the names to differentiate by (None: all inputs), `sigmas` the standard uncertainties
-    to propagate; `shares` tells whether to give each input's share of the result's uncertainty.
-    Raises UsageError if `no_grad` is combined with something that needs a gradient.
+    `wrt` are the names to differentiate by (None: all inputs).  Raises UsageError if `no_grad` is
+    combined with something that needs a gradient.
     """
 
     wrt: tuple[str, ...] | None = None
@@ -31,8 +30,6 @@ class Wanted:
     jacobian: bool = False
     hessian: bool = False
     retain_grad: bool = False
-    sigmas: Sigmas = field(default_factory=dict)
-    shares: bool = True
 
     def __post_init__(self) -> None:
         if self.no_grad and self.derives:
@@ -43,27 +40,35 @@ class Wanted:
     @property
     def derives(self) -> bool:
         """Whether an option asks for derivatives, which are there by default as well."""
-        named = self.wrt or self.sigmas
-        return bool(named or self.jacobian or self.hessian or self.retain_grad)
+        return bool(self.wrt or self.jacobian or self.hessian or self.retain_grad)
 
 
 PLAIN = {"value", "expr", "line", "id"}
 """What a result has without any derivative."""
 
 
-def wanted_by(get: Sequence[str], options: Wanted) -> Wanted:
+UNCERTAIN = {
+    *("sigma", "share", "covariance", "correlation", "order2", "mc"),
+    *("dof", "coverage", "expanded", "budget"),
+}
+"""What a result has of uncertainties."""
+
+
+def wanted_by(get: Sequence[str], options: Wanted, uncertain: bool = False) -> Wanted:
     """What is wanted where ``--get`` asks for these places of the JSON object; none means all.
 
-    A Jacobian or a Hessian needs no option of its own then, and the value alone no gradient.
-    Raises UsageError for a key that the options rule out.
+    A Jacobian or a Hessian needs no option of its own then, and the value alone no gradient;
+    `uncertain` says whether the inputs have uncertainties.  Raises UsageError for a key that the
+    options rule out.
     """
     keys = places.keys(get)
-    needing = {"grad", "jacobian", "hessian", "sigma", "share", "intermediates"}.intersection(keys)
-    if not options.sigmas and {"sigma", "share"}.intersection(keys):
-        raise UsageError("--get sigma needs the inputs' uncertainties: add --sigma NAME=S")
+    needing = {"grad", "jacobian", "hessian", "intermediates", *UNCERTAIN}.intersection(keys)
+    if not uncertain and (asked := UNCERTAIN.intersection(keys)):
+        hint = "needs the inputs' uncertainties: add --sigma NAME=S"
+        raise UsageError(f"--get {'sigma' if 'share' in asked else min(asked)} {hint}")
     if options.no_grad and needing:
         raise UsageError(f"--no-grad prints only the value: leave out --get {min(needing)}")
-    if get and not options.derives and PLAIN.issuperset(get):
+    if get and not (options.derives or uncertain) and PLAIN.issuperset(get):
         return Wanted(no_grad=True)
     return replace(
         options,
@@ -96,14 +101,8 @@ def results(
     names = [] if wanted.no_grad else inputs(expression, given, wanted.wrt, own)
     if expression.is_list:
         return _several(expression, given, replace(wanted, wrt=tuple(names)))
-    for name in wanted.sigmas:
-        if name in expression.definitions:
-            hint = f"--wrt {name} takes it for an input"
-            raise ValuesError(f"--sigma {name}: {name} is a definition: {hint}")
-    sigmas = propagation.checked(wanted.sigmas, given, stacked)
     kept: Kept | None = [] if wanted.retain_grad else None
-    needed = list(dict.fromkeys([*names, *sigmas]))
-    value, every = evaluate(expression, given, needed, kept)
+    value, every = evaluate(expression, given, names, kept)
     if wanted.no_grad:
         return {"value": value}
     found: dict[str, Any] = {"value": value, "grad": {name: every[name] for name in names}}
@@ -113,14 +112,21 @@ def results(
     if wanted.hessian:
         hessian = derivatives.hessian_columns if stacked else derivatives.hessian
         found["hessian"] = hessian(expression, given, names)
-    if sigmas:
-        parts = propagation.parts(value, every, sigmas, stacked)
-        found["sigma"] = propagation.total(parts)
-        if wanted.shares:
-            found["share"] = propagation.shares(parts, found["sigma"])
     if kept is not None:
         found["intermediates"] = _intermediates(kept)
+    spend(WRITTEN * _size(found))
     return found
+
+
+WRITTEN = 20
+"""What a number of a result counts for: as text it takes longer, and more memory."""
+
+
+def _size(found: Any) -> int:
+    """How many numbers results have."""
+    if isinstance(found, Mapping):
+        return sum(map(_size, found.values()))
+    return int(found.size) if isinstance(found, np.ndarray) else 1
 
 
 def held(expression: Expression, given: Values, names: Iterable[str]) -> tuple[Expression, Values]:
@@ -135,6 +141,7 @@ def held(expression: Expression, given: Values, names: Iterable[str]) -> tuple[E
 def _several(expression: Expression, given: Values, wanted: Wanted) -> dict[str, Any]:
     """The results of a list: under each key a list over the elements, the gradient's by name."""
     elements = expression.results
+    spend(OPERATION * len(elements) * (1 + len(wanted.wrt or ())))
     if wanted.no_grad:
         wanted = replace(wanted, wrt=None)
     each = [results(element, given, wanted) for element in elements]
@@ -156,10 +163,12 @@ def names_of(expression: Expression) -> list[str]:
     if not expression.is_list:
         return ["value"]
     names: list[str] = []
+    seen: set[str] = set()
     for i, each in enumerate(expression.results, 1):
         first = each.steps[0] if len(each.steps) == 1 else None
-        own = isinstance(first, Load) and first.name not in names
+        own = isinstance(first, Load) and first.name not in seen
         names.append(first.name if isinstance(first, Load) and own else f"value_{i}")
+        seen.add(names[-1])
     return names
 
 

@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from dezero_cli.faults import FileText, ValuesError
-from dezero_cli.language import values
+from dezero_cli.language import bounds, values
 from dezero_cli.language.expression import DefinedFunction, Expression
-from dezero_cli.language.parser import parse
+from dezero_cli.language.parser import parse, parse_anew
 from dezero_cli.language.spelling import NAME, canonical
 
 ANY_NAME: Final = rf"(?:{NAME}|`[^`\r\n]+`)"
@@ -98,9 +98,9 @@ def linked(
     most: int | None = None,
 ) -> Expression:
     """An expression with what is defined."""
-    from dezero_cli.language.linking import MOST_OPERATIONS, Linked
+    from dezero_cli.language.linking import Linked
 
-    return Linked(expression, definitions, functions, most or MOST_OPERATIONS)
+    return Linked(expression, definitions, functions, most or bounds.MOST_OPERATIONS)
 
 
 def parsed(text: str, functions: Collection[str] = ()) -> Expression:
@@ -108,7 +108,7 @@ def parsed(text: str, functions: Collection[str] = ()) -> Expression:
 
     A text out of a file is parsed anew, since it knows its place in that file.
     """
-    parse_text = parse.__wrapped__ if isinstance(text, FileText) else parse
+    parse_text = parse_anew if isinstance(text, FileText) else parse
     return parse_text(text, frozenset(functions))
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from dezero import Variable
 from dezero.programs.formula import FormulaError, formulas
 from dezero.programs.tidy import tidied
 from dezero.programs.trace import Program, SizeError, TraceError, differentiate, merge, trace
 from dezero_cli.faults import ExpressionError, UsageError, did_you_mean
+from dezero_cli.language import bounds
 from dezero_cli.language.expression import Expression
 
 Derivatives = tuple[list[tuple[str, ...]], Program]
@@ -43,7 +44,7 @@ def program(
     try:
         return trace(function, names, wrt, most)
     except SizeError:
-        raise _too_large(expression, 1, most) from None
+        raise bounds.too_many_derivatives(1, most, expression.text) from None
     except TraceError as fault:
         raise ExpressionError(str(fault), expression.text, 0) from None
 
@@ -69,16 +70,29 @@ def derivatives(
         try:
             part = differentiate(tidied(last[0][0]), outputs, most) if outputs else base
         except SizeError:
-            raise _too_large(expression, reached, most) from None
+            raise bounds.too_many_derivatives(reached, most, expression.text) from None
         wanted = [(*done, n) for done, rest in zip(wanted, rests, strict=True) for n in rest]
         last = [(part, i) for i in range(len(wanted))]
     return wanted, merge([(base, 0), *last])
 
 
-def _too_large(expression: Expression, order: int, most: int | None) -> ExpressionError:
-    subject = "its derivatives" if order == 1 else f"its derivatives of order {order}"
-    fault = f"{subject} take more than {most:,} operations, which --max-operations allows"
-    return ExpressionError(fault, expression.text, 0)
+def successive(
+    expression: Expression, names: Sequence[str], name: str, order: int, most: int | None = None
+) -> list[Program]:
+    """The derivatives of order 1, 2, ... by one name: a program each, the first one's output is
+    the value, then the derivative; those above have their derivative alone.
+
+    Raises ExpressionError if they take more than `most` operations.
+    """
+    programs = [program(expression, names, (name,), most)]
+    for reached in range(2, order + 1):
+        output = 1 if reached == 2 else 0
+        try:
+            part = differentiate(tidied(programs[-1]), [(output, [name])], most)
+        except SizeError:
+            raise bounds.too_many_derivatives(reached, most, expression.text) from None
+        programs.append(part)
+    return programs
 
 
 def of_several(
@@ -98,6 +112,17 @@ def of_several(
     return keys, numbers, merge(parts)
 
 
+def definitions(expression: Expression, names: Sequence[str]) -> dict[str, Program]:
+    """The programs of the definitions that an expression uses, but for those that are arrays."""
+    found: dict[str, Program] = {}
+    for name in expression.definitions:
+        try:
+            found[name] = program(expression.definition(name), names, ())
+        except ExpressionError:
+            continue
+    return found
+
+
 def texts(part: Program, text: str) -> list[str]:
     """The outputs of a program as formulas in this language."""
     try:
@@ -114,18 +139,22 @@ def code(
     name: str | None = None,
     real: str = "double",
     of: tuple[str, ...] = (),
+    local: Mapping[str, Program] | None = None,
 ) -> str:
     """The outputs of a program, differentiated by `wrt`, as a function in another language.
 
     `name` is what the function is called, `real` the type of C's numbers, `of` the results that
-    the outputs are or are derived of, if there are several.  Raises ExpressionError
-    where the language has no form for it, and UsageError where it does not allow the name.
+    the outputs are or are derived of, if there are several; `local` the definitions that the
+    code has as its locals where its formulas come by them.  Raises ExpressionError where the
+    language has no form for it, and UsageError where it does not allow the name.
     """
     from dezero.programs.code import IdentifierError, Options
     from dezero.programs.dialects import FORMS
 
+    local = local or {}
+    outputs = [*((part, i) for i in range(len(part.outputs))), *((d, 0) for d in local.values())]
     try:
-        return FORMS[form](part, wrt, text, Options(name, real, of))
+        return FORMS[form](merge(outputs), wrt, text, Options(name, real, of, tuple(local)))
     except IdentifierError as fault:
         raise UsageError(str(fault)) from None
     except FormulaError as fault:

@@ -2,417 +2,293 @@
 
 from __future__ import annotations
 
-import io
-import itertools
-import logging
-import os
-import re
-import textwrap
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dezero.programs.formula import FormulaError
-from dezero.programs.latex import LaTeX, latex_name
-from dezero.programs.terms import Terms
-from dezero.programs.tidy import tidied
-from dezero.programs.trace import Program, differentiate, merge
-from dezero_cli.extras import require
-from dezero_cli.faults import PictureError
+from dezero.programs.latex import latex_name
 from dezero_cli.language import symbolic
-from dezero_cli.language.expression import Expression
-from dezero_cli.language.ranges import Range
-from dezero_cli.language.results import names_of
-from dezero_cli.number_format import number_text
-from dezero_cli.pictures import sampling
-from dezero_cli.report import derivative_label
+from dezero_cli.pictures import canvas, ends, fields, fits, labels, sampling
+from dezero_cli.pictures.canvas import Look
+from dezero_cli.pictures.fields import Path
+from dezero_cli.pictures.fits import Points
+from dezero_cli.pictures.subject import Member, Subject
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FORMS = ("png", "svg", "pdf")
-CURVE_SAMPLES, FIELD_SAMPLES = 1001, 201
-LARGEST = 1e300
-"""Larger values count as infinite, and their reciprocals as 0: distances would overflow."""
-NARROW = 1e-4
-"""A curve shorter than this part of the range, a tenth of a pixel, is not visible."""
-ARROWS, SHORT = 15, 0.4
-"""Arrows along each axis of the gradient field, and the ratio of a short one to the longest."""
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-"""Colours that the colour-blind can tell apart too (Okabe and Ito, 2008)."""
-DASHES = ("-", (0, (6, 2)), (0, (6, 2, 1.5, 2)), (0, (1.5, 1.5)), (0, (9, 3)), (0, (3, 3)), "-")
-INK, PALE = "#333333", "#dddddd"
-STYLE: Any = {
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "axes.linewidth": 0.8,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "figure.constrained_layout.h_pad": 0.1,
-    "figure.constrained_layout.w_pad": 0.1,
-    "font.size": 11,
-    "grid.color": PALE,
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
-    "path.simplify_threshold": 0.05,
-    "savefig.dpi": 200,
-    "svg.hashsalt": "dezero",
-    "xtick.color": INK,
-    "ytick.color": INK,
-}
-NO_DATES: Mapping[str, Mapping[str, None]] = {
-    "png": {},
-    "svg": {"Date": None},
-    "pdf": {"CreationDate": None},
-}
+ALIKE = 3.0
+"""Derivatives share a panel unless one is more than this many times higher than another."""
+MOST_FORMULAS = 4
+"""Results whose formulas stand above the picture; more have their names alone."""
+LINE_HEIGHT = 0.23
+"""Of a line of text, in inches."""
 
 
-@dataclass(frozen=True)
-class Subject:
-    """What to draw: an expression over one or two ranges; its other names have fixed values."""
+def picture(subject: Subject, form: str, look: Look, points: Points | None = None) -> bytes:
+    """The picture as a file of one of canvas.FORMS; the same subject gives the same bytes.
 
-    expression: Expression
-    ranges: Sequence[Range]
-    fixed: Mapping[str, float]
-    order: int = 1
-
-    @property
-    def names(self) -> list[str]:
-        """The names that have ranges."""
-        return [each.name for each in self.ranges]
-
-    def program(self) -> Program:
-        """The value and its derivatives up to one order above those drawn, or its gradient."""
-        inputs = [*self.fixed, *self.names]
-        program = symbolic.program(self.expression, inputs, self.names)
-        if len(self.names) == 2:
-            return program
-        outputs = [(program, 0), (program, 1)]
-        for _ in range(self.order):
-            last, output = outputs[-1]
-            last = differentiate(tidied(last), [(output, self.names)])
-            outputs.append((last, 0))
-        return merge(outputs)
-
-    def run(self, program: Program, *places: np.ndarray) -> np.ndarray:
-        """The outputs of a program, shape (outputs, n), at n places, limited for drawing."""
-        columns = {**self.fixed, **dict(zip(self.names, places, strict=True))}
-        outputs = [np.broadcast_to(output, places[0].shape) for output in program.run(columns)]
-        stacked = np.stack(outputs)
-        size = np.abs(stacked)
-        stacked[size < 1 / LARGEST] = 0.0
-        return np.where(size > LARGEST, np.copysign(np.inf, stacked), stacked)
+    `points` are drawn over one range as data with error bars, over two as their places alone.
+    """
+    draw = curves if len(subject.ranges) == 1 else contours
+    return canvas.picture(lambda: draw(subject, look, points), form, look)
 
 
-def picture(subject: Subject, form: str) -> bytes:
-    """The picture as a file of one of FORMS; the same subject gives the same bytes."""
-    with style():
-        if subject.expression.is_list:
-            figure = results(subject)
-        else:
-            figure = curves(subject) if len(subject.ranges) == 1 else contours(subject)
-        content = io.BytesIO()
-        figure.savefig(content, format=form, metadata=dict(NO_DATES[form]))
-    return content.getvalue()
-
-
-@contextmanager
-def style() -> Iterator[None]:
-    """Matplotlib with only this module's style, without its warnings, and without a display."""
-    logging.getLogger("matplotlib").setLevel(logging.CRITICAL)
-    os.environ["MPLBACKEND"] = "agg"  # the user's choice may not be installed
-    matplotlib = require("matplotlib")
-    with warnings.catch_warnings(), matplotlib.rc_context(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(STYLE)
-        yield
+def room(look: Look) -> float:
+    """The room for a line of text above a panel, in points."""
+    return labels.WIDTH if look.size is None else max(100.0, 72 * look.size[0] - 144)
 
 
 # ------------------------------------------------------------------------------------- one range
-def curves(subject: Subject) -> Figure:
-    """The function and its derivatives up to `order` over one range, on shared axes."""
-    program = subject.program()
-    drawn = sampled_curves(subject, program)
-    return drawing(subject, drawn, curve_labels(subject, program, 400.0))
-
-
-def results(subject: Subject) -> Figure:
-    """A curve for each result of a list over one range, on shared axes."""
-    drawn = []
-    for each in subject.expression.results:
-        one = replace(subject, expression=each, order=0)
-        drawn += sampled_curves(one, one.program())
-    return drawing(subject, drawn, [symbol(name) for name in names_of(subject.expression)])
-
-
-def drawing(subject: Subject, drawn: Sequence[sampling.Curve], labels: Sequence[str]) -> Figure:
-    """Curves over one range with their labels; the first is drawn last, over the others."""
-    from matplotlib.figure import Figure
-
-    rows = sum(1.8 if "frac" in label else 1 + label.count("\n") for label in labels)
-    figure = Figure(figsize=(7, 4 + 0.25 * rows), layout="constrained")
-    axes = figure.add_subplot()
-    for i in range(len(drawn) - 1, -1, -1):
-        axes.plot(
-            drawn[i].x,
-            drawn[i].y,
-            color=COLOURS[i % len(COLOURS)],
-            linestyle=DASHES[i % len(DASHES)],
-            linewidth=2.2 if i == 0 else 1.6,
-            label=labels[i],
-            zorder=3 - i / 10,
-        )
-    extent = subject.ranges[0]
-    axes.set_xlim(extent.start, extent.stop)
-    axes.set_ylim(*sampling.common_limits(drawn))
-    axes.grid(True)
-    if np.prod(axes.get_ylim()) < 0:
-        axes.axhline(0.0, color=INK, linewidth=0.8, zorder=1.5)
-    axes.set_xlabel(symbol(extent.name))
-    handles, entries = axes.get_legend_handles_labels()
-    place = (0, 1.05 if has_offset(axes) else 1)
-    axes.legend(handles[::-1], entries[::-1], loc="lower left", bbox_to_anchor=place, borderpad=0)
+def curves(subject: Subject, look: Look, points: Points | None = None) -> Figure:
+    """The function, or several, over one range, and their derivatives in panels below."""
+    members = list(subject.members())
+    drawn = [member.curves() for member in members]
+    panels = _panels(subject, members, drawn, room(look))
+    more = (points is not None) + (subject.spread is not None)  # lines of the legend
+    tops = [(3.8 if len(panels) == 1 else 3.2) + LINE_HEIGHT * more] + [2.0] * len(panels[1:])
+    heights = [top + LINE_HEIGHT * panel.rows for top, panel in zip(tops, panels)]
+    figure, axes = canvas.panels(look, heights)
+    for each, panel in zip(axes, panels):
+        _draw(each, panel, look)
+    low, high = panels[0].limits
+    for member, (first, *_) in zip(members, drawn):
+        low, high = _band(axes[0], member, first, (low, high), look)
+    if points is not None:
+        shown = points.within(subject.ranges[0].start, subject.ranges[0].stop)
+        fits.points(axes[0], shown.thinned(), look)
+        low, high = _with_points(shown, (low, high), panels[0].log)
+    panels[0] = replace(panels[0], limits=(low, high))
+    _span(axes[-1], subject, look)
+    for each, panel in zip(axes, panels):
+        each.set_ylim(*canvas.room(*panel.limits, panel.log))
+        canvas.zero_line(each, look)
+        each.set_ylabel(panel.name)
+        canvas.legend(each, heading=panel.heading)
+        ends.label(each, panel.named(look), look)
+    figure.align_ylabels()
     return figure
 
 
-def has_offset(axes: Axes) -> bool:
-    """Whether a power of ten or a number to add stands above the numbers of the vertical axis."""
-    formatter = axes.yaxis.get_major_formatter()
-    formatter.set_locs(list(axes.yaxis.get_majorticklocs()))
-    return bool(formatter.get_offset())
+@dataclass(frozen=True)
+class Panel:
+    """What shares a vertical axis: its curves, with their numbers, which give colour and dashes.
+
+    `entries` say in the legend what curves are, `labels` stand at the curves' ends; both are empty
+    for a curve that the other one names.  The `heading` stands above all.
+    """
+
+    name: str
+    heading: str
+    curves: list[sampling.Curve]
+    numbers: list[int]
+    entries: list[str]
+    labels: list[str]
+    limits: tuple[float, float]
+    log: bool = False
+
+    @property
+    def rows(self) -> float:
+        """How many lines of text stand above the panel."""
+        every = [
+            line for text in (self.heading, *self.entries) for line in text.split("\n") if line
+        ]
+        return sum(1.8 if "frac" in line else 1 for line in every)
+
+    def colours(self, look: Look) -> list[Any]:
+        """The colour of each curve; those of many go from dark to light."""
+        every, count = look.colours.colours, max(self.numbers) + 1
+        if count <= len(every):
+            return [every[number] for number in self.numbers]
+        from matplotlib import colormaps
+
+        shift = 0.15 if look.theme == "dark" else 0.0
+        return [colormaps["viridis"](shift + 0.85 * i / (count - 1)) for i in self.numbers]
+
+    def named(self, look: Look) -> list[ends.Named]:
+        """The curves that have their labels beside them."""
+        every = zip(self.curves, self.labels, self.colours(look), self.numbers)
+        return [
+            ends.Named(each.x, each.y, text, shade, dashes(number))
+            for each, text, shade, number in every
+            if text
+        ]
 
 
-def sampled_curves(subject: Subject, program: Program) -> list[sampling.Curve]:
-    """The curves of a function and its derivatives, which are undefined wherever it is."""
-    places = subject.ranges[0].places(CURVE_SAMPLES)
-    values = np.array(subject.run(program, places))
-    for lower, derivative in itertools.pairwise(values):
-        derivative[~np.isfinite(lower)] = np.nan
-    drawn = []
-    for i in range(subject.order + 1):
-        pair = merge([(program, j) for j in range(i + 2)])
+def _panels(
+    subject: Subject,
+    members: Sequence[Member],
+    drawn: Sequence[Sequence[sampling.Curve]],
+    width: float,
+) -> list[Panel]:
+    """The function's panel, and those of the derivatives: one for each group alike in height."""
+    functions = [each[0] for each in drawn]
+    log = "y" in subject.log
+    limits = sampling.joint_limits(functions, log)
+    found = [_panel(subject, members, 0, functions, limits, width, log)]
+    for order in range(1, subject.order + 1):
+        derivatives = [each[order] for each in drawn]
+        every = [sampling.derivative_limits(each) for each in derivatives if len(each.samples)]
+        if not every:
+            continue
+        limits = min(low for low, _ in every), max(high for _, high in every)
+        panel = _panel(subject, members, order, derivatives, limits, width)
+        if len(found) > 1 and len(members) == 1 and _alike(found[-1].limits, limits):
+            found[-1] = _joined(found[-1], panel)
+        else:
+            found.append(panel)
+    return found
 
-        def along(place: np.ndarray, _: np.ndarray, pair: Program = pair) -> np.ndarray:
-            *lower, value, slope = subject.run(pair, place)
-            undefined = ~np.isfinite(lower).all(axis=0)
-            return np.where(undefined, np.nan, np.stack([value, slope]))
 
-        drawn.append(sampling.curve(along, places, values[i], values[i + 1]))
-    if not len(drawn[0].samples):
-        raise nowhere(subject, "finite value")
-    if drawn[0].length() < NARROW * (places[-1] - places[0]):
-        raise nowhere(subject, f"visible range of finite values below {LARGEST:g}")
-    return drawn
+def _panel(
+    subject: Subject,
+    members: Sequence[Member],
+    order: int,
+    curves: list[sampling.Curve],
+    limits: tuple[float, float],
+    width: float,
+    log: bool = False,
+) -> Panel:
+    """The panel of one order of derivative."""
+    (variable,) = subject.names
+    symbols = [_symbol(member.subject.result, [variable], order) for member in members]
+    alone = len(members) == 1
+    name = f"${symbols[0]}$" if len(set(symbols)) == 1 else _derivative(variable, order)
+    numbers = [order] if alone else list(range(len(members)))
+    entries, heading = [""] * len(members), ""
+    if alone:
+        entries = [_formula(members[0], order, symbols[0], width)]
+    elif subject.family is None:
+        if len(members) <= MOST_FORMULAS:
+            entries = [_formula(m, order, symbol, width) for m, symbol in zip(members, symbols)]
+    elif not subject.expression.is_list:
+        heading = _formula(members[0], order, symbols[0], width)
+    texts = [""] * len(members) if alone else [labels.at_curve(m.label) for m in members]
+    return Panel(name, heading, curves, numbers, entries, texts, limits, log)
 
 
-def nowhere(subject: Subject, what: str) -> PictureError:
-    """The fault of a function that has no `what` to draw."""
-    places = " and ".join(
-        f"{r.name} from {number_text(r.start)} to {number_text(r.stop)}" for r in subject.ranges
+def _symbol(result: str, variables: Sequence[str], order: int) -> str:
+    """f(x), df/dx, d^2f/dx^2: what a curve is, as mathematics; log(y) is itself."""
+    name, x = latex_name(result), latex_name(variables[0])
+    if not order:
+        arguments = f"({', '.join(map(latex_name, variables))})"
+        return name + arguments if result.isidentifier() else name
+    power = "" if order == 1 else f"^{order}"
+    return f"d{power}{name}/d{x}{power}"
+
+
+def _derivative(variable: str, order: int) -> str:
+    """What the vertical axis of several results is called; nothing for the results themselves."""
+    power = "" if order == 1 else f"^{order}"
+    return f"$d{power}/d{latex_name(variable)}{power}$" if order else ""
+
+
+def _formula(member: Member, order: int, symbol: str, width: float) -> str:
+    """What a curve is, with its formula where that fits; the function's may be as typed."""
+    subject = member.subject
+    fixed = (
+        {} if order else {n: x for n, x in subject.fixed.items() if n in subject.expression.names}
     )
-    return PictureError(f"nothing to draw: no {what} for {places}")
+    program, output = member.ladder.output(order)
+    found = labels.formula(symbol, program, output, fixed, width)
+    if found is not None:
+        return found
+    if order:
+        return labels.fitting([f"${symbol}$"], width) or subject.derivative_name(order)
+    return labels.typed(subject.heading, subject.expression.text, fixed, width)
+
+
+def _alike(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Whether two ranges of values can share an axis."""
+    sizes = [max(abs(low), abs(high)) for low, high in (one, other)]
+    return max(sizes) <= ALIKE * min(sizes)
+
+
+def _joined(one: Panel, other: Panel) -> Panel:
+    """Two panels as one."""
+    low, high = zip(one.limits, other.limits)
+    return Panel(
+        "derivatives",
+        "",
+        one.curves + other.curves,
+        one.numbers + other.numbers,
+        one.entries + other.entries,
+        one.labels + other.labels,
+        (min(low), max(high)),
+    )
+
+
+def _draw(axes: Axes, panel: Panel, look: Look) -> None:
+    """The curves of a panel; the first is drawn last, over the others."""
+    every = zip(panel.curves, panel.colours(look), panel.numbers, panel.entries)
+    for i, (each, shade, number, entry) in enumerate(every):
+        axes.plot(
+            each.x,
+            np.where(each.y > 0, each.y, np.nan) if panel.log else each.y,
+            color=shade,
+            linestyle=dashes(number),
+            linewidth=1.6 if number else 2.0,
+            label=entry or None,
+            zorder=3 - i / 100,
+        )
+    if panel.log:
+        axes.set_yscale("log")
+
+
+def dashes(number: int) -> Any:
+    """The dashes of a curve, by which curves are told apart without colour."""
+    return canvas.DASHES[number % len(canvas.DASHES)]
+
+
+def _span(axes: Axes, subject: Subject, look: Look) -> None:
+    """The horizontal axis."""
+    extent = subject.ranges[0]
+    if "x" in look.log:
+        axes.set_xscale("log")
+    axes.set_xlim(extent.start, extent.stop)
+    axes.set_xlabel(labels.symbol(extent.name))
+
+
+def _band(
+    axes: Axes,
+    member: Member,
+    drawn: sampling.Curve,
+    limits: tuple[float, float],
+    look: Look,
+) -> tuple[float, float]:
+    """The band of uncertain values about a curve; gives limits that show it, or most of it."""
+    reach = member.band(drawn.x)
+    if reach is None or member.subject.spread is None:
+        return limits
+    both = np.stack([drawn.y - reach, drawn.y + reach])
+    named = axes.get_legend_handles_labels()[1]
+    label = member.subject.spread.label
+    fits.band(axes, drawn.x, both, "" if label in named else label, look)
+    log = "y" in member.subject.log
+    return fits.widened(limits, both, log)
+
+
+def _with_points(points: Points, limits: tuple[float, float], log: bool) -> tuple[float, float]:
+    """Limits that show points, with their error bars."""
+    reach = np.zeros(len(points.x)) if points.sigma_y is None else points.sigma_y
+    bars = np.concatenate([points.y - reach, points.y + reach])
+    bars = bars[np.isfinite(bars) & ((bars > 0) | (not log))]
+    return min([limits[0], *bars.tolist()]), max([limits[1], *bars.tolist()])
 
 
 # ------------------------------------------------------------------------------------ two ranges
-def contours(subject: Subject) -> Figure:
+def contours(subject: Subject, look: Look, points: Points | None = None) -> Figure:
     """Filled contours of the function over two ranges, and arrows along its gradient."""
-    from matplotlib.figure import Figure
-
-    program = subject.program()
-    places = [each.places(FIELD_SAMPLES) for each in subject.ranges]
-    field = sampling.field(lambda x, y: subject.run(program, x, y), *places)
-    if not len(field.samples):
-        raise nowhere(subject, "finite value")
-    figure = Figure(figsize=(6.6, 5.4), layout="constrained")
-    axes = figure.add_subplot()
-    fill(figure, axes, field)
-    arrows(axes, field)
-    for spine in ("top", "right"):
-        axes.spines[spine].set_visible(True)
-    width, height = (each.stop - each.start for each in subject.ranges)
-    if 0.5 <= width / height <= 2:
-        axes.set_aspect("equal")
-    axes.set_xlabel(symbol(subject.names[0]))
-    axes.set_ylabel(symbol(subject.names[1]))
-    title = function_label(subject, program, 400.0)
-    axes.set_title(title, fontsize=11, loc="left", verticalalignment="bottom")
-    return figure
-
-
-def fill(figure: Figure, axes: Axes, field: sampling.Field) -> None:
-    """Contours, filled between levels, and what their colours mean."""
-    from matplotlib import colormaps
-    from matplotlib.colors import BoundaryNorm
-
-    levels = sampling.levels(field)
-    extend = {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}
-    beyond: Any = extend[levels.below, levels.above]
-    colours = colormaps["viridis"]
-    norm = BoundaryNorm(levels.bounds, colours.N, extend=beyond)
-    z = np.ma.masked_invalid(field.z)
-    options: Any = {"levels": levels.bounds, "extend": beyond}
-    filled = axes.contourf(field.x, field.y, z, cmap=colours, norm=norm, **options)
-    filled.set(edgecolor="white", linewidth=0.4)
-    bar = figure.colorbar(filled, ax=axes, spacing="uniform", ticks=levels.bounds)
-    bar.set_ticks(list(levels.bounds), labels=[level_label(level) for level in levels.bounds])
-
-
-def arrows(axes: Axes, field: sampling.Field) -> None:
-    """Arrows along the gradient; if sizes differ much, the lengths are a power of them."""
-    rows, columns = (_spread(len(each)) for each in (field.y, field.x))
-    u, v = field.gradient[:, rows][:, :, columns]
-    size = np.hypot(u, v)
-    shown = np.isfinite(size) & (size > 0) & np.isfinite(field.z[np.ix_(rows, columns)])
-    if not shown.any():
-        return
-    small, most = np.quantile(size[shown], [0.1, 0.95])
-    power = 1.0 if small >= SHORT * most else np.log(SHORT) / np.log(small / most)
-    power = max(round(power, 1), 0.1)
-    scaled = np.where(shown, np.minimum(size / most, 1.0) ** power, np.nan)
-    axes.quiver(
-        field.x[columns],
-        field.y[rows],
-        *(np.ma.masked_invalid(part / size * scaled) for part in (u, v)),
-        angles="xy",
-        color="white",
-        edgecolor=INK,
-        linewidth=0.5,
-        pivot="middle",
-        scale=1.25 * ARROWS,
-        scale_units="width",
-        width=0.006,
-    )
-    length = "" if power == 1 else rf", length $\propto |\nabla f|^{{{power:g}}}$"
-    note = rf"arrows: $\nabla f${length}"
-    axes.annotate(
-        note,
-        (1, 0),
-        (0, -24),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        horizontalalignment="right",
-        verticalalignment="top",
-        fontsize=9,
-        color=INK,
-    )
-
-
-def _spread(count: int) -> np.ndarray:
-    """Up to ARROWS indices of samples, evenly spaced, half a step from the borders."""
-    arrows = min(ARROWS, count)
-    return np.unique(np.round((np.arange(arrows) + 0.5) * (count - 1) / arrows).astype(int))
-
-
-# ----------------------------------------------------------------------------------------- labels
-BRACKETS, DEEPEST = re.compile(r"[{}]|\\left|\\right"), 6
-"""Matplotlib reads formulas by recursion, nearly a hundred calls for each pair of brackets."""
-LONGEST = 400
-"""Characters of a formula that may fit; measuring a longer one takes longer than drawing."""
-
-
-def curve_labels(subject: Subject, program: Program, width: float) -> list[str]:
-    """The labels of a function and its derivatives; short ones are formulas."""
-    name = subject.names[0]
-    labels = [function_label(subject, program, width)]
-    for i in range(1, subject.order + 1):
-        power = "" if i == 1 else f"^{i}"
-        mark = f"d{power}f/d{latex_name(name)}{power}"
-        formula = latex(program, i)
-        candidates = [] if formula is None else [f"${mark} = {formula}$"]
-        labels.append(fitting([*candidates, f"${mark}$"], width) or derivative_label([name] * i))
-    return labels
-
-
-def function_label(subject: Subject, program: Program, width: float) -> str:
-    """The function as a formula with its fixed values; if that is long, as the user's own text."""
-    fixed = [(name, f"{value:.6g}") for name, value in subject.fixed.items()]
-    formula = latex(program, 0)
-    if formula is not None:
-        arguments = ", ".join(map(latex_name, subject.names))
-        values = "".join(rf",\quad {latex_name(name)} = {text}" for name, text in fixed)
-        label = fitting([f"$f({arguments}) = {formula}{values}$"], width)
-        if label is not None:
-            return label
-    shown = " ".join(subject.expression.text[:1000].split())
-    text = f"f({', '.join(subject.names)}) = {shown}"
-    text += "".join(f", {name} = {number}" for name, number in fixed)
-    for columns in range(80, 30, -6):
-        lines = textwrap.wrap(
-            text, columns, max_lines=3, placeholder=" ...", break_on_hyphens=False
-        )
-        if all(width_of(line, math=False) <= width for line in lines):
-            break
-    return "\n".join(lines)
-
-
-def latex(program: Program, output: int) -> str | None:
-    """An output as a formula that Matplotlib may be able to set; None if it is long or deep."""
-    if len(program.operations) > 1000:
-        return None
-    printer = LaTeX(Terms(merge([(program, output)]).readable, written_out=True))
-    printer.longest = 60
-    try:
-        formula = printer.formulas()[0]
-    except FormulaError:
-        return None
-    for theirs, ours in (("\\left|", "|"), ("\\right|", "|"), ("\\frac", "\\dfrac")):
-        formula = formula.replace(theirs, ours)
-    steps = (1 if part in {"{", "\\left"} else -1 for part in BRACKETS.findall(formula))
-    return formula if max(itertools.accumulate(steps), default=0) <= DEEPEST else None
-
-
-def symbol(name: str) -> str:
-    """A name as the label of an axis."""
-    return fitting([f"${latex_name(name)}$"], 300) or textwrap.shorten(name, 40)
-
-
-def fitting(candidates: Sequence[str], width: float) -> str | None:
-    """The first label that Matplotlib can set in `width` points; None if there is none."""
-    for candidate in candidates:
-        try:
-            if len(candidate) <= LONGEST and width_of(candidate, math=True) <= width:
-                return candidate
-        except ValueError:  # not a formula that it knows
-            continue
-    return None
-
-
-def width_of(label: str, math: bool) -> float:
-    """The width of a line in points.  Raises ValueError for a formula with a fault."""
-    from matplotlib.backends.backend_agg import RendererAgg
-    from matplotlib.font_manager import FontProperties
-
-    new: Any = RendererAgg
-    return float(
-        new(1, 1, 72).get_text_width_height_descent(label, FontProperties(), ismath=math)[0]
-    )
-
-
-def missing_letters(subject: Subject) -> str:
-    """The letters of the expression that the font of the labels does not have."""
-    with style():
-        from matplotlib.font_manager import FontProperties, findfont, get_font
-
-        font = get_font(findfont(FontProperties()))
-    letters = dict.fromkeys(subject.expression.text[:1000])
-    return "".join(letter for letter in letters if not font.get_char_index(ord(letter)))
-
-
-def level_label(level: float) -> str:
-    """A round number; a very large or small one has its power of ten written out."""
-    digits, _, exponent = f"{level:.6g}".partition("e")
-    if abs(level) >= 1e5:
-        digits, _, exponent = f"{level:.5e}".partition("e")
-        digits = f"{float(digits):g}"
-    if not exponent:
-        return digits.replace("-", "\N{MINUS SIGN}")
-    power = f"10^{{{int(exponent)}}}"
-    if digits in {"1", "-1"}:
-        return f"${digits[:-1]}{power}$"
-    return rf"${digits}\times {power}$"
+    field = subject.field()
+    program = symbolic.program(subject.expression, subject.inputs, subject.names)
+    symbol = _symbol(subject.result, subject.names, 0)
+    fixed = {n: x for n, x in subject.fixed.items() if n in subject.expression.names}
+    heading = labels.formula(symbol, program, 0, fixed, room(look))
+    if heading is None:
+        heading = labels.typed(subject.heading, subject.expression.text, fixed, room(look))
+    names = labels.symbol(subject.names[0]), labels.symbol(subject.names[1])
+    path = None if points is None else Path(np.stack([points.x, points.y]), points.label, False)
+    return fields.draw(fields.FieldPicture(field, names, heading, path, value=f"${symbol}$"), look)

@@ -21,14 +21,17 @@ Ends = tuple[np.ndarray, np.ndarray]
 
 COARSE, FINE = 12, 40
 """Numbers of halvings: up to which a curve is drawn, and after which a gap is judged."""
+EARLY, SETTLED = 6, 1.05
+"""After how many halvings what is continuous and not steep is seen to be so; and the factor by
+which values at a pole grow from there to COARSE, unless they have grown already."""
 MOST = 20_000
 """Intervals to look into; if there are more, the samples are too few to tell anything."""
 VISIBLE = 1e-3
 """The smallest part of a curve's height that the eye can see."""
 FLAT = 1e-9
 """Differences smaller than this part of the values are rounding errors."""
-OUTLYING = 10.0
-"""A derivative at most this many times as high as the function may set the limits."""
+UNRESOLVED = 0.3
+"""Neighbours that differ by this part of the height are too far apart to show what is between."""
 
 
 # ----------------------------------------------------------------------------------------- curves
@@ -50,11 +53,17 @@ class Curve:
         """The length, along x, of the stretches that are drawn."""
         return float(np.diff(self.x)[np.isfinite(self.y[1:] + self.y[:-1])].sum())
 
-    def limits(self, reach: float = 3.0) -> tuple[float, float]:
-        """The least and the greatest value; if unbounded, within `reach` interquartile ranges."""
-        low, high = float(self.samples.min()), float(self.samples.max())
-        fence = fences(self.samples, reach)
-        return max(low, fence[0]) if self.down else low, min(high, fence[1]) if self.up else high
+    def limits(self, reach: float = 3.0, log: bool = False) -> tuple[float, float]:
+        """The least and the greatest value; if unbounded, within `reach` interquartile ranges.
+
+        With `log`, of the logarithms of the values above 0, of which there must be some.
+        """
+        samples = np.log10(self.samples[self.samples > 0]) if log else self.samples
+        low, high = float(samples.min()), float(samples.max())
+        fence = fences(samples, reach)
+        falls = self.down or (log and bool((self.samples <= 0).any()))
+        low, high = max(low, fence[0]) if falls else low, min(high, fence[1]) if self.up else high
+        return (10.0**low, 10.0**high) if log else (low, high)
 
 
 def curve(function: ValueAndSlope, x: np.ndarray, y: np.ndarray, slope: np.ndarray) -> Curve:
@@ -69,7 +78,9 @@ def curve(function: ValueAndSlope, x: np.ndarray, y: np.ndarray, slope: np.ndarr
     samples = np.stack([x, y, slope])[:, kept]
     with np.errstate(all="ignore"):
         between = Intervals(function, (samples[:, :-1], samples[:, 1:]), visible(y[finite]))
-        gaps = [between.jumps(), between.poles(), between.edges()]
+        jumps, poles = between.jumps(), between.poles()
+        jumps = jumps.only(~np.isin(jumps.interval, poles.interval))  # one gap an interval
+        gaps = [jumps, poles, between.edges()]
         down, up = (bool(np.concatenate([getattr(gap, way) for gap in gaps]).any()) for way in WAYS)
     places, values = _with_gaps(samples[:2], gaps)
     values = np.where(np.isfinite(values), values, np.nan)
@@ -91,25 +102,29 @@ def fences(y: np.ndarray, reach: float) -> tuple[float, float]:
     return float(lower - reach * (upper - lower)), float(upper + reach * (upper - lower))
 
 
-def common_limits(curves: Sequence[Curve]) -> tuple[float, float]:
-    """Limits for a function and its derivatives: no derivative may flatten the function.
+def joint_limits(curves: Sequence[Curve], log: bool = False) -> tuple[float, float]:
+    """The limits of curves on one axis, from the lowest to the highest; there must be one to show.
 
-    A little room is added; curves without a finite value are ignored.
+    Curves without a value to show are ignored.
     """
-    low, high = curves[0].limits()
-    height = high - low
-    for derivative in curves[1:]:
-        if not len(derivative.samples):
-            continue
-        least, most = derivative.limits(reach=1.0)
-        if most - least > OUTLYING * height > 0:
-            fence = fences(derivative.samples, 3.0)
-            least, most = max(least, fence[0]), min(most, fence[1])
-        low, high = min(low, least), max(high, most)
-    room = 0.05 * (high - low)
-    if room <= FLAT * max(abs(low), abs(high)):
-        room = 0.1 * max(abs(low), abs(high)) or 1.0
-    return low - room, high + room
+    shown = [each for each in curves if (each.samples > 0).any() or (len(each.samples) and not log)]
+    every = [each.limits(log=log) for each in shown]
+    return min(low for low, _ in every), max(high for _, high in every)
+
+
+def derivative_limits(derivative: Curve) -> tuple[float, float]:
+    """The limits of a derivative; spikes that the samples do not resolve must not flatten the rest.
+
+    So it is at sin(1/x), whose derivative swings without end: they are cut far from the quartiles.
+    """
+    low, high = derivative.limits(reach=1.0)
+    samples = derivative.samples
+    far = int(np.abs(samples - np.median(samples)).argmax())
+    near = samples[max(far - 1, 0) : far + 2]
+    if np.ptp(near) > UNRESOLVED * np.ptp(samples):
+        fence = fences(samples, 3.0)
+        low, high = max(low, fence[0]), min(high, fence[1])
+    return low, high
 
 
 # ------------------------------------------------------------------------------------------- gaps
@@ -157,7 +172,13 @@ class Intervals:
             nearer, farther = np.abs(middle[1] - left[1]), np.abs(right[1] - middle[1])
             return ~(nearer < np.where(np.isnan(farther), np.inf, farther))
 
-        coarse, fine = self._narrowed(chosen, leftward)
+        coarse: Ends | None = None
+        for stage in (EARLY, COARSE - EARLY):  # after each, few are still steep
+            (coarse,) = self._narrowed(chosen, leftward, (stage,), coarse)
+            steep = ~(np.abs(coarse[1][1] - coarse[0][1]) <= before[chosen] / 16)
+            chosen, coarse = chosen[steep], (coarse[0][:, steep], coarse[1][:, steep])
+        assert coarse is not None
+        (fine,) = self._narrowed(chosen, leftward, (FINE - COARSE,), coarse)
         coarsely, finely = (np.abs(right[1] - left[1]) for left, right in (coarse, fine))
         endless = ~(finely <= 2 * coarsely) | ~(finely < 1e9 * self.visible)
         return self._gaps(chosen, coarse, fine, endless).only(~(finely <= before[chosen] / 2))
@@ -171,7 +192,12 @@ class Intervals:
         def leftward(left: np.ndarray, middle: np.ndarray, right: np.ndarray) -> Any:
             return np.sign(middle[2]) != np.sign(left[2])
 
-        coarse, fine = self._narrowed(chosen, leftward)
+        early, coarse = self._narrowed(chosen, leftward, (EARLY, COARSE - EARLY))
+        before, now = (np.abs(self._moves(chosen, e)).sum(axis=0) for e in (early, coarse))
+        steepest = np.abs(left[2] * (right[0] - left[0])) + np.abs(right[2] * (right[0] - left[0]))
+        going = ~((now <= SETTLED * before) & (now <= steepest[chosen]))
+        chosen, coarse = chosen[going], (coarse[0][:, going], coarse[1][:, going])
+        (fine,) = self._narrowed(chosen, leftward, (FINE - COARSE,), coarse)
         endless = self._endless(chosen, coarse, fine)
         return self._gaps(chosen, coarse, fine, endless).only(endless)
 
@@ -187,15 +213,21 @@ class Intervals:
         coarse, fine = self._narrowed(chosen, leftward)
         return self._gaps(chosen, coarse, fine, self._endless(chosen, coarse, fine))
 
-    def _narrowed(self, chosen: np.ndarray, leftward: Callable[..., Any]) -> list[Ends]:
-        """The ends of chosen intervals after COARSE and after FINE halvings.
+    def _narrowed(
+        self,
+        chosen: np.ndarray,
+        leftward: Callable[..., Any],
+        stages: Sequence[int] = (COARSE, FINE - COARSE),
+        begin: Ends | None = None,
+    ) -> list[Ends]:
+        """The ends of chosen intervals after each stage, which has so many halvings.
 
         `leftward` decides from the left end, the middle and the right end which half to keep.  The
         middle is a little off centre: poles are often at round numbers, which it should miss.
         """
-        left, right = (end[:, chosen] for end in self.ends)
+        left, right = begin or (self.ends[0][:, chosen], self.ends[1][:, chosen])
         ends = []
-        for halvings in (COARSE, FINE - COARSE):
+        for halvings in stages:
             for _ in range(halvings if len(chosen) else 0):
                 place = left[0] + 0.49 * (right[0] - left[0])
                 middle = np.stack([place, *self.function(place, chosen)])

@@ -13,11 +13,11 @@ from dezero_cli.language.expression import Expression
 from dezero_cli.language.ranges import Limits
 from dezero_cli.solving import every, roots, systems
 from dezero_cli.solving.functions import Array, Functions, Layout
-from dezero_cli.solving.roots import Curve, Root
+from dezero_cli.solving.roots import Residual, Root
 
 
 @dataclass
-class Task:
+class EquationTask:
     """Equations whose `residuals` are to be 0: `start` has the unknowns, `held` all other values.
 
     `brackets` are the ranges in which unknowns lie, if given.
@@ -40,7 +40,8 @@ class Solved:
     message: str
 
 
-def solve(task: Task) -> Solved:
+@np.errstate(all="ignore")
+def solve(task: EquationTask) -> Solved:
     """One solution.  Raises ValuesError for another number of equations than of unknowns."""
     layout = Layout(task.start)
     functions = Functions(task.residuals, layout, task.held)
@@ -52,22 +53,23 @@ def solve(task: Task) -> Solved:
         raise ValuesError(f"{equations} for {unknowns} ({', '.join(layout.names)})")
     name = layout.names[0]
     if layout.size == 1 and name in task.brackets:
-        return _in_bracket(Curve(functions), layout, task.brackets[name])
+        return _in_bracket(Residual(functions), layout, task.brackets[name])
     if layout.size == 1:
         return _from_start(functions, layout, start)
     return _told(layout, systems.solved(functions, start))
 
 
-def solve_all(task: Task) -> list[Solved]:
+@np.errstate(all="ignore")
+def solve_all(task: EquationTask) -> list[Solved]:
     """Every solution of one equation in the range of its one unknown, in order."""
     layout = Layout(task.start)
-    curve = Curve(Functions(task.residuals, layout, task.held))
+    curve = Residual(Functions(task.residuals, layout, task.held))
     low, high = task.brackets[layout.names[0]]
     found = every.roots_between(curve, low, high)
     return [_of_root(layout, each, curve.steps) for each in found]
 
 
-def _in_bracket(curve: Curve, layout: Layout, bracket: Limits) -> Solved:
+def _in_bracket(curve: Residual, layout: Layout, bracket: Limits) -> Solved:
     """A root between two ends: where the signs are the same, any that the range has."""
     found = roots.bracketed(curve, *bracket)
     if found is None or not found.found:
@@ -100,7 +102,7 @@ def _from_start(functions: Functions, layout: Layout, start: Array) -> Solved:
     found = systems.solved(functions, start)
     if found.converged:
         return _told(layout, found)
-    curve = Curve(functions)
+    curve = Residual(functions)
     x = float(start[0])
     size = max(abs(x), 1e-3)
     for k in range(-8, 12):

@@ -8,14 +8,14 @@ import numpy as np
 
 from dezero_cli.solving import roots
 from dezero_cli.solving.functions import Array
-from dezero_cli.solving.roots import ROOT, Curve, Root
+from dezero_cli.solving.roots import ROOT, Residual, Root
 
 CELLS, MOST_CELLS, ROUNDS = 2000, 200_000, 24
 FOLLOWED = 0.02
 """How far the curve may be from a cubic with its ends' slopes, beside its values in the cell."""
 
 
-def roots_between(curve: Curve, low: float, high: float) -> list[Root]:
+def roots_between(curve: Residual, low: float, high: float) -> list[Root]:
     """Every root in a range, in order.
 
     A grid is halved where the curve leaves the cubics through its values and slopes.  In each
@@ -40,7 +40,7 @@ def _alone(zero: Array) -> Array:
     return np.asarray(zero & ~inner)
 
 
-def best_between(curve: Curve, low: float, high: float) -> float:
+def best_between(curve: Residual, low: float, high: float) -> float:
     """The point of a grid with the least residual."""
     xs = _grid(low, high)
     sizes = np.abs(curve.sampled(xs)[0])
@@ -59,7 +59,7 @@ def _grid(low: float, high: float) -> Array:
     return np.concatenate([-spread[:0:-1], spread])
 
 
-def _followed(curve: Curve, low: float, high: float) -> tuple[Array, Array, Array]:
+def _followed(curve: Residual, low: float, high: float) -> tuple[Array, Array, Array]:
     """The grid, halved until cubics follow the curve, with the values and the slopes there."""
     xs = _grid(low, high)
     with np.errstate(all="ignore"):
@@ -104,7 +104,7 @@ def _interesting(fs: Array, slopes: Array) -> Array:
 
 
 def _in_cell(
-    curve: Curve, a: float, b: float, ends: Array, room: tuple[float, float]
+    curve: Residual, a: float, b: float, ends: Array, room: tuple[float, float]
 ) -> list[Root]:
     """The roots in a cell, whose ends are none."""
     if np.isnan(ends).any():
@@ -122,7 +122,7 @@ def _in_cell(
     return []
 
 
-def _turn(curve: Curve, a: float, b: float) -> float:
+def _turn(curve: Residual, a: float, b: float) -> float:
     """Where the slope changes its sign, by bisection."""
     falls = curve.slope(a) < 0
     for _ in range(2000):
@@ -136,7 +136,7 @@ def _turn(curve: Curve, a: float, b: float) -> float:
     return min((a, b), key=lambda x: abs(curve.value(x)))
 
 
-def _at_edge(curve: Curve, a: float, b: float, room: tuple[float, float]) -> list[Root]:
+def _at_edge(curve: Residual, a: float, b: float, room: tuple[float, float]) -> list[Root]:
     """The root between the end of a domain and the point of a cell that is inside it, if any."""
     inside, outside = (b, a) if math.isnan(curve.value(a)) else (a, b)
     start = inside
@@ -157,7 +157,7 @@ def _at_edge(curve: Curve, a: float, b: float, room: tuple[float, float]) -> lis
     return [found] if found else []
 
 
-def _distinct(curve: Curve, found: list[Root]) -> list[Root]:
+def _distinct(curve: Residual, found: list[Root]) -> list[Root]:
     """The roots in order, each once: two within their rounding of one another are one."""
     kept: list[Root] = []
     for each in sorted(found):
@@ -168,7 +168,7 @@ def _distinct(curve: Curve, found: list[Root]) -> list[Root]:
     return kept
 
 
-def _reach(curve: Curve, x: float) -> float:
+def _reach(curve: Residual, x: float) -> float:
     """How far rounding may move a root: of even order, as far as the square root of its noise."""
     slope, noise = abs(curve.slope(x)), curve.noise(x)
     curvature = abs(float(curve.functions.curvature(np.array([x]), np.array([1.0]))[0, 0]))

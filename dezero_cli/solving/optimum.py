@@ -15,15 +15,18 @@ from dezero_cli.language.ranges import Limits
 from dezero_cli.language.spelling import quoted
 from dezero_cli.number_format import number_text
 from dezero_cli.solving import constrained, free
-from dezero_cli.solving.constrained import FLAT, MINIMUM, SADDLE, Constraints, Optimum
+from dezero_cli.solving.conditions import Constraints
+from dezero_cli.solving.constrained import FLAT, MINIMUM, SADDLE, Optimum
 from dezero_cli.solving.free import MANY, Objective
 from dezero_cli.solving.functions import Array, Functions, Layout
 
 MAXIMUM = "maximum"
+ENDLESS = 1e20
+"""How far below the size of its terms at the start a value is taken to be without a least one."""
 
 
 @dataclass
-class Task:
+class OptimumTask:
     """What is to be minimised: `start` has the unknowns, `held` the values of all other names."""
 
     expression: Expression
@@ -52,7 +55,8 @@ class Found:
     """Which of several starts found less than the one that was given, if one did."""
 
 
-def optimum(task: Task) -> Found:
+@np.errstate(all="ignore")
+def optimum(task: OptimumTask) -> Found:
     """The optimum that a task asks for; the best of several starts.
 
     Raises ExpressionError for an operation that NumPy refuses.
@@ -77,7 +81,7 @@ def optimum(task: Task) -> Found:
     return found
 
 
-def _constraints(task: Task, layout: Layout) -> Constraints:
+def _constraints(task: OptimumTask, layout: Layout) -> Constraints:
     """The constraints and the limits as conditions of the vector of unknowns."""
     functions = Functions([each.residual for each in task.constraints], layout, task.held)
     start = layout.packed(task.start)
@@ -99,7 +103,7 @@ def _constraints(task: Task, layout: Layout) -> Constraints:
     )
 
 
-def _starts(task: Task, constraints: Constraints, start: Array) -> list[Array]:
+def _starts(task: OptimumTask, constraints: Constraints, start: Array) -> list[Array]:
     """The given start, then others drawn inside the limits, or around it where there are none."""
     found = [start]
     draw = np.random.default_rng(task.seed)
@@ -133,10 +137,17 @@ def _end(objective: Objective, constraints: Constraints, start: Array) -> Optimu
         if not good or objective.value(tried) >= objective.value(x):
             break
         x, done = tried, good
-    return Optimum(x, none, done)
+    return Optimum(x, none, done and not _endless(objective, x))
 
 
-def _found(task: Task, objective: Objective, constraints: Constraints, end: Optimum) -> Found:
+def _endless(objective: Objective, x: Array) -> bool:
+    """Whether the value has gone down so far that it may go on for ever."""
+    return objective.value(x) < -ENDLESS * max(objective.scale, 1.0)
+
+
+def _found(
+    task: OptimumTask, objective: Objective, constraints: Constraints, end: Optimum
+) -> Found:
     """What is told of the end of a search."""
     value = float(objective.functions.values(end.x)[0])
     left = objective.gradient(end.x)
@@ -156,9 +167,11 @@ def _found(task: Task, objective: Objective, constraints: Constraints, end: Opti
     )
 
 
-def _kind(task: Task, objective: Objective, constraints: Constraints, end: Optimum) -> str:
+def _kind(task: OptimumTask, objective: Objective, constraints: Constraints, end: Optimum) -> str:
     if end.x.size > MANY * 5:
         return FLAT if not end.converged else (MAXIMUM if task.maximize else MINIMUM)
+    if end.degenerate:
+        return FLAT
     kind = constrained.verdict(objective, constraints, end)[0]
     return MAXIMUM if task.maximize and kind == MINIMUM else kind
 
@@ -166,6 +179,8 @@ def _kind(task: Task, objective: Objective, constraints: Constraints, end: Optim
 def _message(
     objective: Objective, constraints: Constraints, end: Optimum, kind: str, value: float
 ) -> str:
+    if end.degenerate:
+        return "the constraints are degenerate there: they have no multipliers"
     if end.converged:
         ends = {FLAT: "the Hessian does not tell whether it is an optimum"}
         ends[SADDLE] = "the gradient is 0, but the value is curved both ways"
@@ -175,12 +190,12 @@ def _message(
     missed = constraints.violation(end.x)
     if missed > 1e-9:
         return f"no point that meets the constraints was found: one is missed by {missed:.2g}"
-    if objective.sign * value < -1e15 * max(objective.scale, 1.0):
+    if _endless(objective, end.x):
         return "the value goes on without end"
     return "the search did not come to an end: try another start, or --starts"
 
 
-def _active(task: Task, constraints: Constraints, end: Optimum) -> list[dict[str, Any]]:
+def _active(task: OptimumTask, constraints: Constraints, end: Optimum) -> list[dict[str, Any]]:
     """The conditions that act, each with d value / d limit."""
     sign = -1.0 if task.maximize else 1.0
     found: list[dict[str, Any]] = []
@@ -200,12 +215,12 @@ def _active(task: Task, constraints: Constraints, end: Optimum) -> list[dict[str
     return found
 
 
-def _size(each: Equation, task: Task, x: Array) -> int:
+def _size(each: Equation, task: OptimumTask, x: Array) -> int:
     layout = Layout(task.start)
     return Functions([each.residual], layout, task.held).values(x).size
 
 
-def _towards(each: Equation, task: Task) -> float:
+def _towards(each: Equation, task: OptimumTask) -> float:
     """1 where raising the limit makes the condition harder to meet, -1 where easier.
 
     The limit is the side without unknowns, or else the right one.
@@ -219,7 +234,7 @@ def _towards(each: Equation, task: Task) -> float:
 
 
 def _active_bounds(
-    task: Task, constraints: Constraints, end: Optimum, sign: float
+    task: OptimumTask, constraints: Constraints, end: Optimum, sign: float
 ) -> list[dict[str, Any]]:
     layout = Layout(task.start)
     owners = np.repeat(np.arange(len(layout.names)), layout.sizes)

@@ -29,7 +29,7 @@ class Root(NamedTuple):
         return self.kind == ROOT
 
 
-class Curve:
+class Residual:
     """An equation's residual as a function of its one unknown."""
 
     def __init__(self, functions: Functions) -> None:
@@ -70,7 +70,7 @@ class Curve:
 
 
 def bracketed(
-    curve: Curve, low: float, high: float, room: tuple[float, float] | None = None
+    curve: Residual, low: float, high: float, room: tuple[float, float] | None = None
 ) -> Root | None:
     """The root between two points at which the residual has different signs, or is 0.
 
@@ -91,7 +91,9 @@ def bracketed(
     return Root(x, abs(curve.value(x)), kind_at(curve, x, *(room or (a, b))), curve.steps)
 
 
-def _finite_ends(curve: Curve, low: float, high: float) -> tuple[float, float, float, float] | None:
+def _finite_ends(
+    curve: Residual, low: float, high: float
+) -> tuple[float, float, float, float] | None:
     """The ends with the residual there: finite, and moved inwards where it is not a number."""
     ends = []
     for end, other in ((low, high), (high, low)):
@@ -117,7 +119,7 @@ def _inwards(end: float, other: float) -> list[float]:
     return [end, float(np.nextafter(end, other)), *(end + step for step in steps)]
 
 
-def _crossing(curve: Curve, a: float, b: float, fa: float, fb: float) -> float:
+def _crossing(curve: Residual, a: float, b: float, fa: float, fb: float) -> float:
     """Where the residual changes its sign: Brent's method, with bisection where that fails."""
     a, b, fa, fb = _without_infinity(curve, a, b, fa, fb)
     if fa == 0 or fb == 0:
@@ -134,7 +136,7 @@ def _crossing(curve: Curve, a: float, b: float, fa: float, fb: float) -> float:
 
 
 def _without_infinity(
-    curve: Curve, a: float, b: float, fa: float, fb: float
+    curve: Residual, a: float, b: float, fa: float, fb: float
 ) -> tuple[float, float, float, float]:
     """A part of the bracket with finite values at its ends, by bisection."""
     for _ in range(MOST_STEPS):
@@ -159,7 +161,7 @@ def _middle(a: float, b: float) -> float:
     return a / 2 + b / 2
 
 
-def _bisected(curve: Curve, a: float, b: float, fa: float) -> float:
+def _bisected(curve: Residual, a: float, b: float, fa: float) -> float:
     """The last number with the sign of the left end, or where the residual is 0."""
     for _ in range(MOST_STEPS):
         middle = _middle(a, b)
@@ -173,7 +175,7 @@ def _bisected(curve: Curve, a: float, b: float, fa: float) -> float:
     return a
 
 
-def _polished(curve: Curve, x: float, low: float, high: float) -> float:
+def _polished(curve: Residual, x: float, low: float, high: float) -> float:
     """The point after some steps of Newton's method, as long as the residual falls."""
     f = abs(curve.value(x))
     for _ in range(8):
@@ -190,7 +192,7 @@ def _polished(curve: Curve, x: float, low: float, high: float) -> float:
     return x
 
 
-def kind_at(curve: Curve, x: float, low: float, high: float) -> str:
+def kind_at(curve: Residual, x: float, low: float, high: float) -> str:
     """What a change of sign at `x` is: a root, a pole or a jump.
 
     It is a root where the residual is within its own rounding; and where the residual's
@@ -210,6 +212,6 @@ def kind_at(curve: Curve, x: float, low: float, high: float) -> str:
     return POLE if near > 1.5 * far else JUMP
 
 
-def _difference(curve: Curve, x: float, width: float, low: float, high: float) -> float:
+def _difference(curve: Residual, x: float, width: float, low: float, high: float) -> float:
     left, right = max(low, x - width), min(high, x + width)
     return abs(curve.value(right) - curve.value(left))

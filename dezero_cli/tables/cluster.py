@@ -104,7 +104,7 @@ def _parts(tables: Tables, form: str, folder: str) -> Iterator[Part]:
     """The tasks, in the order of the tables and their rows."""
     for name in map(os.path.abspath, tables.names):
         found = os.stat(name)
-        known = f"{name}\0{found.st_size}\0{found.st_mtime_ns}".encode()
+        known = os.fsencode(name) + f"\0{found.st_size}\0{found.st_mtime_ns}".encode()
         stem = Path(name).stem[:100] + "-" + hashlib.sha256(known).hexdigest()[:12]
         if tables.format != "parquet" or found.st_size < LARGE:
             yield Part(Tables((name,), tables.format), f"{folder}/{stem}.{form}")

@@ -97,12 +97,15 @@ def _at_rest(tables: Tables) -> Iterator[Tables]:
     if not passing:
         yield tables
         return
-    with tempfile.TemporaryDirectory(prefix="dezero-") as folder:
-        laid = {name: os.path.join(folder, str(i)) for i, name in enumerate(passing)}
-        for name, path in laid.items():
-            with contextlib.closing(reading.Source(name)) as source, open(path, "wb") as copy:
+    with contextlib.ExitStack() as stack:
+        laid = {}
+        for name in passing:
+            copy = stack.enter_context(_nameless())
+            laid[name] = f"/proc/self/fd/{copy.fileno()}" if ON_LINUX else copy.name
+            with contextlib.closing(reading.Source(name)) as source:
                 while data := source.read(1 << 20):
                     copy.write(data)
+            copy.flush()
         names = tuple(laid.get(name, name) for name in tables.names)
         try:
             yield Tables(names, tables.format, tables.rows)
@@ -110,6 +113,14 @@ def _at_rest(tables: Tables) -> Iterator[Tables]:
             original = {path: name for name, path in laid.items()}
             source_name = original.get(fault.source or "", fault.source)
             raise TableError(fault.message, source_name, fault.row, fault.column) from None
+
+
+ON_LINUX = os.path.isdir("/proc/self/fd")
+
+
+def _nameless() -> Any:
+    """A temporary file that is gone with the process, whatever ends it, where that can be."""
+    return tempfile.TemporaryFile() if ON_LINUX else tempfile.NamedTemporaryFile(prefix="dezero-")
 
 
 # ---------------------------------------------------------------------------------------- sources

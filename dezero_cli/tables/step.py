@@ -12,11 +12,15 @@ from dezero.functions import CONSTANTS
 from dezero.programs import native
 from dezero.programs.trace import Program, merge
 from dezero_cli.faults import ExpressionError, ValuesError, did_you_mean
-from dezero_cli.language import explain, statements, symbolic, values
+from dezero_cli.language import equations, explain, statements, symbolic, values
 from dezero_cli.language.diagnosis import assignment
 from dezero_cli.language.expression import Expression
+from dezero_cli.language.ranges import Limits
 from dezero_cli.language.results import Wanted, names_of, results
 from dezero_cli.language.spelling import canonical, meant
+from dezero_cli.solving.columns import ColumnRoots, root_program
+from dezero_cli.uncertainty.asked import percent
+from dezero_cli.uncertainty.columns import RowSize, sigma_input, sigma_program
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +28,10 @@ class Plan:
     """What to do with every row: plain data, which can be sent to another process.
 
     `constants` are the values on the command line, `defs` the statements whose meaning depends on
-    the table's columns; `name` is what the result is called.  The uncertainties in `wanted` are
-    still text, a number or a column for each name, because only the table tells the names of its
-    columns.
+    the table's columns; `name` is what the result is called.  The uncertainties `sigmas` are still
+    text, a number or a column for each name, because only the table tells the names of its
+    columns; `correlations` are those of pairs of these names.  With `solve`, a name and a bracket,
+    the expression is an equation, whose root in each row is the result.
     """
 
     expr: str
@@ -37,6 +42,21 @@ class Plan:
     defs: tuple[str, ...] = ()
     name: str | None = None
     most: int | None = None
+    sigmas: Mapping[str, str] = field(default_factory=dict)
+    correlations: tuple[tuple[str, str, float], ...] = ()
+    solve: tuple[str, float, float] | None = None
+
+    @property
+    def matrix(self) -> np.ndarray | None:
+        """The correlations of the names of `sigmas`, in order; None without any."""
+        if not self.correlations:
+            return None
+        names = list(self.sigmas)
+        matrix = np.eye(len(names))
+        for first, second, number in self.correlations:
+            i, j = names.index(first), names.index(second)
+            matrix[i, j] = matrix[j, i] = number
+        return matrix
 
     def linked(self, table: Sequence[str]) -> tuple[Expression, dict[str, float]]:
         """The expression with its definitions, and the constants, for a table with these columns.
@@ -46,7 +66,11 @@ class Plan:
         columns = [canonical(name) for name in table]
         given = statements.sorted_out(statements.statements(self.defs), False, columns)
         more = {name: values.one_number(name, array) for name, array in given.values.items()}
-        return given.linked(self.expr, self.most), {**self.constants, **more}
+        if self.solve:
+            expression = equations.equation(self.expr, given, self.most).residual
+        else:
+            expression = given.linked(self.expr, self.most)
+        return expression, {**self.constants, **more}
 
 
 class Step:
@@ -70,37 +94,56 @@ class Step:
         self._constants = {n: np.array(value) for n, value in plan.constants.items()}
         self._sigmas = _uncertainties(plan, known, table)
         written = _differentiated(plan, expression, known, table, held)
-        self._wanted = replace(
-            plan.wanted, wrt=tuple(written), sigmas={}, shares=False, hessian=False
-        )
+        self._matrix = plan.matrix
+        self._wanted = replace(plan.wanted, wrt=tuple(written), hessian=False)
         self._derived = list(dict.fromkeys([*written, *self._sigmas]))
+        self._roots: ColumnRoots | None = None
         inputs = [n for n in whole.names if n in known or n in self._constants]
         inputs = list(dict.fromkeys([*inputs, *self._derived]))
         given = [name for name in inputs if name not in held]
+        spread = {name: size for name, size in self._sigmas.items() if isinstance(size, str)}
+        self._spread = {sigma_input(name): column for name, column in spread.items()}
         self._held = {
             name: native.compiled(symbolic.program(whole.definition(name), given, ()))
             for name in held
         }
         self._elements = expression.results
         self._pairs = _pairs(written) if plan.wanted.hessian else []
-        self._kernel = native.compiled(self._program(inputs, written))
-        spread = [given for given in self._sigmas.values() if isinstance(given, str)]
+        if plan.solve:
+            unknown, low, high = plan.solve
+            self._roots = ColumnRoots(expression, inputs, unknown, Limits(low, high))
+        self._kernel = native.compiled(self._program([*inputs, *self._spread], written))
         self._read = [name for name in inputs if name in known]
-        self.columns = tuple(dict.fromkeys([*map(known.__getitem__, self._read), *spread]))
+        read = [*map(known.__getitem__, self._read), *self._spread.values()]
+        self.columns = tuple(dict.fromkeys(read))
         shown = [known.get(name, name) for name in written]
         self.results = _result_names(expression, plan, shown, bool(self._sigmas))
         if not plan.only:
             _refuse_taken(self.results, table)
 
     def _program(self, inputs: Sequence[str], written: Sequence[str]) -> Program:
-        """The value of each result, its gradient, and its second derivatives if they are wanted."""
+        """The value of each result, its gradient, and what is wanted besides.
+
+        That is second derivatives, then the standard uncertainty.
+        """
         parts: list[tuple[Program, int]] = []
+        if self._roots:
+            known = (self._roots.residual, inputs, self._roots.unknown, self._derived)
+            whole = root_program(*known, self._pairs)
+            if not self._sigmas:
+                return whole
+            first = root_program(*known)
+            spread = sigma_program(first, self._derived, self._sigmas, self._matrix)
+            return merge([*((whole, i) for i in range(len(whole.outputs))), (spread, 0)])
         for each in self._elements:
             first = symbolic.program(each, inputs, self._derived)
             parts += [(first, i) for i in range(1 + len(self._derived))]
             if self._pairs:
                 _, second = symbolic.derivatives(each, inputs, written, 2)
                 parts += [(second, 1 + i) for i in range(len(self._pairs))]
+            if self._sigmas:
+                spread = sigma_program(first, self._derived, self._sigmas, self._matrix)
+                parts.append((spread, 0))
         return merge(parts) if len(parts) > 1 + len(self._derived) else first
 
     def run(self, arrays: Mapping[str, np.ndarray], rows: int) -> list[np.ndarray]:
@@ -108,9 +151,11 @@ class Step:
 
         It runs in one thread: the reader and writer of the table already use all cores.
         """
-        wanted = replace(self._wanted, sigmas=self._standard_uncertainties(arrays))
         given = self._constants | {name: arrays[self._column[name]] for name in self._read}
+        given |= {name: arrays[column] for name, column in self._spread.items()}
         given |= {n: kernel.run(given, threads=1)[0] for n, kernel in self._held.items()}
+        if self._roots:
+            given[self._roots.unknown] = self._roots.found(given, rows)
         outputs = (np.broadcast_to(x, (rows,)) for x in self._kernel.run(given, threads=1))
         found_columns: list[list[np.ndarray]] = [[], [], [], []]
         values, gradients, seconds, sigmas = found_columns
@@ -118,25 +163,19 @@ class Step:
             value = next(outputs)
             every = dict(zip(self._derived, outputs, strict=False))
             seconds += itertools.islice(outputs, len(self._pairs))
-            found = results(each, given, wanted, True, lambda *_, y=value, gys=every: (y, gys))
+            sigmas += itertools.islice(outputs, 1 if self._sigmas else 0)
+            found = results(
+                each, given, self._wanted, True, lambda *_, y=value, gys=every: (y, gys)
+            )
             values.append(found["value"])
             gradients += found.get("grad", {}).values()
-            sigmas += [np.broadcast_to(found["sigma"], (rows,))] if self._sigmas else []
         return [*values, *gradients, *seconds, *sigmas]
-
-    def _standard_uncertainties(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The standard uncertainty of each name in each row; nan if it is negative."""
-        found = {}
-        for name, given in self._sigmas.items():
-            sigma = arrays[given] if isinstance(given, str) else np.array(given)
-            found[name] = np.where(sigma < 0, np.nan, sigma)
-        return found
 
 
 def _columns(expression: Expression, plan: Plan, table: Sequence[str]) -> dict[str, str]:
     """The column that each name of the expression and of the options means, if there is one."""
     found = {}
-    asked = [*expression.names, *(plan.wanted.wrt or ()), *plan.wanted.sigmas]
+    asked = [*expression.names, *(plan.wanted.wrt or ()), *plan.sigmas]
     for name in dict.fromkeys(asked):
         if name in expression.definitions:
             continue
@@ -147,10 +186,27 @@ def _columns(expression: Expression, plan: Plan, table: Sequence[str]) -> dict[s
     return found
 
 
+def _check_unknown(plan: Plan, expression: Expression, known: Mapping[str, str]) -> None:
+    """Refuse an unknown that the equation does not have, or that has values already."""
+    if plan.solve is None:
+        return
+    unknown = plan.solve[0]
+    if unknown in known or unknown in plan.constants:
+        what = "a column of the table" if unknown in known else "a value on the command line"
+        raise ValuesError(f"--solve {unknown}: {unknown} is {what}: give the unknown another name")
+    if unknown not in expression.names:
+        hint = did_you_mean(unknown, expression.names) or "solve for a name of the equation"
+        raise ValuesError(f"--solve {unknown}: no {unknown} in the equation: {hint}")
+    for name in plan.wanted.wrt or ():
+        if name in expression.definitions:
+            raise ValuesError(f"--wrt {name}: {name} is a definition, which moves with the root")
+
+
 def _check_names(
     expression: Expression, plan: Plan, known: Mapping[str, str], table: Sequence[str]
 ) -> None:
     """Refuse a name that is both a column and a value, and a name that is neither."""
+    _check_unknown(plan, expression, known)
     for name in expression.definitions:
         if meant(name, name, table) is not None:
             raise ValuesError(
@@ -164,6 +220,8 @@ def _check_names(
                 "leave out the value, or give it another name"
             )
         constant = name in plan.constants or expression.is_constant(name)
+        if plan.solve and name == plan.solve[0]:
+            continue
         if name not in known and not constant:
             raise _missing(expression, name, table, plan.constants)
 
@@ -211,8 +269,9 @@ def _result_names(
     """What the new columns are called: results, derivatives, second ones, uncertainties."""
     if plan.name and expression.is_list:
         raise ValuesError("--as names one result: give the elements of a list names of their own")
-    alone = plan.name is None and not expression.is_list
-    elements = [plan.name] if plan.name else names_of(expression)
+    name = plan.name or (plan.solve[0] if plan.solve else None)
+    alone = name is None and not expression.is_list
+    elements = [name] if name else names_of(expression)
     of = [""] if alone else [f"{element}_" for element in elements]
     pairs = _pairs(names) if plan.wanted.hessian else []
     found = [
@@ -241,15 +300,17 @@ def _refuse_unknown(
 
 def _uncertainties(
     plan: Plan, known: Mapping[str, str], table: Sequence[str]
-) -> dict[str, float | str]:
-    """The standard uncertainty of each name: a number, or the name of a column."""
-    found: dict[str, float | str] = {}
-    for name, text in plan.wanted.sigmas.items():
-        assert isinstance(text, str)
+) -> dict[str, RowSize]:
+    """The standard uncertainty of each name: a number, a share, or the name of a column."""
+    found: dict[str, RowSize] = {}
+    for name, text in plan.sigmas.items():
         _refuse_unknown("--sigma", name, known, table, plan.constants)
         column = meant(canonical(text), text, table)
         if column is not None:
             found[name] = column
+            continue
+        if text.endswith("%"):
+            found[name] = percent(name, text)
             continue
         if text.isidentifier() and text not in CONSTANTS:
             hint = did_you_mean(text, table) or "give a number or the name of a column"

@@ -131,7 +131,7 @@ def test_uncertainties_are_propagated_to_first_order(dezero):
     assert list(result["grad"]) == ["g"]
     assert dezero("eval", "x", "x=1", "--sigma", "x=-1").status == 2
     assert "did you mean length?" in dezero("eval", "length", "length=1", "--sigma", "lenght=1").err
-    assert "one number" in dezero("eval", "x", "x=[1,2]", "--sigma", "x=1").err
+    assert dezero("eval", "2*x", "x=[1,2]", "--sigma", "x=1", "--json").json["sigma"] == [2.0, 2.0]
 
 
 # ----------------------------------------------------------------------------------------- values
@@ -344,6 +344,7 @@ def test_every_part_of_a_result_has_its_lines(dezero):
         ["sigma", "1.5"],
         ["share", "of", "x", "0.64"],
         ["share", "of", "y", "0.36"],
+        ["12.0", "±", "1.5"],
     ]
 
 

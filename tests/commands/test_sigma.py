@@ -14,8 +14,10 @@ from uncertainties import ufloat, umath
 
 from dezero import functions as F
 from dezero_cli.language.parser import parse
-from dezero_cli.language.results import Wanted, results
+from dezero_cli.language.results import Wanted
 from dezero_cli.tables import step as steps
+from dezero_cli.uncertainty.asked import Asked
+from dezero_cli.uncertainty.results import results
 from tests.conftest import cases
 
 ROOT = Path(__file__).parents[2]
@@ -80,7 +82,7 @@ def test_eval(oracles):
     for case, expected in oracles:
         arrays = {name: np.array(value) for name, value in case["vars"].items()}
         sigmas = {name: np.array(s) for name, s in sigmas_of(case).items()}
-        found = results(parse(case["expr"]), arrays, Wanted(sigmas=sigmas))
+        found = results(parse(case["expr"]), arrays, Wanted(), Asked(sigmas))
         sigma, shares = found["sigma"], found["share"]
         if not close(sigma, expected, case):
             wrong.append((case["id"], sigma, expected))
@@ -108,7 +110,7 @@ def test_map(oracles, monkeypatch):
         if i % 2:
             table |= {f"s_{name}": s for name, s in sigmas.items()}
             texts = {name: f"s_{name}" for name in sigmas}
-        plan = steps.Plan(case["expr"], wanted=Wanted(sigmas=texts), only=True)
+        plan = steps.Plan(case["expr"], only=True, sigmas=texts)
         step = steps.Step(plan, list(table))
         arrays = {name: np.array([table[name]]) for name in step.columns}
         sigma = step.run(arrays, 1)[step.results.index("sigma")][0]
@@ -182,7 +184,7 @@ def test_faults_of_sigma_in_a_batch(dezero, tmp_path):
     answers = [json.loads(line) for line in outcome.out.splitlines()]
     assert outcome.status == 1 and answers[0]["sigma"] == 0.1
     assert answers[1]["error"]["message"].startswith("--sigma y: no value for y")
-    assert "needs a result that is one number" in answers[2]["error"]["message"]
+    assert answers[2]["sigma"] == pytest.approx([0.1, 0.1], rel=1e-15)
     assert dezero("batch", str(file), "--sigma", "y=").status == 2
     assert dezero("batch", str(file), "--sigma", "y=1", "--sigma", "y=2").status == 2
     assert "negative" in dezero("batch", str(file), "--sigma", "y=-1").err

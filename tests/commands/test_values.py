@@ -175,7 +175,7 @@ def test_text_needs_no_other_library_and_columns_say_which(dezero, table, monkey
 
     def missing(name, *rest):
         if name == "polars":
-            raise ImportError(name)
+            raise ModuleNotFoundError(name)
         return found(name, *rest)
 
     monkeypatch.setattr(importlib, "import_module", missing)

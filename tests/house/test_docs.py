@@ -150,6 +150,21 @@ RESULTS = [
     ("eval", "[1/x, x]", "x=0", "--no-grad"),
     ("eval", "[v, x/y]", "v=x*y", "x=1", "y=[1,2]", "--hessian", "--jacobian"),
     ("eval", "[v, log(x)]", "v=x*y", "x=0", "y=2", "--sigma", "x=0.1"),
+    (
+        "eval",
+        "x*y",
+        "x=[1,2]",
+        "y=2",
+        "--sigma",
+        "x=1%",
+        "--half",
+        "y=1",
+        "--dof",
+        "x=4",
+        "--mc=99",
+    ),
+    ("eval", "[x, x*y]", "x=1", "y=2", "--sigma=x=1", "--sigma=y=1", "--corr=x,y=0.1", "--budget"),
+    ("eval", "[x, x*y]", "x=1", "y=2", "--sigma=x=1", "--order=2", "--mc=99", "--level=0.9"),
     ("eval", "g(r)", "r=x*y", "g(t)=t**2", "x=1", "y=2", "--retain-grad"),
     ("derive", "[x*y, r]", "r=x+y"),
     ("check", "[x*y, r]", "r=x+y", "x=1", "y=2"),
@@ -162,6 +177,14 @@ RESULTS = [
     ("check", "sin(x)*y", "x=1", "y=[1,2]"),
     ("check", "sqrt(x)*floor(y)", "x=0", "y=1"),
     ("check", "where(x < 0.5, x, floor(x))", "x=[0.2,0.7]"),
+    ("solve", "x**3 == a*y", "y=b+1", "--for", "x=1", "a=2", "b=3", "--hessian", "--sigma=a=1"),
+    ("solve", "A @ x == b", "--for", "x=[0,0]", "A=[[2,1],[1,3]]", "b=[1,2]", "--sigma=b=1"),
+    ("solve", "x*y == a", "x=y", "--for", "y=1", "a=2", "--sigma=a=0.1", "--mc=99"),
+    ("solve", "sin(x)", "x=1:9", "--all"),
+    ("solve", "1/x", "x=-1:2"),
+    ("minimize", "r + x", "r=x**2", "x=1"),
+    ("minimize", "sum(x**2)", "--for", "x=[1,2]", "--st", "x >= 1", "--st", "sum(x) == 4"),
+    ("maximize", "log(x)", "x=-1"),
     ("functions",),
     ("functions", "hypot"),
     ("functions", "e"),
@@ -188,6 +211,7 @@ r*x ; r=x**2 x=3
 {"expr": "x@x", "vars": {"x": [1, 2]}, "id": 5}
 [r, x*r] ; x=3 r=x+1
 {"expr": "[r, x*r]", "vars": {"x": 3}, "defs": {"r": "x*2"}, "sigma": {"x": 0.1}, "hessian": true}
+{"expr": "[x, y]", "vars": {"x": 3, "y": [1, 2]}, "sigma": {"x": 1, "y": "mean"}, "mc": 9}
 {"expr": "r*2", "vars": {"x": 3}, "defs": {"r": "x*"}}
 {"expr"
 """

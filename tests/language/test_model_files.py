@@ -1,4 +1,7 @@
-"""The three formula files of the manual, each against a computation of another kind."""
+"""The formula files of the manual, each against a computation of another kind.
+
+The end gauge's figures are among the examples of ``tests/uncertainty``.
+"""
 
 import ctypes
 import itertools
@@ -34,9 +37,10 @@ def model(name):
 
 
 def test_every_file_is_tried_and_on_the_page():
-    page = (MODELS.parent / "how-to" / "models.md").read_text(encoding="utf-8")
+    pages = (MODELS.parent / "how-to" / f"{name}.md" for name in ("models", "uncertainty"))
+    page = "".join(each.read_text(encoding="utf-8") for each in pages)
     names = sorted(path.name for path in MODELS.iterdir())
-    assert names == ["arm.dz", "black-scholes.dz", "lenses.dz"]
+    assert names == ["arm.dz", "black-scholes.dz", "end-gauge.dz", "lenses.dz"]
     assert all(f"cat docs/models/{name}\n" in page for name in names)
 
 

@@ -204,7 +204,8 @@ def test_what_needs_too_much_memory_is_said(tmp_path):
         {"expr": "x + y", "vars": {"x": [0] * size, "y": [[0]] * size}}, separators=(",", ":")
     )
     (tmp_path / "lines.jsonl").write_text(line + "\n1 + 1\n")
-    command = f"ulimit -v 2000000; {sys.executable} -m dezero_cli batch lines.jsonl"
+    batch = f"{sys.executable} -m dezero_cli batch --max-numbers 9999999999"
+    command = f"ulimit -v 2000000; {batch} lines.jsonl"
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, check=False)
     first, second = map(json.loads, done.stdout.splitlines())
     assert first["error"] == {"type": "memory", "message": "not enough memory", "column": 1}

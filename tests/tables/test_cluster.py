@@ -66,6 +66,16 @@ def test_two_workers_write_what_one_process_writes(dezero, here, workers):
             ).read_bytes()
 
 
+def test_correlated_uncertainties_go_to_the_workers(dezero, here, workers):
+    words = ["map", EXPRESSION, "t0.csv", "--sigma=y=0.1", "--sigma=x=2%", "--corr=x,y=-0.5"]
+    outcome = dezero(*words, "-o", "parts", "--scheduler", workers.scheduler_address)
+    assert outcome == (0, "", "")
+    (part,) = manifest(here / "parts")["parts"]
+    assert dezero(*words, "-o", "alone.csv").status == 0
+    alone = (here / "alone.csv").read_bytes()
+    assert b"sigma" in alone and (here / "parts" / part["part"]).read_bytes() == alone
+
+
 def test_a_large_file_is_several_tasks(dezero, here, workers, monkeypatch):
     monkeypatch.setattr(cluster, "LARGE", 1000)
     monkeypatch.setattr(cluster, "ROWS", 700)

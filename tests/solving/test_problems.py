@@ -1,0 +1,128 @@
+"""The problems of the books: each to the digits that rounding leaves."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from dezero_cli.language.equations import constraints, equations
+from dezero_cli.language.ranges import Limits
+from dezero_cli.language.statements import given
+from dezero_cli.solving.equation import EquationTask, solve
+from dezero_cli.solving.functions import Functions, Layout
+from dezero_cli.solving.optimum import OptimumTask, optimum
+from dezero_cli.solving.roots import Residual
+from tests.conftest import DATA
+
+
+def problems(name, key):
+    return json.loads((DATA / "solving" / f"{name}.json").read_text(encoding="utf-8"))[key]
+
+
+def said(values):
+    return given([f"{name}={json.dumps(value)}" for name, value in values.items()])
+
+
+def close(found, wanted, digits=10):
+    return abs(found - wanted) <= 10**-digits * (abs(wanted) or 1)
+
+
+@pytest.mark.parametrize("problem", problems("mgh", "problems"), ids=lambda p: p["name"])
+def test_minima(problem) -> None:
+    words = said(problem["start"] | problem["data"])
+    start = {name: words.values[name] for name in problem["params"]}
+    held = {name: x for name, x in words.values.items() if name not in start}
+    found = optimum(OptimumTask(words.linked(problem["expr"]), start, held))
+    values = [problem["fmin"], *(other["f"] for other in problem["other_minima"])]
+    assert found.converged
+    assert any(close(found.value, value) for value in values)
+
+
+LOCAL = {"HS16": 23.1446, "HS20": 40.1987}
+"""The minima that are nearest to the starts, where others are less."""
+
+
+def constrained(problem, starts=1):
+    words = said(problem["start"])
+    limits = {
+        name: Limits(problem["lower"].get(name, -math.inf), problem["upper"].get(name, math.inf))
+        for name in {**problem["lower"], **problem["upper"]}
+    }
+    st = [each for text in problem["constraints"] for each in constraints(text, words)]
+    expression = words.linked(problem["minimize"])
+    task = OptimumTask(expression, words.values, {}, limits, st, starts=starts, seed=1)
+    return task, optimum(task)
+
+
+@pytest.mark.parametrize("problem", problems("hs", "problems"), ids=lambda p: p["name"])
+def test_constrained_minima(problem) -> None:
+    task, found = constrained(problem)
+    assert found.converged
+    if problem["name"] in LOCAL:
+        assert close(found.value, LOCAL[problem["name"]], 5)
+        task, found = constrained(problem, 20)
+    assert close(found.value, problem["fmin"])
+    for each in task.constraints:
+        residual = Functions([each.residual], Layout(found.at), {})
+        value = float(residual.values(residual.layout.packed(found.at))[0])
+        missed = {"<=": max(value, 0), ">=": max(-value, 0), "==": abs(value)}[each.sign]
+        assert missed <= 1e-12 * max(1, abs(problem["fmin"]), *map(abs, problem["xmin"].values()))
+
+
+FLAT = {"aps.13.00"}
+"""The equations whose residual is exactly 0 in a range."""
+
+
+@pytest.mark.parametrize("problem", problems("roots", "equations"), ids=lambda p: p["id"])
+def test_roots_in_brackets(problem) -> None:
+    (equation,) = equations(problem["expr"], given([]))
+    start = {problem["unknown"]: np.array(0.0)}
+    brackets = {problem["unknown"]: Limits(*problem["bracket"])}
+    found = solve(EquationTask([equation.residual], start, {}, brackets))
+    x, root = float(found.at[problem["unknown"]]), float(problem["exact"])
+    assert found.converged
+    if problem["id"] in FLAT:
+        assert found.residual == 0
+        return
+    curve = Residual(Functions([equation.residual], Layout(start), {}))
+    reach = 2 * curve.noise(x) / abs(curve.slope(x)) if curve.slope(x) else 0.0
+    assert abs(x - root) <= max(reach, 2 * np.spacing(abs(root)))
+
+
+@pytest.mark.parametrize("problem", problems("roots", "systems"), ids=lambda p: p["name"])
+def test_systems(problem) -> None:
+    words = said(problem["start"] | problem.get("given", {}))
+    residuals = [equations(text, words)[0].residual for text in problem["equations"]]
+    start = {name: words.values[name] for name in problem["start"]}
+    held = {name: x for name, x in words.values.items() if name not in start}
+    found = solve(EquationTask(residuals, start, held))
+    assert found.converged
+    for name, exact in problem["exact"].items():
+        assert close(float(found.at[name]), float(exact), 9)
+
+
+DEGENERATE = [  # no multipliers: a cusp, a single point, limits that touch
+    ("(x - 2)**2 + y**2", ["(1 - x)**3 - y >= 0"], {"x": -2, "y": -2}, (0, math.inf), 1.0),
+    ("x + y", ["x**2 + y**2 <= 0"], {"x": 1, "y": 1}, None, 0.0),
+    ("x", ["y >= x**2", "y <= 0"], {"x": 3, "y": 3}, None, 0.0),
+    # a start at which the linear system of the constraints has no solution
+    (
+        "4*x**2 + 2*y**2 + 2*z**2 - 33*x + 16*y - 24*z",
+        ["3*x - 2*y**2 == 7", "4*x - z**2 == 11"],
+        {"x": 0, "y": 0, "z": 0},
+        None,
+        -143.646142201,
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "st", "start", "limits", "value"), DEGENERATE)
+def test_constraints_that_are_degenerate(text, st, start, limits, value) -> None:
+    words = said(start)
+    conditions = [each for one in st for each in constraints(one, words)]
+    bounds = dict.fromkeys(start, Limits(*limits)) if limits else {}
+    task = OptimumTask(words.linked(text), words.values, {}, bounds, conditions)
+    found = optimum(task)
+    assert found.converged
+    assert found.value == pytest.approx(value, rel=1e-10, abs=1e-10)
