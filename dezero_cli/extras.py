@@ -21,6 +21,8 @@ def require(library: str, *others: str) -> Any:
             raise  # it is there, and something else is wrong
         hint = f"python -m pip install {' '.join((library, *others))}"
         raise MissingError(f"this needs {library}, which is not installed: {hint}") from None
+    except (AttributeError, TypeError, ValueError) as fault:  # such as a broken file of settings
+        raise MissingError(f"{library} cannot be imported: {fault}") from None
 
 
 def optimize() -> Any:

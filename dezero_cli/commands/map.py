@@ -15,6 +15,7 @@ from dezero_cli.arguments import (
     corr_option,
     defs_option,
     file_names,
+    fit_option,
     hessian_option,
     max_operations_option,
     no_grad_option,
@@ -35,6 +36,9 @@ from dezero_cli.tables import files
 from dezero_cli.tables.files import ENDINGS, Tables
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from dezero_cli.language.statements import Given
     from dezero_cli.tables.step import Plan
 
 HELP = """Evaluate EXPR and its derivatives for every row of a table.
@@ -87,6 +91,7 @@ Everything else is written as it was read. A table can be larger than memory.
 @click.option("--prefix", default="", metavar="P", help="Put P before the names of new columns.")
 @sigma_option
 @corr_option
+@fit_option
 @click.option(
     "--scheduler",
     metavar="ADDRESS",
@@ -109,6 +114,7 @@ def command(
     prefix: str,
     sigma: tuple[str, ...],
     corr: tuple[str, ...],
+    fit: str | None,
     scheduler: str | None,
     resume: bool,
     defs: str | None,
@@ -120,26 +126,28 @@ def command(
         no_grad,
         hessian=hessian,
     )
-    uncertain = _uncertain(sigma, corr, no_grad)
+    sizes, pairs = _uncertain(sigma, corr, no_grad)
     if resume and not scheduler:
         raise UsageError("--resume needs --scheduler")
     asked, names = _sorted(words, defs)
     root = _root(solve)
+    said = asked.given()
     if root is None:  # what is wrong without a table is said first
-        asked.given().linked(asked.text, max_operations)
+        used = said.linked(asked.text, max_operations).names
     else:
-        equation(asked.text, asked.given(), max_operations)
+        used = equation(asked.text, said, max_operations).residual.names
     found = files.found(names, source)
     require_descriptors(1024 if scheduler else 64)
     require("polars", "llvmlite")
     from dezero_cli.tables.step import Plan
 
     constants, statements = _given(asked)
+    if fit:
+        constants, sizes, pairs = _with_fit(fit, used, said, constants, sizes, pairs)
     result = name or asked.name
     plan = Plan(
         *(asked.text, constants, wanted, only, prefix, statements, result, max_operations),
-        *uncertain,
-        root,
+        *(sizes, pairs, root),
     )
     if scheduler:
         _spread(found, plan, form, output, scheduler, resume)
@@ -161,6 +169,26 @@ def _uncertain(
     if asked.MEAN in said.values():
         raise UsageError("--corr a,b=mean is for readings, which eval takes: give a number")
     return sizes, tuple((*pair, float(number)) for pair, number in said.items())
+
+
+def _with_fit(
+    file: str,
+    used: Collection[str],
+    said: Given,
+    constants: dict[str, float],
+    sizes: dict[str, str],
+    pairs: tuple[tuple[str, str, float], ...],
+) -> tuple[dict[str, float], dict[str, str], tuple[tuple[str, str, float], ...]]:
+    """The constants, the uncertainties and their correlations, with those of a fit."""
+    from dezero_cli.language import fitted
+    from dezero_cli.uncertainty import of_fit
+    from dezero_cli.uncertainty.asked import Asked
+
+    fit = of_fit.among(fitted.fitted(file), used, {*said.values, *said.definitions})
+    more = of_fit.uncertain(fit, Asked(dict(sizes))).correlations
+    found = {name: repr(sigma) for name, sigma in of_fit.sigmas(fit).items()}
+    pairs += tuple((*pair, float(number)) for pair, number in more.items())
+    return constants | fit.values, found | sizes, pairs
 
 
 def _root(word: str | None) -> tuple[str, float, float] | None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
 import numpy as np
 
-from dezero.programs.latex import latex_name
 from dezero_cli import report
 from dezero_cli.arguments import (
     ExpressionCommand,
@@ -22,15 +21,16 @@ from dezero_cli.arguments import (
     title_option,
 )
 from dezero_cli.faults import UsageError, did_you_mean
-from dezero_cli.language import explain, ranges, statements, symbolic
+from dezero_cli.language import equations, explain, ranges, statements, symbolic
 from dezero_cli.language.diagnosis import missing_value
 from dezero_cli.language.expression import Expression
+from dezero_cli.language.fitted import FittedValues, fitted
 from dezero_cli.language.ranges import Range
 from dezero_cli.language.spelling import canonical
 from dezero_cli.language.words import Formula, formula
 from dezero_cli.output import open_output
 from dezero_cli.pictures import canvas, points
-from dezero_cli.pictures.subject import FIELD_SAMPLES, Spread, Subject
+from dezero_cli.pictures.subject import FIELD_SAMPLES, Subject, Uncertain
 
 if TYPE_CHECKING:
     from dezero_cli.language.number_files import Columns
@@ -65,13 +65,19 @@ LARGEST = 4_000_000
     "--order",
     type=click.IntRange(0, 6),
     metavar="N",
-    help="Draw derivatives up to order N, with one range (default: 1, or 0 with several curves "
-    "or with --data).",
+    help="Draw derivatives up to order N, with one range (default: 1, or 0 with several curves, "
+    "with --data and with --fit).",
 )
 @click.option(
     "--data",
     metavar="FILE",
     help="Add the points of a table; 'y == EXPR' says which column is drawn.",
+)
+@click.option("--join", is_flag=True, help="Join the points of --data, in the order of their rows.")
+@click.option(
+    "--fit",
+    metavar="FILE",
+    help="Take values, and their covariance for a band, from what dezero fit --json wrote.",
 )
 @click.option(
     "--sigma",
@@ -107,6 +113,8 @@ def command(
     words: tuple[str, ...],
     order: int | None,
     data: str | None,
+    join: bool,
+    fit: str | None,
     sigma: tuple[str, ...],
     log: str | None,
     title: str,
@@ -123,9 +131,15 @@ def command(
         raise UsageError(f"a picture cannot be shown on a terminal: add -o FILE ({canvas.ENDINGS})")
     form = form or _form(output)
     look = canvas.Look(title, canvas.size_of(size) if size else None, log or "", theme)
-    asked = formula(words, "'x**2' x=-3:3", defs, readers=["--data"] if data == "-" else [])
+    readers = [option for option, file in (("--data", data), ("--fit", fit)) if file == "-"]
+    asked = formula(words, "'x**2' x=-3:3", defs, readers=readers)
     table = points.opened(data) if data else None
-    scene = _scene(asked, table, sigma, order, look.log, max_operations)
+    found = fitted(fit) if fit else None
+    if join and not table:
+        raise UsageError("--join joins the points of --data: add --data FILE")
+    scene = _scene(asked, table, found, sigma, order, look.log, max_operations)
+    if scene.points is not None:
+        scene = replace(scene, points=replace(scene.points, joined=join))
     if in_terminal:
         _show(scene, title)
     else:
@@ -164,6 +178,7 @@ def _show(scene: Scene, title: str) -> None:
 def _scene(
     asked: Formula,
     table: Columns | None,
+    fit: FittedValues | None,
     sigma: Sequence[str],
     order: int | None,
     log: str,
@@ -171,9 +186,17 @@ def _scene(
 ) -> Scene:
     """What is to be drawn.  Raises UsageError and its like for what cannot be."""
     shown = _ranges(asked)
-    left, text = points.sides(asked.text) if table else (None, asked.text)
+    left, text = points.sides(asked.text) if table or fit else (None, asked.text)
+    if fit and left is None:
+        left, _ = points.sides(fit.text)
     names = [each.name for each in shown]
-    said = asked.given(columns=[*names, *(table.names if table else [])])
+    known = [*(table.names if table else []), *(fit.values if fit else [])]
+    said = asked.given(columns=[*names, *known])
+    if fit:
+        found = {name: np.array(value) for name, value in fit.values.items()}
+        said.values = {n: x for n, x in found.items() if n not in said.definitions} | said.values
+    if text is not asked.text:
+        equations.equation(asked.text, said, most)  # which refuses what is no equation
     expression = said.linked(text, most)
     if table and not shown:
         shown = [points.range_of(expression, said, table)]
@@ -181,8 +204,9 @@ def _scene(
     family = _family(expression, said.values)
     _check(expression, shown, said.values)
     several = expression.is_list or family is not None
-    if len(shown) == 2 and (several or order is not None):
-        raise UsageError("two ranges show one result and its gradient: no lists, no --order")
+    if len(shown) == 2 and (several or order is not None or sigma):
+        fault = "two ranges show one result and its gradient: no lists, no --order, no --sigma"
+        raise UsageError(fault)
     numbers = {n: float(x) for n, x in said.values.items() if n in expression.names and not x.ndim}
     sizes = points.sizes(sigma)
     inner, outer = points.sorted_out(sizes, numbers, family, table)
@@ -193,10 +217,10 @@ def _scene(
     if note := explain.note_on_e(expression, [*said.values, *names], explain.GIVE_E):
         notes.append(note)
     if order is None:
-        order = 0 if several or table or len(shown) == 2 else 1
+        order = 0 if several or table or fit or len(shown) == 2 else 1
     unused = next((name for name in "fyghF" if name not in expression.names), "value")
     result = asked.name or (canonical(left) if left else unused)
-    band = _spread(inner, numbers)
+    band = _spread(inner, numbers, _kept(fit, asked))
     return Scene(
         Subject(expression, shown, numbers, order, family, result, log, band, most),
         scattered,
@@ -204,24 +228,53 @@ def _scene(
     )
 
 
-def _spread(sizes: Mapping[str, Size], numbers: Mapping[str, float]) -> Spread | None:
-    """The uncertain values, taken as independent."""
-    if not sizes:
+def _kept(fit: FittedValues | None, asked: Formula) -> FittedValues | None:
+    """A fit without the parameters that have another value on the command line."""
+    if fit is None:
         return None
-    from dezero_cli.uncertainty.asked import Asked
-    from dezero_cli.uncertainty.inputs import resolved
-
-    given = {name: np.array(number) for name, number in numbers.items()}
-    _, inputs = resolved(Asked(sizes), given)
-    sigmas = np.array([float(inputs.sigmas[name]) for name in sizes])
-    shown = ", ".join(f"${latex_name(name)}$" for name in sizes)
-    return Spread(tuple(sizes), np.diag(sigmas**2), label=f"± 1 σ of {shown}")
+    kept = [name for name in fit.values if name not in asked.said]
+    numbers = [list(fit.values).index(name) for name in kept]
+    values = {name: fit.values[name] for name in kept}
+    return replace(fit, values=values, covariance=fit.covariance[np.ix_(numbers, numbers)])
 
 
-def _family(
-    expression: Expression, given: Mapping[str, np.ndarray]
-) -> tuple[str, np.ndarray] | None:
-    """The one name whose value is a list, a curve for each; None without one."""
+def _spread(
+    sizes: Mapping[str, Size], numbers: Mapping[str, float], fit: FittedValues | None
+) -> Uncertain | None:
+    """The uncertain values: those of a fit with their covariance, the others independent."""
+    names = tuple(name for name in (fit.values if fit else []) if name not in sizes)
+    if not sizes and not names:
+        return None
+    from dezero.programs.latex import latex_name
+
+    covariance = np.zeros((len(names) + len(sizes),) * 2)
+    if fit and names:
+        kept = [list(fit.values).index(name) for name in names]
+        covariance[: len(names), : len(names)] = fit.covariance[np.ix_(kept, kept)]
+    if sizes:
+        from dezero_cli.uncertainty.asked import Asked
+        from dezero_cli.uncertainty.inputs import resolved
+
+        given = {name: np.array(number) for name, number in numbers.items()}
+        _, inputs = resolved(Asked(sizes), given)
+        sigmas = [float(inputs.sigmas[name]) for name in sizes]
+        covariance[len(names) :, len(names) :] = np.diag(np.square(sigmas))
+    elif fit and fit.factor:
+        level = "" if fit.level is None else f"{100 * fit.level:.4g} % "
+        label = f"{level}confidence band (± {fit.factor:.3g} σ)"
+        return Uncertain(names, covariance, fit.factor, label)
+    shown = ", ".join(f"${latex_name(name)}$" for name in (*names, *sizes))
+    return Uncertain((*names, *sizes), covariance, label=f"± 1 σ of {shown}")
+
+
+def _family(expression: Expression, given: dict[str, np.ndarray]) -> tuple[str, np.ndarray] | None:
+    """The one name whose value is a list, a curve for each; None without one.
+
+    A list of one value is that value.
+    """
+    for name, array in given.items():
+        if array.shape == (1,):
+            given[name] = array[0]
     lists = [name for name, array in given.items() if array.ndim and name in expression.names]
     if not lists:
         return None

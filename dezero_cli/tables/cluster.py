@@ -13,9 +13,11 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dezero_cli import output, reading, report
 from dezero_cli.extras import require
@@ -37,11 +39,34 @@ ROWS = 1 << 22
 TIMEOUT = 10
 """Seconds to wait for a scheduler to answer."""
 
+MOMENT, PATIENCE = 1.0, 10.0
+"""Seconds between looks at the cluster, and without workers before that is said."""
+
 MANIFEST = "manifest.json"
 """The file that a complete folder has in addition to its parts."""
 
 RUNNING = ".running.json"
 """The file that a folder has instead of the manifest while parts are missing."""
+
+
+class Written(NamedTuple):
+    """What is known of a part that is complete: its rows, its bytes, and their SHA-256."""
+
+    rows: int
+    size: int
+    sha256: str
+
+    def is_of(self, path: str) -> bool:
+        """Whether a file is that part, whole and unchanged."""
+        try:
+            return os.path.getsize(path) == self.size and _checksum(path) == self.sha256
+        except OSError:
+            return False
+
+
+def _checksum(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -56,11 +81,11 @@ class Part:
         """The name of the file in its folder."""
         return os.path.basename(self.path)
 
-    def record(self, rows: int) -> dict[str, Any]:
+    def record(self, written: Written) -> dict[str, Any]:
         """What the manifest says about this part."""
-        return {"part": self.name, "table": self.table.names[0], "rows": rows} | (
-            {"from": self.table.rows[0], "to": self.table.rows[1]} if self.table.rows else {}
-        )
+        said = {"part": self.name, "table": self.table.names[0], **written._asdict()}
+        rows = self.table.rows
+        return said | ({"from": rows[0], "to": rows[1]} if rows else {})
 
 
 def map_on_cluster(
@@ -83,17 +108,16 @@ def map_on_cluster(
     place = Path(folder)
     before = _before(place, command, resume)
     parts = list(_parts(tables, form, os.path.abspath(folder)))
-    missing = [part for part in parts if not os.path.exists(part.path)]
+    whole = dict(_whole(parts, before))
+    missing = [part for part in parts if part.name not in whole]
     with output.signals(), contextlib.ExitStack() as stack:
         client = stack.enter_context(_client(scheduler, len(missing))) if missing else None
-        _begin(place, command, parts, before)
+        _begin(place, command, parts, before, whole)
         types = _types(client, parts, plan, form) if missing else None
-        rows = _run(client, missing, plan, form, types) if missing else {}
-    for part in parts:
-        if part.name not in rows:
-            rows[part.name] = mapping.row_count(Tables((part.path,), form))
-    records = [part.record(rows[part.name]) for part in parts]
-    total = sum(rows.values())
+        if missing:
+            whole |= _run(client, place, missing, plan, form, types)
+    records = [part.record(whole[part.name]) for part in parts]
+    total = sum(written.rows for written in whole.values())
     _write_json(place / MANIFEST, {"command": command, "rows": total, "parts": records})
     (place / RUNNING).unlink(missing_ok=True)
     _sweep(place)
@@ -117,34 +141,57 @@ def _parts(tables: Tables, form: str, folder: str) -> Iterator[Part]:
 
 
 # ------------------------------------------------------------------------------------- the folder
-def _before(place: Path, command: dict[str, Any], resume: bool) -> list[str]:
-    """The parts that a folder may contain from an earlier run.
+def _before(place: Path, command: dict[str, Any], resume: bool) -> dict[str, Written | None]:
+    """The parts that a folder may contain from an earlier run, with what is known of each.
 
     Raises FileError if it contains anything else, or if it is not to be resumed.
     """
     if not place.exists():
-        return []
+        return {}
     if not place.is_dir():
         raise FileError(str(place), "is not a folder: --scheduler writes its parts into a folder")
-    before = _read_json(place / RUNNING) or _read_json(place / MANIFEST)
+    before = _read(place / RUNNING) or _read(place / MANIFEST)
     if any(path.name != RUNNING for path in place.iterdir()) and not (resume and before):
         hint = "use --resume to continue" if before else "choose a new folder"
         raise FileError(str(place), f"the folder is not empty: {hint}")
-    if resume and before and before["command"] != command:
+    if not before:
+        return {}
+    if resume and before[0] != command:
         raise FileError(str(place), "its parts were written by a different command")
-    return [Path(each["part"]).name for each in before["parts"]] if before else []
+    return before[1]
+
+
+def _whole(
+    parts: Iterable[Part], before: dict[str, Written | None]
+) -> Iterator[tuple[str, Written]]:
+    """The parts that are there as an earlier run has written them."""
+    for part in parts:
+        written = before.get(part.name)
+        if written is not None and written.is_of(part.path):
+            yield part.name, written
 
 
 def _begin(
-    place: Path, command: dict[str, Any], parts: Sequence[Part], before: Sequence[str]
+    place: Path,
+    command: dict[str, Any],
+    parts: Sequence[Part],
+    before: Iterable[str],
+    whole: dict[str, Written],
 ) -> None:
-    """Prepare the folder; of the earlier parts, keep those that this run would write too."""
+    """Prepare the folder; of the earlier parts, keep those that are whole."""
     place.mkdir(parents=True, exist_ok=True)
-    for name in set(before).difference(part.name for part in parts):
+    for name in set(before).difference(whole):
         (place / name).unlink(missing_ok=True)
     _sweep(place)
-    _write_json(place / RUNNING, {"command": command, "parts": [p.record(-1) for p in parts]})
+    known = [{"part": p.name} | (w._asdict() if (w := whole.get(p.name)) else {}) for p in parts]
+    _write_json(place / RUNNING, {"command": command, "parts": known}, indent=None)
     (place / MANIFEST).unlink(missing_ok=True)
+
+
+def _note(place: Path, record: dict[str, Any]) -> None:
+    """Add to the list of a run what is known of a part that is now complete."""
+    with open(place / RUNNING, "ab") as file:
+        file.write(json.dumps(record).encode() + b"\n")
 
 
 def _sweep(place: Path) -> None:
@@ -153,24 +200,45 @@ def _sweep(place: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _read_json(path: Path) -> Any:
+def _read(path: Path) -> tuple[Any, dict[str, Written | None]] | None:
+    """The command of a manifest, or of a run that did not end, and its parts by name.
+
+    The list of a run has a line for each part that was completed since; the last may be cut.
+    """
     try:
-        return json.loads(path.read_bytes())
+        text = path.read_bytes()
     except FileNotFoundError:
         return None
-    except ValueError:
+    try:
+        if path.name == RUNNING:
+            first, *lines = text.split(b"\n")
+            data = json.loads(first)
+            records = [*data["parts"], *map(json.loads, lines[:-1])]
+        else:
+            data = json.loads(text)
+            records = data["parts"]
+        return data["command"], {Path(each["part"]).name: _known(each) for each in records}
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise FileError(str(path), "not a manifest") from None
 
 
-def _write_json(path: Path, data: Any) -> None:
+def _known(record: dict[str, Any]) -> Written | None:
+    """What a record says of a part; None if it is not complete."""
+    if "sha256" not in record:
+        return None
+    return Written(int(record["rows"]), int(record["size"]), str(record["sha256"]))
+
+
+def _write_json(path: Path, data: Any, indent: int | None = 1) -> None:
     with output.open_output(str(path)) as file:
-        file.write(json.dumps(data, indent=1, ensure_ascii=False).encode() + b"\n")
+        file.write(json.dumps(data, indent=indent).encode() + b"\n")
 
 
 # ------------------------------------------------------------------------------------ the cluster
-def work(part: Part, plan: Plan, form: str, types: Types | None) -> int:
-    """One task, on a worker: write a part and return the number of its rows."""
-    return mapping.map_tables(part.table, plan, form, part.path, types=types)
+def work(part: Part, plan: Plan, form: str, types: Types | None) -> Written:
+    """One task, on a worker: write a part and return what is known of it."""
+    rows = mapping.map_tables(part.table, plan, form, part.path, types=types)
+    return Written(rows, os.path.getsize(part.path), _checksum(part.path))
 
 
 def _types(client: Any, parts: Sequence[Part], plan: Plan, form: str) -> Types | None:
@@ -178,29 +246,84 @@ def _types(client: Any, parts: Sequence[Part], plan: Plan, form: str) -> Types |
     tables = [part.table for part in parts if part.table.format in SEPARATORS]
     if form in TEXT or not tables:
         return None
+    futures = client.map(columnar.learnt, tables, plan=plan, pure=False)
+    for _ in _finished(client, futures):
+        pass
     types = Types(())
-    for future in client.map(columnar.learnt, tables, plan=plan, pure=False):
+    for future in futures:
         types.include(_result(future)[0])
     return types
 
 
 def _run(
-    client: Any, parts: Sequence[Part], plan: Plan, form: str, types: Types | None
-) -> dict[str, int]:
-    """Have the cluster write parts; return the number of rows of each."""
+    client: Any, place: Path, parts: Sequence[Part], plan: Plan, form: str, types: Types | None
+) -> dict[str, Written]:
+    """Have the cluster write parts; return what is known of each, which is noted as it comes."""
     progress = Progress(len(parts))
-    rows: dict[str, int] = {}
+    found: dict[str, Written] = {}
     futures = {client.submit(work, part, plan, form, types, pure=False): part for part in parts}
     try:
-        for future in distributed.as_completed(futures):
+        for future in _finished(client, list(futures)):
             part = futures[future]
-            rows[part.name] = _result(future)
-            progress.add(rows[part.name], 1)
+            found[part.name] = _result(future)
+            _note(place, part.record(found[part.name]))
+            progress.add(found[part.name].rows, 1)
             progress.show()
     finally:
-        client.cancel(list(futures))
+        with contextlib.suppress(*_LOST):
+            client.cancel(list(futures))
         progress.clear()
-    return rows
+    return found
+
+
+_LOST = (OSError, TimeoutError, CancelledError, distributed.client.FutureCancelledError)
+"""What a client raises if its scheduler is gone."""
+
+
+def _finished(client: Any, futures: Sequence[Any]) -> Iterator[Any]:
+    """Each future as soon as it is done.
+
+    Says so if there are no workers for a while, which may still come; raises ClusterError if the
+    scheduler is gone.
+    """
+    waiting = set(futures)
+    seen = time.monotonic()
+    noted = False
+    while waiting:
+        done = _wait(client, waiting)
+        waiting -= done
+        yield from done
+        if done or _has_workers(client):
+            seen, noted = time.monotonic(), False
+        elif not noted and time.monotonic() - seen > PATIENCE:
+            noted = True
+            report.warn("note: the cluster has no workers; waiting for some (Ctrl-C ends)")
+
+
+def _wait(client: Any, waiting: set[Any]) -> set[Any]:
+    """The futures that are done after a moment, some or none."""
+    try:
+        done: set[Any] = distributed.wait(waiting, MOMENT, "FIRST_COMPLETED").done
+    except distributed.TimeoutError:
+        done = set()
+    except _LOST:
+        raise _gone() from None
+    if client.status != "running" or any(future.cancelled() for future in done):
+        raise _gone()
+    return done
+
+
+def _has_workers(client: Any) -> bool:
+    try:
+        return bool(client.nthreads())
+    except _LOST:
+        raise _gone() from None
+
+
+def _gone() -> ClusterError:
+    """The fault of a scheduler that was there."""
+    hint = "the parts that are complete stay, and --resume goes on with the rest"
+    return ClusterError(f"the connection to the scheduler is lost: {hint}")
 
 
 def _result(future: Any) -> Any:
@@ -211,25 +334,69 @@ def _result(future: Any) -> Any:
         raise ClusterError("every worker that was given one of the tasks died") from None
     except ModuleNotFoundError as fault:
         raise ClusterError(f"{fault.name} is not installed on the cluster's workers") from None
+    except CancelledError:
+        raise _gone() from None
+
+
+@contextlib.contextmanager
+def _safe_children() -> Iterator[None]:
+    """Processes that are started here take no file of the current folder for a module."""
+    before = os.environ.get(SAFE)
+    os.environ[SAFE] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[SAFE]
+        if before is not None:
+            os.environ[SAFE] = before
+
+
+SAFE = "PYTHONSAFEPATH"
+"""The variable that keeps Python from looking for modules in the current folder."""
 
 
 @contextlib.contextmanager
 def _client(scheduler: str, tasks: int) -> Iterator[Any]:
     """A client of the scheduler; for ``local``, of a scheduler started for this run."""
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_silence())
         if scheduler == "local":
-            scheduler = stack.enter_context(
-                distributed.LocalCluster(
-                    n_workers=max(1, min(os.cpu_count() or 1, tasks)),
-                    threads_per_worker=1,
-                    memory_limit=0,
-                    dashboard_address=":0",
-                    silence_logs=logging.CRITICAL,
-                )
-            )
+            stack.enter_context(_safe_children())
+            scheduler = stack.enter_context(_local(max(1, min(os.cpu_count() or 1, tasks))))
         try:
-            client = stack.enter_context(distributed.Client(scheduler, timeout=TIMEOUT))
+            client = distributed.Client(scheduler, timeout=TIMEOUT)
         except (OSError, ValueError) as fault:
             raise ClusterError(f"no scheduler at {scheduler}: {fault}") from None
+        stack.callback(_close, client)
         yield client
+
+
+def _close(client: Any) -> None:
+    """Leave the scheduler, which may be gone."""
+    with contextlib.suppress(*_LOST):
+        client.close(timeout=MOMENT)
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Nothing of what the library logs, which may be long, is shown: a fault is one line."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def _local(workers: int) -> Any:
+    """A scheduler with workers on this machine."""
+    try:
+        return distributed.LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            memory_limit=0,
+            dashboard_address=":0",
+            silence_logs=logging.CRITICAL,
+        )
+    except (OSError, RuntimeError) as fault:
+        raise ClusterError(f"no workers can be started on this machine: {fault}") from None

@@ -65,11 +65,6 @@ def shares(parts: Sequence[Any], inputs: Inputs, sigma: Any) -> dict[str, Any]:
     return found
 
 
-def joint(covariance: np.ndarray) -> dict[str, Any]:
-    """The covariance and the correlation of all numbers of the results, in order."""
-    return {"covariance": covariance, "correlation": first_order.correlation(covariance)}
-
-
 class Form:
     """How numbers are given for each result: one number, an array, or a list over the results."""
 
@@ -147,7 +142,8 @@ class Propagation:
         found["share"] = {name: shaped(share) for name, share in every.items()}
         if self.form.is_joint:
             spend(2 * WRITTEN * len(self.sigmas) ** 2)
-            found |= joint(first_order.covariance_of(self.rotated))
+            covariance, correlation = first_order.joint(self.rotated, self.sigmas)
+            found |= {"covariance": covariance, "correlation": correlation}
         level = self.asked.level
         if self.inputs.freedom or (level is not None and self.asked.draws is None):
             from dezero_cli.uncertainty import freedom
@@ -225,6 +221,8 @@ class Propagation:
         """Draws of the inputs, through the expression."""
         from dezero_cli.uncertainty import blocks
 
+        if not len(self.sigmas) or not self._elements:
+            raise ValuesError("--mc has nothing to draw: an array is empty")
         function, work = blocks.of_expression(self.expression, self.values, set(self.inputs.names))
         return sampled(function, self.values, self.inputs, self.asked, len(self.sigmas), work)
 
@@ -239,7 +237,10 @@ class Propagation:
             "samples": sample.samples,
             "seed": sample.seed,
         }
-        return found | (joint(sample.covariance) if self.form.is_joint else {})
+        if self.form.is_joint:
+            correlation = first_order.correlation(sample.covariance)
+            found |= {"covariance": sample.covariance, "correlation": correlation}
+        return found
 
 
 def sampled(
