@@ -266,10 +266,10 @@ def optimum_text(result: Mapping[str, Any], show: ShowNumber = number_text) -> s
     return text_lines(rows, show) + f"{kind}: {result['message']}\n"
 
 
-def fit_text(result: Mapping[str, Any], level: float, show: ShowNumber = number_text) -> str:
+def fit_text(result: Mapping[str, Any], show: ShowNumber = number_text) -> str:
     """The text of a fit: a row for each parameter, then what the fit is worth."""
     params = result["params"]
-    rows = [("", "value", "sigma", f"{100 * level:g}% interval", "start")]
+    rows = [("", "value", "sigma", f"{100 * result['level']:g}% interval", "start")]
     for name, each in params.items():
         low, high = map(show, each["interval"])
         start = "" if each["start"] is None else show(each["start"])
@@ -277,8 +277,8 @@ def fit_text(result: Mapping[str, Any], level: float, show: ShowNumber = number_
     lines = [columns(rows), "\n", text_lines(_quality(result), show)]
     pairs = [
         (f"correlation of {a}, {b}", result["correlation"][a][b])
-        for i, a in enumerate(params)
-        for b in list(params)[i + 1 :]
+        for i, a in enumerate(result["correlation"])
+        for b in list(result["correlation"])[i + 1 :]
     ]
     lines.append(text_lines(pairs, show))
     errors = "scaled by the residuals" if result["scaled"] else "as the uncertainties given"

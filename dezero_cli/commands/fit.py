@@ -26,7 +26,7 @@ from dezero_cli.arguments import (
     within_option,
 )
 from dezero_cli.faults import ExpressionError, UsageError, ValuesError, did_you_mean
-from dezero_cli.language import propagation, unknowns, values
+from dezero_cli.language import unknowns, values
 from dezero_cli.language.equations import equation
 from dezero_cli.language.ranges import Limits
 from dezero_cli.language.spelling import canonical, canonical_words, meant, quoted
@@ -40,6 +40,7 @@ from dezero_cli.solving.robust import LOSSES
 from dezero_cli.tables import files
 from dezero_cli.tables.blocks import ColumnReader
 from dezero_cli.tables.files import ENDINGS
+from dezero_cli.uncertainty import asked as uncertain
 
 HELP = """Fit an equation to the rows of a table: least squares, with exact derivatives.
 
@@ -115,7 +116,7 @@ def command(
     if get and as_json:
         raise UsageError("--get prints numbers alone: leave out --json")
     get = canonical_words(get)
-    asked = Asked(words, source, defs, vars_file, fix, within, sigma, max_operations)
+    asked = FitWords(words, source, defs, vars_file, fix, within, sigma, max_operations)
     task = asked.task()
     task.scale_errors, task.robust, task.level = scale_errors, robust, level
     task.starts, task.seed = starts or 1, seed
@@ -124,7 +125,7 @@ def command(
     for warning in asked.warnings:
         report.warn(warning)
     found = fit(task)
-    result = asked.head | told(found)
+    result = asked.head | told(found, asked.held)
     if asked.data.left_out:
         result["left_out"] = asked.data.left_out
     show = NumberFormat(precision, form)
@@ -133,12 +134,12 @@ def command(
     elif as_json:
         report.write(report.json_line(result))
     else:
-        report.write(report.fit_text(result, level, show))
+        report.write(report.fit_text(result, show))
     return _status(found)
 
 
-def told(found: Fitted) -> dict[str, Any]:
-    """A fit as it is told."""
+def told(found: Fitted, held: Mapping[str, float]) -> dict[str, Any]:
+    """A fit as it is told; what is held is a parameter without an error."""
     names = found.names
 
     def by_name(matrix: np.ndarray) -> dict[str, dict[str, float]]:
@@ -156,8 +157,11 @@ def told(found: Fitted) -> dict[str, Any]:
         }
         for i, name in enumerate(names)
     }
+    for name, value in held.items():
+        params[name] = {"value": value, "sigma": 0.0, "interval": [value, value], "start": value}
     result = {
         "params": params,
+        "level": found.level,
         "chi2": found.chi2,
         "dof": found.dof,
         "chi2_reduced": found.chi2_reduced,
@@ -190,7 +194,7 @@ def _status(found: Fitted) -> int:
     return 0 if found.converged else 1
 
 
-class Asked:
+class FitWords:
     """What the words ask: the equation, the data, what varies from which start."""
 
     def __init__(
@@ -233,7 +237,7 @@ class Asked:
         used = definitions_used(self.equation.residual)
         head: dict[str, Any] = {"expr": str(self.formula.text)}
         head |= {"defs": used} if used else {}
-        return head | ({"held": self.held} if self.held else {})
+        return head | ({"held": list(self.held)} if self.held else {})
 
     @property
     def note(self) -> str:
@@ -340,7 +344,7 @@ class Asked:
     def _spreads(self, sigma: Sequence[str]) -> dict[str, Spread]:
         """The uncertainty of each column."""
         found = {}
-        for name, text in propagation.sigma_words(sigma).items():
+        for name, text in uncertain.words_by_name("--sigma", sigma).items():
             if name not in {*self.columns, *self.lists}:
                 what = "a parameter" if name in self.params else "not in the equation"
                 hint = f"the data are {', '.join([*self.columns, *self.lists])}"
@@ -353,16 +357,17 @@ class Asked:
         column = meant(canonical(text), text, known)
         if column is not None:
             return Spread(column=column)
-        part = text.endswith("%")
-        if not part and text.isidentifier() and not values.literal(name, text, False):
+        if text.endswith("%"):
+            return Spread(part=uncertain.percent(name, text).share)
+        if text.isidentifier() and not values.literal(name, text, False):
             hint = did_you_mean(text, known) or "give a number, 2%, or the name of a column"
             raise ValuesError(f"--sigma {quoted(name)}={text}: no column {text}: {hint}")
-        number = values.value(name, text.removesuffix("%"))
+        number = values.value(name, text)
         if number.ndim or not (np.isfinite(number) and number > 0):
             raise ValuesError(
                 f"--sigma {quoted(name)}={text}: expected a number that is more than 0"
             )
-        return Spread(part=float(number) / 100) if part else Spread(number=float(number))
+        return Spread(number=float(number))
 
     def _check(self) -> None:
         """Refuse a fit without data or parameters, and values that are for nothing."""

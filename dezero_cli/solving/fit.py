@@ -16,7 +16,7 @@ from dezero_cli.language.ranges import Limits
 from dezero_cli.language.spelling import quoted
 from dezero_cli.number_format import number_text
 from dezero_cli.solving.least import EPSILON, End, Search
-from dezero_cli.solving.reduced import Reduced, Rows, solved, triangle
+from dezero_cli.solving.reduced import FitRows, Reduced, solved, triangle
 from dezero_cli.solving.robust import Loss
 from dezero_cli.solving.rows import Array, Block, Blocks, RowModel, row_count
 
@@ -73,6 +73,7 @@ class Fitted:
     steps: int
     message: str
     at_limits: list[str]
+    level: float
     better_start: int | None = None
 
     @property
@@ -109,14 +110,14 @@ class Fit:
             task.equation, task.columns, task.params, task.held, task.spread, task.most
         )
         loss = Loss(task.robust) if task.robust else None
-        self.rows = Rows(self.model, task.blocks, loss, task.threads)
+        self.rows = FitRows(self.model, task.blocks, loss, task.threads)
         self.plain, self.plain_rows = self.model, self.rows
         if task.spread and len(self.model.linear_pairs) < len(self.model.second.outputs):
             self.plain = RowModel(
                 task.equation, task.columns, task.params, task.held, (), task.most
             )
         if loss or self.plain is not self.model:
-            self.plain_rows = Rows(self.plain, task.blocks, None, task.threads)
+            self.plain_rows = FitRows(self.plain, task.blocks, None, task.threads)
         ends = [task.limits.get(name, OPEN) for name in task.params]
         self.low = np.array([each.low for each in ends])
         self.high = np.array([each.high for each in ends])
@@ -327,6 +328,7 @@ class Fit:
             end.steps,
             end.message,
             limited,
+            task.level,
             better,
         )
 
@@ -375,7 +377,7 @@ class Totals(NamedTuple):
         return 1 - chi2 / total if total > 0 else math.nan
 
     @classmethod
-    def of(cls, rows: Rows, point: Array) -> Totals:
+    def of(cls, rows: FitRows, point: Array) -> Totals:
         """The sums over all rows; LEFT and the weights may depend on the parameters."""
         weight = left = square = centred = 0.0
         model = rows.model
@@ -417,7 +419,7 @@ def student(level: float, dof: int) -> float:
     return float(stdtrit(dof, (1 + level) / 2))
 
 
-def not_apart(names: Sequence[str], end: End, rows: Rows) -> str:
+def not_apart(names: Sequence[str], end: End, rows: FitRows) -> str:
     """In words: which parameters the rows do not determine, and what they do."""
     assert end.null is not None
     unit = np.linalg.norm(end.reduced.triangle, axis=0)

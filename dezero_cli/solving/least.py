@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dezero_cli import extras
-from dezero_cli.solving.reduced import Reduced, Rows, solved, triangle
+from dezero_cli.solving.reduced import FitRows, Reduced, solved, triangle
 from dezero_cli.solving.rows import Array
 
 EPSILON = float(np.finfo(np.float64).eps)
@@ -40,7 +40,7 @@ class End:
 class Search:
     """The search between limits; `scale` is the size of the data, in units of their errors."""
 
-    def __init__(self, rows: Rows, low: Array, high: Array, scale: float) -> None:
+    def __init__(self, rows: FitRows, low: Array, high: Array, scale: float) -> None:
         self.rows, self.low, self.high, self.scale = rows, low, high, scale
         self.steps = 0
 

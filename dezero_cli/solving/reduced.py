@@ -46,7 +46,7 @@ class Reduced(NamedTuple):
         return bool(np.isfinite(self.triangle).all() and np.isfinite(self.size))
 
 
-class Rows:
+class FitRows:
     """A model over its rows, with a loss; sums over all rows are made by `threads` threads."""
 
     def __init__(
@@ -73,7 +73,7 @@ class Rows:
         found = _of_products(total)
         return self.reduced(point, True) if found is None else found
 
-    def sample(self) -> Rows:
+    def sample(self) -> FitRows:
         """Rows spread evenly over all, few enough for a search."""
         step = -(-self.count // (SMALL // 2))
         found = []
@@ -83,7 +83,7 @@ class Rows:
             found.append({name: np.ascontiguousarray(x[rows]) for name, x in block.items()})
             done += row_count(block)
         whole = {name: np.concatenate([block[name] for block in found]) for name in found[0]}
-        return Rows(self.model, lambda: [whole], self.loss)
+        return FitRows(self.model, lambda: [whole], self.loss)
 
     def squares(self, point: Array) -> float:
         """The sum of the squared residuals, in longer numbers where there are few rows."""
