@@ -154,10 +154,7 @@ def opened(tables: Tables, plan: Plan) -> Step:
 
 def _scanned(tables: Tables, plan: Plan) -> tuple[pl.LazyFrame, Step, int]:
     """A table of columns, the step to apply to it, and its number of rows."""
-    first, *others = tables.names
-    schema = _schema(first, tables.format)
-    for name in others:
-        _refuse_mixed(schema, first, _schema(name, tables.format), name)
+    first, schema = tables.names[0], schema_of_all(tables)
     frame = _scan(tables.names, tables.format)
     if tables.rows:
         start, end = tables.rows
@@ -210,6 +207,38 @@ def _schema_of(frame: pl.LazyFrame, name: str, form: str) -> Schema:
 def damaged(name: str, form: str) -> TableError:
     """A file that is not what it should be."""
     return TableError(f"cannot be read as {form}: damaged", name)
+
+
+def schema_of_all(tables: Tables) -> Schema:
+    """The columns of tables and their types.  Raises TableError if they do not match."""
+    first, *others = tables.names
+    schema = _schema(first, tables.format)
+    for name in others:
+        _refuse_mixed(schema, first, _schema(name, tables.format), name)
+    return schema
+
+
+def frames(
+    tables: Tables, schema: Schema, columns: Sequence[str], numbers: Sequence[str], rows: int
+) -> Iterator[pl.DataFrame]:
+    """Some columns of tables, so many rows at a time; those in `numbers` are float64.
+
+    Raises TableError for a column that is to be of numbers and is not.
+    """
+    for column in numbers:
+        if not _numeric(schema[column]):
+            fault = f"contains {schema[column]}, not numbers"
+            raise TableError(fault, tables.names[0], column=column)
+    frame = _scan(tables.names, tables.format).select(
+        pl.col(name).cast(pl.Float64) if name in numbers else pl.col(name) for name in columns
+    )
+    start, end = tables.rows or (0, row_count(tables))
+    for begin in range(start, end, rows):
+        yield _collected(frame.slice(begin, min(rows, end - begin)))
+
+
+def _collected(frame: pl.LazyFrame) -> pl.DataFrame:
+    return background.run(lambda _: frame.collect())
 
 
 def row_count(tables: Tables) -> int:
