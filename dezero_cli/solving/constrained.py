@@ -44,7 +44,9 @@ def minimum(objective: Objective, constraints: Constraints, start: Array) -> Opt
         if not found.converged or found.degenerate or kind != SADDLE:
             break
         size = max(float(np.abs(found.x).max()), 1.0)
-        tried = [found.x + size * step * direction for step in (1e-2, -1e-2, 0.3, -0.3)]
+        steps = [_farthest(constraints, found.x, way * direction) * way for way in (1.0, -1.0)]
+        steps += [size * step for step in (1e-2, -1e-2, 0.3, -0.3)]
+        tried = [found.x + step * direction for step in steps]
         ends = [_kkt_point(objective, constraints, begin) for begin in tried]
         better = min(ends, key=lambda end: (not end.converged, objective.value(end.x)))
         if not better.converged or objective.value(better.x) >= objective.value(found.x):
@@ -54,6 +56,21 @@ def minimum(objective: Objective, constraints: Constraints, start: Array) -> Opt
 
 
 MINIMUM, SADDLE, FLAT = "minimum", "saddle", "flat"
+
+
+def _farthest(constraints: Constraints, x: Array, direction: Array) -> float:
+    """How far the conditions hold along a direction, up to many times the size of the point."""
+    allowed = max(constraints.violation(x), 1e-9)
+    near, far = 0.0, 10 * max(float(np.abs(x).max()), 1.0)
+    if constraints.violation(x + far * direction) <= allowed:
+        return far
+    for _ in range(40):
+        middle = (near + far) / 2
+        if constraints.violation(x + middle * direction) <= allowed:
+            near = middle
+        else:
+            far = middle
+    return near
 
 
 def verdict(objective: Objective, constraints: Constraints, found: Optimum) -> tuple[str, Array]:
