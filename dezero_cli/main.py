@@ -18,7 +18,7 @@ from dezero_cli.arguments import LONG_OPTION
 from dezero_cli.faults import CommandError, nearest
 
 COMMANDS = (
-    *("eval", "batch", "map", "solve", "minimize", "maximize"),
+    *("eval", "batch", "map", "fit", "solve", "minimize", "maximize"),
     *("derive", "check", "graph", "plot", "functions"),
 )
 """The commands, in the order of the help; each is a module of `dezero_cli.commands`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import TextIO
 
 
 class Progress:
@@ -23,8 +24,14 @@ class Progress:
         self.count = self._amount = 0
         self.begun = False
         self.notes: list[str] = []
+        self.stream: TextIO | None = None
         self._start = self._shown = time.monotonic()
         self._wanted = total > 0 and sys.stderr.isatty()
+
+    @property
+    def _stream(self) -> TextIO:
+        """Where it is shown: standard error, or what stands for it for a while."""
+        return self.stream or sys.stderr
 
     def add(self, count: int, amount: int) -> None:
         """Add work that has been done."""
@@ -40,15 +47,15 @@ class Progress:
         self._shown = now
         share = min(self._amount / self.total, 1.0) if self.total else 0.0
         rate = self.count / (now - self._start)
-        sys.stderr.write(
+        self._stream.write(
             f"\r\033[K{self.label} {share:4.0%}  {self.count:,} {self.what}  "
             f"{rate:,.0f} {self.what}/s"
         )
-        sys.stderr.flush()
+        self._stream.flush()
 
     def clear(self) -> None:
         """Clear the line."""
         if self._wanted and self._shown != self._start:
             self._shown = self._start
-            sys.stderr.write("\r\033[K")
-            sys.stderr.flush()
+            self._stream.write("\r\033[K")
+            self._stream.flush()

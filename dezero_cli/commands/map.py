@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,7 +23,7 @@ from dezero_cli.arguments import (
     wrt_option,
 )
 from dezero_cli.extras import require, require_descriptors
-from dezero_cli.faults import UsageError
+from dezero_cli.faults import CommandError, ExpressionError, UsageError
 from dezero_cli.language import unknowns, values
 from dezero_cli.language.equations import equation
 from dezero_cli.language.results import Wanted
@@ -33,6 +33,7 @@ from dezero_cli.language.values import one_number
 from dezero_cli.language.words import Formula, formula
 from dezero_cli.progress import Progress
 from dezero_cli.tables import files
+from dezero_cli.tables.dialect import LONGEST, Dialect, dialect_of
 from dezero_cli.tables.files import ENDINGS, Tables
 
 if TYPE_CHECKING:
@@ -98,6 +99,27 @@ Everything else is written as it was read. A table can be larger than memory.
     help="Run on this Dask cluster, or on 'local' workers; -o then names a folder of parts.",
 )
 @click.option("--resume", is_flag=True, help="With --scheduler: keep the parts that are complete.")
+@click.option("--missing", metavar="A,B", help="Cells that count as empty, such as NA,-.")
+@click.option("--separator", metavar="S", help="Between cells: a sign, or tab, space, pipe.")
+@click.option("--decimal", metavar="S", default=".", help="The decimal sign, '.' or ','.")
+@click.option("--comment", metavar="S", help="Leave out lines that begin with S.")
+@click.option(
+    "--skip", type=click.IntRange(0), default=0, metavar="N", help="Lines before the header."
+)
+@click.option("--no-header", is_flag=True, help="There is no header: columns are c1, c2, ...")
+@click.option(
+    "--on-bad",
+    type=click.Choice(["stop", "skip", "null"]),
+    default="stop",
+    help="A row that cannot be read: stop, skip it, or take its bad cells as empty.",
+)
+@click.option(
+    "--max-line",
+    type=click.IntRange(1),
+    default=LONGEST,
+    metavar="BYTES",
+    help="Refuse longer rows of text (default: 64 MiB).",
+)
 @defs_option
 @max_operations_option
 def command(
@@ -119,6 +141,7 @@ def command(
     resume: bool,
     defs: str | None,
     max_operations: int,
+    **written: Any,
 ) -> None:
     """Read the arguments, find the tables, compute every row."""
     wanted = Wanted(
@@ -129,14 +152,18 @@ def command(
     sizes, pairs = _uncertain(sigma, corr, no_grad)
     if resume and not scheduler:
         raise UsageError("--resume needs --scheduler")
-    asked, names = _sorted(words, defs)
-    root = _root(solve)
-    said = asked.given()
-    if root is None:  # what is wrong without a table is said first
-        used = said.linked(asked.text, max_operations).names
-    else:
-        used = equation(asked.text, said, max_operations).residual.names
-    found = files.found(names, source)
+    dialect = dialect_of(**written)
+    try:
+        asked, names = _sorted(words, defs)
+        root = _root(solve)
+        said = asked.given()
+        if root is None:  # what is wrong without a table is said first
+            used = said.linked(asked.text, max_operations).names
+        else:
+            used = equation(asked.text, said, max_operations).residual.names
+    except ExpressionError as fault:
+        raise _as_column(fault, words, source, dialect) from None
+    found = files.found(names, source, dialect)
     require_descriptors(1024 if scheduler else 64)
     require("polars", "llvmlite")
     from dezero_cli.tables.step import Plan
@@ -153,6 +180,19 @@ def command(
         _spread(found, plan, form, output, scheduler, resume)
     else:
         _alone(found, plan, form, output)
+
+
+def _as_column(
+    fault: ExpressionError, words: tuple[str, ...], source: str | None, dialect: Dialect
+) -> ExpressionError:
+    """The fault of an expression, or that a column with such a name needs backquotes."""
+    names = [word for word in words if not is_statement(word)][1:]
+    try:
+        from dezero_cli.tables import hints, mapping
+
+        return hints.in_backquotes(fault, mapping.columns(files.found(names, source, dialect)))
+    except (CommandError, ImportError, OSError):
+        return fault
 
 
 def _uncertain(
@@ -205,7 +245,7 @@ def _alone(found: Tables, plan: Plan, form: str | None, output: str | None) -> N
     """Compute all rows in this process, and show the progress."""
     from dezero_cli.tables import mapping
 
-    target_format = files.target_format(output, form)
+    target_format = files.target_format(output, form, found)
     if target_format not in files.TEXT and output in {None, "-"} and sys.stdout.isatty():
         raise UsageError(f"{target_format} cannot be shown on a terminal: give -o FILE")
     progress = Progress(found.size)

@@ -49,7 +49,7 @@ def curves(subject: Subject, look: Look, points: Points | None = None) -> Figure
     members = list(subject.members())
     drawn = [member.curves() for member in members]
     panels = _panels(subject, members, drawn, room(look))
-    more = (points is not None) + (subject.spread is not None)  # lines of the legend
+    more = (points is not None) + (subject.uncertain is not None)  # lines of the legend
     tops = [(3.8 if len(panels) == 1 else 3.2) + LINE_HEIGHT * more] + [2.0] * len(panels[1:])
     heights = [top + LINE_HEIGHT * panel.rows for top, panel in zip(tops, panels)]
     figure, axes = canvas.panels(look, heights)
@@ -269,11 +269,11 @@ def _band(
 ) -> tuple[float, float]:
     """The band of uncertain values about a curve; gives limits that show it, or most of it."""
     reach = member.band(drawn.x)
-    if reach is None or member.subject.spread is None:
+    if reach is None or member.subject.uncertain is None:
         return limits
     both = np.stack([drawn.y - reach, drawn.y + reach])
     named = axes.get_legend_handles_labels()[1]
-    label = member.subject.spread.label
+    label = member.subject.uncertain.label
     fits.band(axes, drawn.x, both, "" if label in named else label, look)
     log = "y" in member.subject.log
     return fits.widened(limits, both, log)

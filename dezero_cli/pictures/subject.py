@@ -54,7 +54,7 @@ class Subject:
     family: tuple[str, np.ndarray] | None = None
     result: str = "f"
     log: str = ""
-    spread: Uncertain | None = None
+    uncertain: Uncertain | None = None
     most: int | None = None
 
     @property
@@ -204,7 +204,7 @@ class Member:
         It is the root of g'Sg, where g is the gradient for the uncertain values and S their
         covariance (JCGM 100:2008, equation 13).
         """
-        spread = self.subject.spread
+        spread = self.subject.uncertain
         if spread is None:
             return None
         wrt = [name for name in spread.names if name in self.subject.expression.names]

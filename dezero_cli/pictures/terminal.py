@@ -290,5 +290,5 @@ def _mark_places(letters: np.ndarray, points: Points, subject: Subject) -> None:
 def _heading(subject: Subject) -> str:
     """What is drawn, as it was typed, with the values of the other names."""
     fixed = "".join(f", {n} = {x:.4g}" for n, x in subject.fixed.items())
-    band = "" if subject.spread is None else " (± 1 σ)"
+    band = "" if subject.uncertain is None else " (± 1 σ)"
     return f"{subject.heading} = {' '.join(subject.expression.text.split())}{fixed}{band}"

@@ -249,6 +249,10 @@ def _multipliers(g: Array, jacobian: Array, near: Array, equal: Array) -> Array:
     size = np.linalg.norm(g)
     answer = extras.optimize().lsq_linear(matrix / units, g / size, (low, np.inf), method="bvls")
     found[rows] = answer.x / units * size
+    held = rows[equal[rows] | (found[rows] > 0)]
+    refined = found[held] + _least_squares(jacobian[held].T, g - found @ jacobian)
+    if (equal[held] | (refined > 0)).all():
+        found[held] = refined
     found[(np.abs(found) * np.linalg.norm(jacobian, axis=1) < 1e-10 * size) & ~equal] = 0
     return found
 
@@ -281,10 +285,10 @@ def _newton(
         if not np.isfinite(hessian).all():
             break
         system = np.block([[hessian, -jacobian.T], [jacobian, np.zeros((len(rows), len(rows)))]])
-        step = _solved(system, np.concatenate([-g, -c]))
+        left = g - multipliers[rows] @ jacobian  # small in the end, and so are a step's errors
+        step = _solved(system, np.concatenate([-left, -c]))
         x = constraints.at_bounds(x + step[:n], acting)
-        multipliers = np.zeros(len(acting))
-        multipliers[rows] = step[n:]
+        multipliers[rows] += step[n:]
         if not np.isfinite(x).all():
             break
     return (best, kept) if least < math.inf else (best, multipliers)

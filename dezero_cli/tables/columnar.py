@@ -6,26 +6,29 @@ A table of text that becomes columns is read twice: its types must fit all rows.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import glob
 import os
 import re
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from dezero_cli import reading
-from dezero_cli.faults import TableError
+from dezero_cli import compression, reading
+from dezero_cli.faults import CommandError, TableError
 from dezero_cli.output import Output
 from dezero_cli.progress import Progress
-from dezero_cli.tables import background, encode
+from dezero_cli.tables import arrow_check, background, encode
 from dezero_cli.tables.files import SEPARATORS, TEXT, Tables
 from dezero_cli.tables.inference import Types
+from dezero_cli.tables.json_types import JsonTypes
+from dezero_cli.tables.quiet import quiet
 from dezero_cli.tables.step import Plan, Step
-from dezero_cli.tables.streams import TextTable, open_text
+from dezero_cli.tables.streams import TextTable, open_text, refuse_twice, skipped_note
 
 ROW_GROUP = 1 << 17
 """Rows in a row group of Parquet."""
@@ -37,6 +40,7 @@ os.environ.setdefault("POLARS_ROW_GROUP_PREFETCH_SIZE", "1")
 """Row groups of Parquet that Polars reads ahead: more of them take memory and save no time."""
 
 Schema = dict[str, Any]
+AnyTypes = Types | JsonTypes
 
 
 def map_columns(
@@ -45,18 +49,21 @@ def map_columns(
     form: str,
     target: Output,
     progress: Progress,
-    types: Types | None = None,
+    types: AnyTypes | None = None,
 ) -> int:
     """Write a table with its results to `target`; return the number of rows.
 
     `types` are those of text, if they are already known.  Raises TableError for a fault in the
     data, and OSError if writing fails.
     """
-    with _at_rest(tables) as resting:
-        return background.run(
-            lambda until: _map_resting(resting, plan, form, target, progress, types, until),
-            progress.show,
-        )
+    with quiet(progress), _at_rest(tables) as resting:
+        try:
+            return background.run(
+                lambda until: _map_resting(resting, plan, form, target, progress, types, until),
+                progress.show,
+            )
+        except BaseException as fault:  # noqa: BLE001, a panic of Polars is not an Exception
+            raise _in_words(fault, resting, target.output) from None
 
 
 def _map_resting(
@@ -65,12 +72,13 @@ def _map_resting(
     form: str,
     target: Output,
     progress: Progress,
-    types: Types | None,
+    types: AnyTypes | None,
     until: background.Until,
 ) -> int:
     """Do what `map_columns` says for tables that can be read twice."""
     if tables.format in TEXT:
-        frame, step, rows = _read_text(tables, plan, types, until)
+        frame, step, rows, notes = _read_text(tables, plan, types, until)
+        progress.notes += notes
     else:
         frame, step, rows = _scanned(tables, plan)
     progress.notes += step.notes
@@ -78,22 +86,33 @@ def _map_resting(
     given: Schema = {} if plan.only else schema
     _refuse_nested(given, form)
     progress.total = rows
-    batch = _Batch(step, plan.only, progress, until)
-    kept = frame.select(step.columns) if plan.only and step.columns else frame
+    spelt = _spelt(step.columns, list(schema), tables.names[0])
+    batch = _Batch(step, spelt, plan.only, progress, until)
+    kept = frame.select(spelt.values()) if plan.only and spelt else frame
     wanted = given | dict.fromkeys(step.results, pl.Float64())
     with pl.Config(streaming_chunk_size=BATCH):
-        try:
-            until.check()
-            _sink(kept, batch, wanted, form, target)
-        except BaseException as fault:  # noqa: BLE001, a panic of Polars is not an Exception
-            raise _in_words(fault, target.output) from None
+        until.check()
+        _sink(kept, batch, wanted, form, target)
     return batch.rows
+
+
+def _is_moving(name: str, tables: Tables) -> bool:
+    """Whether a table has to be copied: Arrow's files, which would be mapped, and packed ones.
+
+    A mapped file that another program cuts ends this one with a signal.
+    """
+    if reading.is_stream(name) or tables.format == "arrow":
+        return True
+    if tables.format in TEXT:
+        return False
+    with open(name, "rb") as file:
+        return compression.kind_of(file.read(8)) is not None
 
 
 @contextlib.contextmanager
 def _at_rest(tables: Tables) -> Iterator[Tables]:
     """The tables as files that can be read twice; streams are copied to temporary files."""
-    passing = {name for name in tables.names if reading.is_stream(name)}
+    passing = {name for name in tables.names if _is_moving(name, tables)}
     if not passing:
         yield tables
         return
@@ -102,13 +121,13 @@ def _at_rest(tables: Tables) -> Iterator[Tables]:
         for name in passing:
             copy = stack.enter_context(_nameless())
             laid[name] = f"/proc/self/fd/{copy.fileno()}" if ON_LINUX else copy.name
-            with contextlib.closing(reading.Source(name)) as source:
+            with contextlib.closing(reading.table_source(name)) as source:
                 while data := source.read(1 << 20):
                     copy.write(data)
             copy.flush()
         names = tuple(laid.get(name, name) for name in tables.names)
         try:
-            yield Tables(names, tables.format, tables.rows)
+            yield dataclasses.replace(tables, names=names)
         except TableError as fault:
             original = {path: name for name, path in laid.items()}
             source_name = original.get(fault.source or "", fault.source)
@@ -129,55 +148,110 @@ def opened(tables: Tables, plan: Plan) -> Step:
 
     Raises TableError for files that do not match each other, and whatever Step raises.
     """
-    return background.run(lambda _: _scanned(tables, plan)[1])
+    with quiet(Progress(0)):
+        return background.run(lambda _: _scanned(tables, plan)[1])
 
 
 def _scanned(tables: Tables, plan: Plan) -> tuple[pl.LazyFrame, Step, int]:
     """A table of columns, the step to apply to it, and its number of rows."""
-    first, *others = tables.names
-    schema = _schema(first, tables.format)
-    for name in others:
-        _refuse_mixed(schema, first, _schema(name, tables.format), name)
+    first, schema = tables.names[0], schema_of_all(tables)
     frame = _scan(tables.names, tables.format)
     if tables.rows:
         start, end = tables.rows
         frame = frame.slice(start, end - start)
-    step = Step(plan, list(schema))
-    for column in step.columns:
-        if not _numeric(schema[column]):
-            raise TableError(f"contains {schema[column]}, not numbers", first, column=column)
+    step = Step(plan, [name.strip() for name in schema])
+    for column, name in _spelt(step.columns, list(schema), first).items():
+        if not _numeric(schema[name]):
+            raise TableError(f"contains {schema[name]}, not numbers", first, column=column)
     return frame, step, frame.select(pl.len()).collect().item()
+
+
+def _spelt(columns: Iterable[str], names: Sequence[str], source: str | None) -> dict[str, str]:
+    """How the table spells columns.  Raises TableError for one that it has twice."""
+    bare = [name.strip() for name in names]
+    for column in columns:
+        if bare.count(column) > 1:
+            raise TableError(f"two columns are named {column!r}", source)
+    return {column: names[bare.index(column)] for column in columns}
 
 
 def _scan(names: tuple[str, ...], form: str) -> pl.LazyFrame:
     files = list(map(glob.escape, names))
-    if form == "jsonl":
-        return pl.scan_ndjson(files, infer_schema_length=None)
-    scan = pl.scan_parquet if form == "parquet" else pl.scan_ipc
-    return scan(files, hive_partitioning=False)
+    if form == "parquet":
+        return pl.scan_parquet(files, hive_partitioning=False)
+    if any(map(arrow_check.is_stream, names)):
+        return pl.concat([pl.read_ipc_stream(name).lazy() for name in names])
+    return pl.scan_ipc(files, hive_partitioning=False)
 
 
 def _schema(name: str, form: str) -> Schema:
     if os.path.getsize(name) == 0:
         raise TableError("the file is empty", name)
-    return _schema_of(_scan((name,), form), name, form)
+    if form == "arrow" and not arrow_check.is_sound(name):
+        raise damaged(name, form)
+    try:
+        frame = _scan((name,), form)
+    except BaseException as fault:  # noqa: BLE001, a panic of Polars is not an Exception
+        raise _in_words(fault, Tables((name,), form), name) from None
+    return _schema_of(frame, name, form)
 
 
 def _schema_of(frame: pl.LazyFrame, name: str, form: str) -> Schema:
     """The columns of a table and their types.  Raises TableError if Polars finds none."""
     try:
         return dict(frame.collect_schema())
-    except (pl.exceptions.PolarsError, OSError) as fault:
-        reason = encode.first_line(fault).rpartition("out of specification: ")[2]
-        if "InvalidNumber" in reason:  # a row that is not JSON has been refused before
-            reason = "a number is too large for a float64: write CSV, TSV or JSON Lines instead"
-        raise TableError(f"cannot be read as {form}: {reason}", name) from None
+    except BaseException as fault:  # noqa: BLE001, a panic of Polars is not an Exception
+        raise _in_words(fault, Tables((name,), form), name) from None
+
+
+def damaged(name: str, form: str) -> TableError:
+    """A file that is not what it should be."""
+    return TableError(f"cannot be read as {form}: damaged", name)
+
+
+def schema_of_all(tables: Tables) -> Schema:
+    """The columns of tables and their types.  Raises TableError if they do not match."""
+    first, *others = tables.names
+    schema = _schema(first, tables.format)
+    for name in others:
+        _refuse_mixed(schema, first, _schema(name, tables.format), name)
+    return schema
+
+
+def frames(
+    tables: Tables, schema: Schema, columns: Sequence[str], numbers: Sequence[str], rows: int
+) -> Iterator[pl.DataFrame]:
+    """Some columns of tables, so many rows at a time; those in `numbers` are float64.
+
+    Raises TableError for a column that is to be of numbers and is not.
+    """
+    for column in numbers:
+        if not _numeric(schema[column]):
+            fault = f"contains {schema[column]}, not numbers"
+            raise TableError(fault, tables.names[0], column=column)
+    frame = _scan(tables.names, tables.format).select(
+        pl.col(name).cast(pl.Float64) if name in numbers else pl.col(name) for name in columns
+    )
+    start, end = tables.rows or (0, row_count(tables))
+    for begin in range(start, end, rows):
+        yield _collected(frame.slice(begin, min(rows, end - begin)))
+
+
+def _collected(frame: pl.LazyFrame) -> pl.DataFrame:
+    return background.run(lambda _: frame.collect())
 
 
 def row_count(tables: Tables) -> int:
     """The number of rows of a table of columns."""
-    scan = _scan(tables.names, tables.format).select(pl.len())
-    return int(background.run(lambda _: scan.collect().item()))
+    with quiet(Progress(0)):
+        scan = _scan(tables.names, tables.format).select(pl.len())
+        return int(background.run(lambda _: scan.collect().item()))
+
+
+def columns(tables: Tables) -> list[str]:
+    """The names of the columns."""
+    with quiet(Progress(0)), _at_rest(tables) as resting:
+        return list(background.run(lambda _: _schema(resting.names[0], resting.format)))
 
 
 def _refuse_mixed(schema: Schema, first: str, other: Schema, name: str) -> None:
@@ -207,46 +281,66 @@ def _refuse_nested(schema: Schema, form: str) -> None:
             raise TableError(f"a cell of {form} cannot hold {kind}", column=column)
 
 
-def learnt(tables: Tables, plan: Plan, until: background.Until | None = None) -> tuple[Types, int]:
-    """The types of the columns of a table of text, and its number of rows, all of them checked."""
+def learnt(
+    tables: Tables, plan: Plan, until: background.Until | None = None
+) -> tuple[AnyTypes, int, int]:
+    """The types of the columns of a table of text, all of whose rows are checked.
+
+    With them come the number of rows, and how many of these are to be left out.
+    """
     source, step = open_text(tables, plan)
-    types = Types(step.columns)
-    rows = 0
-    for piece in source.pieces(step.columns):
+    if not plan.only:
+        refuse_twice(source.columns, "a table of columns")
+    places = source.places(step.columns)
+    types: AnyTypes = (
+        JsonTypes(places) if source.is_json else Types(places.values(), tables.dialect)
+    )
+    rows = skipped = 0
+    for piece in source.pieces(step.columns, types.learn):
         if until:
             until.check()
         rows += piece.rows
-        if tables.format in SEPARATORS:
-            types.learn(piece.frame)
-    return types, rows
+        skipped += piece.skipped
+    return types, rows, skipped
 
 
 def _read_text(
-    tables: Tables, plan: Plan, known: Types | None, until: background.Until
-) -> tuple[pl.LazyFrame, Step, int]:
+    tables: Tables, plan: Plan, known: AnyTypes | None, until: background.Until
+) -> tuple[pl.LazyFrame, Step, int, list[str]]:
     """A table of text as columns: a first pass checks it and finds the types, a second reads it."""
     source, step = open_text(tables, plan)
-    types, rows = (known, 0) if known else learnt(tables, plan, until)
-    if tables.format == "jsonl":
-        return _scan(tables.names, "jsonl"), step, rows
-    schema = types.schema(source.columns)
+    types, rows, skipped = (known, 0, 0) if known else learnt(tables, plan, until)
+    used = source.places(step.columns).values()
+    names = [
+        f"{name} {place}" if plan.only and not source.is_json and place not in used else name
+        for place, name in enumerate(source.columns)
+    ]  # columns that are left out may have one name
+    schema = types.schema(names)
 
     def frames(
         columns: list[str] | None, _predicate: Any, _rows: int | None, _size: int | None
     ) -> Iterator[pl.DataFrame]:
-        for piece in TextTable(tables).pieces(()):
-            frame = types.applied(piece.frame)
+        for piece in TextTable(tables).pieces(step.columns):
+            frame = types.applied(piece, names)
             yield frame.select(columns) if columns else frame
 
-    return register_io_source(frames, schema=schema), step, rows
+    return register_io_source(frames, schema=schema), step, rows, skipped_note(skipped)
 
 
 # ------------------------------------------------------------------------------------ the pipeline
 class _Batch:
     """The step between source and sink, on one batch of rows; threads call it."""
 
-    def __init__(self, step: Step, only: bool, progress: Progress, until: background.Until) -> None:
+    def __init__(
+        self,
+        step: Step,
+        spelt: dict[str, str],
+        only: bool,
+        progress: Progress,
+        until: background.Until,
+    ) -> None:
         self.step = step
+        self._spelt = spelt
         self.only = only
         self.progress = progress
         self._until = until
@@ -256,8 +350,9 @@ class _Batch:
     def __call__(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The batch with its result columns."""
         self._until.check()
-        columns = self.step.columns
-        arrays = {name: frame[name].cast(pl.Float64).to_numpy() for name in columns}
+        arrays = {
+            column: frame[name].cast(pl.Float64).to_numpy() for column, name in self._spelt.items()
+        }
         added = encode.results_frame(self.step.results, self.step.run(arrays, frame.height))
         with self._lock:
             self.rows += frame.height
@@ -284,12 +379,15 @@ def _sink(frame: pl.LazyFrame, batch: _Batch, schema: Schema, form: str, target:
         stream.sink_csv(target.sink(), separator=SEPARATORS[form])
 
 
-def _in_words(fault: BaseException, output: str | None) -> BaseException:
+def _in_words(fault: BaseException, tables: Tables, output: str | None) -> BaseException:
     """A fault of Polars as one of this package's, or as one of the operating system's."""
-    if isinstance(fault, TableError | MemoryError | background.Ended):
+    ours = CommandError | MemoryError | background.Ended | KeyboardInterrupt | SystemExit
+    if isinstance(fault, ours):
         return fault
     number = re.search(r"\(os error (\d+)\)|\[Errno (\d+)\]", str(fault))
     if number:
         code = int(number[1] or number[2])
         return OSError(code, os.strerror(code), output)
-    return TableError(encode.first_line(fault))
+    if tables.format in TEXT:
+        return TableError(encode.first_line(fault), tables.names[0])
+    return damaged(tables.names[0], tables.format)

@@ -1,238 +1,335 @@
 """CSV and TSV: bytes -> rows that are each checked -> columns of text, and of numbers if needed.
 
-The cells stay text, so that whatever is not computed with is written as it was read.  A row has as
+The rows stay text, so that whatever is not computed with is written as it was read.  A row has as
 many cells as the header; blank lines are skipped; a cell that contains the separator, a quote or a
 line end is in double quotes, and a quote inside it is doubled (RFC 4180).
 """
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
-from typing import NamedTuple
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import orjson
 import polars as pl
 
-from dezero_cli.faults import TableError
-from dezero_cli.tables import encode
+from dezero_cli.faults import TableError, UsageError
+from dezero_cli.tables import cells as texts
+from dezero_cli.tables import encode, layout
+from dezero_cli.tables.dialect import BLANKS, Dialect
 from dezero_cli.tables.files import SEPARATORS
 
-_QUOTE, _NEWLINE, _RETURN = b'"\n\r'
 _EXACT = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
 """A number that JSON writes in the same way."""
+_RUN = re.compile(rb'("(?:[^"]|"")*")|^[ \t]+|[ \t]+(?=\r?$)|[ \t]+', re.MULTILINE)
+_CELL = re.compile(r'"((?:[^"]|"")*)"')
+_LINE = "\x1f"
+"""A separator that text does not contain, so that a line is one cell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The names of columns, the line that they stand in, how lines end, where the rows begin."""
+
+    names: list[str]
+    start: int
+    line: bytes = b""
+    end: str = "\n"
 
 
 class Delimited:
     """The reader of CSV or TSV."""
 
-    def __init__(self, form: str) -> None:
-        self.separator = SEPARATORS[form]
+    def __init__(self, form: str, dialect: Dialect) -> None:
+        self.given = dialect.separator or SEPARATORS[form]
+        self.separator = "\t" if self.given == BLANKS else self.given
         self.form = form
+        self.dialect = dialect
+        if dialect.decimal == self.given:
+            raise UsageError("--decimal , needs cells that are separated by another sign")
+
+    @property
+    def comma_is_free(self) -> bool:
+        """Whether a comma could be the decimal sign, and is not."""
+        return self.given != "," and self.dialect.decimal == "."
 
     def cut(self, data: bytes) -> int:
         """Where the last complete row of `data` ends; 0 if there is none."""
         if b'"' not in data:
             return data.rfind(b"\n") + 1
+        if self._has_comments(data):
+            return max((end for _, end, whole in self._lines(data) if whole), default=0)
         array = np.frombuffer(data, np.uint8)
-        ends = np.flatnonzero((array == _NEWLINE) & ~_inside(array))
+        ends = np.flatnonzero((array == layout.NEWLINE) & ~layout.inside(array))
         return int(ends[-1]) + 1 if len(ends) else 0
 
-    def columns(self, data: bytes, source: str) -> tuple[list[str], int]:
-        """The names in the header, at the start of `data`, and where the rows begin.
+    # ------------------------------------------------------------------------------- the header
+    def columns(self, data: bytes, source: str) -> Header:
+        """The header at the start of `data`.
 
-        Raises TableError for an empty table, and for two columns with one name.
+        Raises TableError for an empty table, and for a header that cannot be read.
         """
-        start = len(data) - len(data.lstrip(b"\r\n"))
-        array = np.frombuffer(data, np.uint8)[start:]
-        ends = np.flatnonzero((array == _NEWLINE) & ~_inside(array))
-        end = start + int(ends[0]) + 1 if len(ends) else len(data)
-        if start == end:
-            raise TableError("the file is empty", source)
-        text = _decoded(data[start:end], source).rstrip("\r\n")
-        if "\r" in text and '"' not in text:
+        start, end = self._first_row(data, source)
+        text = _decoded(data[start:end], source)
+        line = text.rstrip("\r\n")
+        try:
+            names = self._cells(line)
+        except TableError as fault:
+            raise TableError(f"the header: {fault.message}", source) from None
+        if "\r" in re.sub(r'"[^"]*"', "", line):
             raise TableError("its lines end in CR only; expected LF or CR LF", source)
-        names = next(csv.reader([text], delimiter=self.separator), [""])
-        for name in names:
-            if names.count(name) > 1:
-                raise TableError(f"two columns are named {name!r}", source)
-        return names, end
+        ending = "\r\n" if text.endswith("\r\n") else "\n"
+        if self.dialect.header:
+            return Header(names, end, line.encode(), ending)
+        return Header([f"c{i}" for i in range(1, len(names) + 1)], start, b"", ending)
 
+    def _first_row(self, data: bytes, source: str) -> tuple[int, int]:
+        """Where the first row that is neither blank nor a comment begins and ends."""
+        for start, end, _ in self._lines(data, one=True):
+            if data[start:end].strip(b" \t\r\n" if self.given == BLANKS else b"\r\n"):
+                return start, end
+        raise TableError("the file is empty", source)
+
+    def _cells(self, line: str) -> list[str]:
+        """The cells of a line, without their quotes.  Raises TableError for stray quotes."""
+        raw = self._tabbed(line.encode())
+        array = np.frombuffer(raw, np.uint8)
+        lay = layout.layout(array, ord(self.separator))
+        layout.check_quotes(array, ord(self.separator), lay)
+        places = np.flatnonzero((array == ord(self.separator)) & ~layout.inside(array))
+        bounds = zip([-1, *places.tolist()], [*places.tolist(), len(raw)], strict=True)
+        cells = (raw[start + 1 : end].decode() for start, end in bounds)
+        return [cell[1:-1].replace('""', '"') if _CELL.fullmatch(cell) else cell for cell in cells]
+
+    # --------------------------------------------------------------------------------- comments
+    def _has_comments(self, data: bytes) -> bool:
+        mark = self.dialect.comment
+        return mark is not None and mark.encode() in data
+
+    def _lines(self, data: bytes, one: bool = False) -> Iterator[tuple[int, int, bool]]:
+        """Where the records of `data` begin and end, comments left out, and whether it is whole."""
+        mark = self.dialect.comment.encode() if self.dialect.comment else None
+        start = place = 0
+        odd = False
+        while place < len(data):
+            end = data.find(b"\n", place) + 1
+            line = data[place : end or len(data)]
+            if not odd and mark and line.lstrip(b" \t").startswith(mark):
+                start = place = place + len(line)
+                continue
+            odd ^= bool(line.count(b'"') & 1)
+            place += len(line)
+            if not odd:
+                yield start, place, end > 0
+                start = place
+        if odd:
+            yield start, place, False
+
+    # ------------------------------------------------------------------------------------- rows
     def piece(self, data: bytes, columns: Sequence[str]) -> Rows:
         """The rows of `data`.  Raises TableError, its rows counted from the start of `data`."""
-        data, count = self._checked(data, len(columns))
-        if not count:
-            return Rows(pl.DataFrame(schema=dict.fromkeys(columns, pl.String)))
-        try:
-            frame = pl.read_csv(
-                data,
-                has_header=False,
-                separator=self.separator,
-                schema=dict.fromkeys(columns, pl.String),
-            )
-        except pl.exceptions.PolarsError as fault:
-            self._explain(data, len(columns))
-            raise TableError(f"cannot be read as {self.form}: {encode.first_line(fault)}") from None
-        if frame.height != count:
-            raise TableError(f"cannot be read as {self.form}: its quotes do not match")
-        return Rows(frame)
+        if self._has_comments(data):
+            data = b"".join(data[start:end] for start, end, _ in self._lines(data))
+        if data and not data.endswith(b"\n"):
+            data += b"\n"
+        if self.given == BLANKS:
+            data = _BLANK_LINE.sub(b"", data)
+        cells = self._tabbed(data)
+        array = np.frombuffer(cells, np.uint8)
+        separator = ord(self.separator)
+        even = None if b'"' in cells else layout.is_even(array, separator, len(columns))
+        if even is not None and not (len(columns) == 1 and _has_blank(data)):
+            return Rows(self, data, cells, len(columns), even)
+        lay = layout.layout(array, separator)
+        layout.check_quotes(array, separator, lay)
+        if self.dialect.on_bad == "stop":
+            layout.check_cells(lay, len(columns))
+        return self._mended(data, cells, lay, len(columns))
 
-    def _checked(self, data: bytes, cells: int) -> tuple[bytes, int]:
-        """The data without blank lines, and its number of rows.  Raises TableError for ragged rows.
+    def _mended(self, data: bytes, cells: bytes, lay: layout.Layout, wanted: int) -> Rows:
+        """Rows without blank lines; those with too few or too many cells filled or left out."""
+        whole, fill = ~lay.blank, self.dialect.on_bad == "null"
+        ragged = whole & (lay.cells != wanted)
+        if fill and (lay.cells[ragged] > wanted).any():
+            layout.check_cells(lay._replace(cells=np.maximum(lay.cells, wanted)), wanted)
+        kept = whole if fill else whole & ~ragged
+        if kept.all() and not ragged.any():
+            return Rows(self, data, cells, wanted, len(kept))
+        short = wanted - lay.cells[kept]
+        joined = _joined(cells, lay, kept, self.separator.encode(), short)
+        if self.given == BLANKS:
+            raw = layout.layout(np.frombuffer(data, np.uint8), ord(self.separator))
+            data = _joined(data, raw, kept, b" NaN", short)
+        else:
+            data = joined
+        rows = Rows(self, data, joined, wanted, int(np.count_nonzero(kept)))
+        rows.places, rows.read = np.cumsum(whole)[kept], int(np.count_nonzero(whole))
+        return rows
 
-        Without quotes the sums are enough: if on average a row has as many cells as the header,
-        and none has more, each has as many.  (A row with more is a fault to Polars.)
-        """
-        array = np.frombuffer(data, np.uint8)
-        if b'"' not in data and cells > 1:
-            rows = np.count_nonzero(array == _NEWLINE) + (not data.endswith(b"\n") and data != b"")
-            separators = np.count_nonzero(array == ord(self.separator))
-            if separators == rows * (cells - 1):
-                return data, int(rows)
-        layout = _layout(array, ord(self.separator))
-        _check_quotes(array, ord(self.separator), layout)
-        _check_cells(layout, cells)
-        whole = ~layout.blank
-        if whole.all():
-            return data, len(whole)
-        kept = np.repeat(whole, layout.ends - layout.starts + 1)[: len(array)]
-        return array[kept].tobytes(), int(np.count_nonzero(whole))
+    def _tabbed(self, data: bytes) -> bytes:
+        """Text whose runs of blanks are single tabs, if blanks are the separator."""
+        if self.given != BLANKS:
+            return data
 
-    def _explain(self, data: bytes, cells: int) -> None:
-        """Raise the exact fault of data that Polars refuses, if it is in a row."""
-        layout = _layout(np.frombuffer(data, np.uint8), ord(self.separator))
-        _check_cells(layout, cells)
+        def tab(run: re.Match[bytes]) -> bytes:
+            if run[1]:
+                return run[1]
+            start, end = run.span()
+            outer = start == 0 or data[start - 1] == layout.NEWLINE or data[end : end + 1] in _ENDS
+            return b"" if outer else b"\t"
+
+        return _RUN.sub(tab, data)
+
+    def explained(self, data: bytes, fault: Exception) -> TableError:
+        """The fault of data that Polars refuses."""
+        lay = layout.layout(np.frombuffer(data, np.uint8), ord(self.separator))
         try:
             data.decode()
-        except UnicodeDecodeError as fault:
-            row = _row_of(fault.start, layout)
-            raise TableError(f"not UTF-8 (byte 0x{data[fault.start]:02x})", row=row) from None
+        except UnicodeDecodeError as wrong:
+            row = layout.row_of(wrong.start, lay)
+            return TableError(f"not UTF-8 (byte 0x{data[wrong.start]:02x})", row=row)
+        return TableError(f"cannot be read as {self.form}: {encode.first_line(fault)}")
+
+
+_ENDS = (b"", b"\n", b"\r")
+_BLANK_LINE = re.compile(rb"^[ \t]*\r?\n", re.MULTILINE)
+
+
+def _joined(
+    data: bytes, lay: layout.Layout, kept: np.ndarray, mark: bytes, short: np.ndarray
+) -> bytes:
+    """The records that are kept; where one is short of cells, as many marks are added."""
+    bounds = zip(lay.starts[kept].tolist(), lay.ends[kept].tolist(), short.tolist(), strict=True)
+    return b"".join(
+        (data[a:b].removesuffix(b"\r") + mark * n if n else data[a:b]) + b"\n" for a, b, n in bounds
+    )
+
+
+def _has_blank(data: bytes) -> bool:
+    return data.startswith((b"\n", b"\r\n")) or b"\n\n" in data or b"\n\r\n" in data
 
 
 class Rows:
-    """Rows of text cells."""
+    """Rows of text: as whole lines, as cells, and some of their cells as numbers.
 
-    def __init__(self, frame: pl.DataFrame) -> None:
-        self.frame = frame
-        self.rows = frame.height
+    `rows` is their number, `read` the number of rows that were read to get them, which is larger
+    where bad ones are left out; `places` are their numbers among these.
+    """
 
-    def numbers(self, column: str) -> np.ndarray:
-        """A column as float64; nan for an empty cell.  Raises TableError for other text."""
-        cells = self.frame[column]
-        numbers = cells.cast(pl.Float64, strict=False)
-        if numbers.null_count() > cells.null_count():
-            bare = stripped(cells)
-            numbers = bare.cast(pl.Float64, strict=False)
-            wrong = (numbers.is_null() & bare.is_not_null()).arg_true()
-            if len(wrong):
-                text = bare[int(wrong[0])]
-                raise TableError(_not_a_number(text), row=int(wrong[0]) + 1, column=column)
-        return numbers.to_numpy()
+    def __init__(self, reader: Delimited, data: bytes, cells: bytes, width: int, rows: int) -> None:
+        self._reader = reader
+        self._data = data
+        self._cells = cells
+        self._width = width
+        self._kept: np.ndarray | None = None
+        self.rows = self.read = rows
+        self.places: np.ndarray | None = None
 
-    def lines(self, taken: frozenset[str]) -> list[bytes]:
-        """Each row as a JSON object on one line; a cell that reads as a JSON number is one.
+    @property
+    def skipped(self) -> int:
+        """The number of rows that were left out."""
+        return self.read - self.rows
 
-        Raises TableError for a column whose name is `taken`.
+    def arrays(self, columns: dict[str, int]) -> dict[str, np.ndarray]:
+        """Columns, given by name and place, as float64; nan for an empty cell.
+
+        Raises TableError for other text, or leaves such rows out, or takes the cell for empty.
         """
-        for name in taken.intersection(self.frame.columns):
-            raise TableError(
-                "JSON Lines output uses this name itself: rename the column", column=name
+        if not self.rows:
+            return {name: np.empty(0) for name in columns}
+        frame = self._parsed(sorted(set(columns.values())))
+        found: dict[str, np.ndarray] = {}
+        bad = np.zeros(self.rows, bool)
+        for name, place in columns.items():
+            numbers, wrong = texts.numbers(frame[str(place)], self._reader.dialect)
+            if len(wrong) and self._reader.dialect.on_bad == "stop":
+                text = frame[str(place)][int(wrong[0])]
+                raise TableError(
+                    texts.not_a_number(text.strip(), name, self._reader.comma_is_free),
+                    row=self._row(int(wrong[0])),
+                    column=name,
+                )
+            bad[wrong.to_numpy()] = True
+            found[name] = numbers.to_numpy()
+        if self._reader.dialect.on_bad == "skip" and bad.any():
+            self._kept = ~bad
+            self.rows = int(np.count_nonzero(self._kept))
+            return {name: numbers[self._kept] for name, numbers in found.items()}
+        return found
+
+    def _row(self, index: int) -> int:
+        return index + 1 if self.places is None else int(self.places[index])
+
+    def _parsed(self, places: Sequence[int] | None = None) -> pl.DataFrame:
+        """The cells of some columns, or of all; each column is called by its place."""
+        schema = {str(i): pl.String for i in range(self._width)}
+        if not self._cells:
+            return pl.DataFrame(schema=schema)
+        if places is not None and not places:
+            return pl.DataFrame()
+        try:
+            return pl.read_csv(
+                self._cells,
+                has_header=False,
+                separator=self._reader.separator,
+                columns=places,
+                schema=schema,
             )
+        except pl.exceptions.PolarsError as fault:
+            raise self._reader.explained(self._cells, fault) from None
+
+    def _filtered(self, cells: pl.Series) -> pl.Series:
+        return cells if self._kept is None else cells.filter(pl.Series(self._kept))
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """The cells as text; each column is called by its place."""
+        frame = self._parsed()
+        return frame if self._kept is None else frame.filter(pl.Series(self._kept))
+
+    def text(self) -> pl.Series:
+        """Each row as it was read, without its line end."""
+        schema = {"": pl.String}
+        if not self._data:
+            return pl.Series("", [], dtype=pl.String)
+        if b"\x1f" not in self._data:
+            try:
+                lines = pl.read_csv(
+                    self._data, has_header=False, separator=_LINE, quote_char=None, schema=schema
+                )[""]
+            except pl.exceptions.PolarsError as fault:
+                raise self._reader.explained(self._cells, fault) from None
+            if len(lines) == len(self._kept if self._kept is not None else range(self.rows)):
+                return self._filtered(lines)
+        try:
+            return self._filtered(pl.Series("", [line.decode() for line in self._split()]))
+        except UnicodeDecodeError as fault:
+            raise self._reader.explained(self._cells, fault) from None
+
+    def _split(self) -> Iterable[bytes]:
+        lay = layout.layout(np.frombuffer(self._data, np.uint8), ord(self._reader.separator))
+        for start, end in zip(lay.starts.tolist(), lay.ends.tolist(), strict=True):
+            yield self._data[start:end].removesuffix(b"\r")
+
+    def lines(self, names: Sequence[str]) -> list[bytes]:
+        """Each row as a JSON object on one line; a cell that reads as a JSON number is one."""
+        frame = self.frame
         parts: list[pl.Expr] = []
-        for i, name in enumerate(self.frame.columns):
+        for i, name in enumerate(names):
             key = orjson.dumps(name).decode()
-            cell = pl.col(name)
+            cell = pl.col(str(i))
+            if self._reader.dialect.decimal == ",":
+                frame = frame.with_columns(texts.pointed(frame[str(i)]))
             text = pl.struct(cell.alias("")).struct.json_encode().str.slice(4).str.head(-1)
             number = cell.str.contains(_EXACT)
             parts.append(pl.lit(("{" if i == 0 else ",") + key + ":"))
             parts.append(
                 pl.when(cell.is_null()).then(pl.lit("null")).when(number).then(cell).otherwise(text)
             )
-        joined = self.frame.select(pl.concat_str([*parts, pl.lit("}")])).to_series()
+        joined = frame.select(pl.concat_str([*parts, pl.lit("}")])).to_series()
         return [line.encode() for line in joined.to_list()]
-
-
-def stripped(cells: pl.Series) -> pl.Series:
-    """Text without the blanks around it; null for a cell of blanks only."""
-    bare = cells.str.strip_chars()
-    return bare.set(bare == "", None)
-
-
-class _Layout(NamedTuple):
-    """Where each record begins and ends (its newline), its number of cells, whether it is blank."""
-
-    starts: np.ndarray
-    ends: np.ndarray
-    cells: np.ndarray
-    blank: np.ndarray
-
-
-def _inside(array: np.ndarray) -> np.ndarray:
-    """Whether each byte is inside quotes (the opening quote counts, the closing one does not)."""
-    inside: np.ndarray = (np.cumsum(array == _QUOTE, dtype=np.uint8) & 1).astype(bool)
-    return inside
-
-
-def _layout(array: np.ndarray, separator: int) -> _Layout:
-    outside = ~_inside(array)
-    ends = np.flatnonzero((array == _NEWLINE) & outside)
-    if len(array) and (not len(ends) or ends[-1] != len(array) - 1):
-        ends = np.append(ends, len(array))
-    separators = np.flatnonzero((array == separator) & outside)
-    cells = np.diff(np.searchsorted(separators, ends), prepend=0) + 1
-    starts = np.concatenate([[0], ends[:-1] + 1]) if len(ends) else ends
-    lengths = ends - starts
-    blank = lengths == 0
-    single = np.flatnonzero(lengths == 1)
-    blank[single] = array[starts[single]] == _RETURN
-    return _Layout(starts, ends, cells, blank)
-
-
-def _check_quotes(array: np.ndarray, separator: int, layout: _Layout) -> None:
-    """Refuse quotes inside a cell without quotes, and a quote that is never closed."""
-    quotes = np.flatnonzero(array == _QUOTE)
-    padded = np.concatenate([[_NEWLINE], array, [_NEWLINE]])
-    opening, closing = quotes[0::2], quotes[1::2]
-    stray = np.concatenate(
-        [
-            opening[~np.isin(padded[opening], [separator, _NEWLINE, _QUOTE])],
-            closing[~np.isin(padded[closing + 2], [separator, _NEWLINE, _RETURN, _QUOTE])],
-        ]
-    )
-    if len(stray):
-        advice = "put the whole cell in quotes, and double the quote inside"
-        row = _row_of(int(stray.min()), layout)
-        raise TableError(f"a quote inside a cell: {advice}", row=row)
-    if len(quotes) % 2:
-        raise TableError("a quote is never closed", row=_row_of(int(quotes[-1]), layout))
-
-
-def _check_cells(layout: _Layout, wanted: int) -> None:
-    """Refuse a row that does not have as many cells as the header."""
-    ragged = np.flatnonzero((layout.cells != wanted) & ~layout.blank)
-    if len(ragged):
-        got = int(layout.cells[ragged[0]])
-        message = f"{got} cell{'s'[: got != 1]}, but the header has {wanted}"
-        raise TableError(message, row=_row_of(int(layout.starts[ragged[0]]), layout))
-
-
-def _row_of(place: int, layout: _Layout) -> int:
-    """The number of the row that contains a byte; blank lines are not counted."""
-    record = int(np.searchsorted(layout.ends, place))
-    return record + 1 - int(np.count_nonzero(layout.blank[:record]))
-
-
-def _not_a_number(text: str) -> str:
-    comma = text.replace(",", ".", 1)
-    shown = text if len(text) <= 40 else text[:37] + "..."
-    try:
-        float(comma)
-    except ValueError:
-        return f"{shown!r} is not a number"
-    return (
-        f"{shown!r} is not a number: write {comma}" if "," in text else f"{shown!r} is not a number"
-    )
 
 
 def _decoded(data: bytes, source: str) -> str:

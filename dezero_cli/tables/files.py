@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dezero_cli import reading
+from dezero_cli.compression import without_ending
 from dezero_cli.faults import FileError, UsageError
+from dezero_cli.tables.dialect import Dialect
 
 ENDINGS = {
     "csv": "csv",
@@ -37,6 +40,7 @@ class Tables:
 
     names: tuple[str, ...]
     format: str
+    dialect: Dialect = field(default=Dialect())
     rows: tuple[int, int] | None = field(default=None)
 
     @property
@@ -45,7 +49,7 @@ class Tables:
         return reading.total_size(self.names)
 
 
-def found(words: Sequence[str], wanted: str | None) -> Tables:
+def found(words: Sequence[str], wanted: str | None, dialect: Dialect | None = None) -> Tables:
     """The tables that words of the command line name: files, patterns, or ``-`` alone.
 
     `wanted` is the format by name; without it the endings decide.  Raises FileError or UsageError.
@@ -53,7 +57,7 @@ def found(words: Sequence[str], wanted: str | None) -> Tables:
     names = [name for word in words or ["-"] for name in _expanded(word)]
     if "-" in names and len(names) > 1:
         raise UsageError("standard input cannot be combined with other tables")
-    form = ENDINGS[wanted] if wanted else "csv" if names == ["-"] else ""
+    form = ENDINGS[wanted] if wanted else by_content() if names == ["-"] else ""
     formats = [form or ending(name, "--from") for name in names]
     for name, other in zip(names, formats, strict=True):
         if other != formats[0]:
@@ -61,7 +65,7 @@ def found(words: Sequence[str], wanted: str | None) -> Tables:
                 f"{names[0]} is {formats[0]} but {name} is {other}: "
                 "all files of a table must have one format"
             )
-    return Tables(tuple(names), formats[0])
+    return Tables(tuple(names), formats[0], dialect or Dialect())
 
 
 def _expanded(word: str) -> list[str]:
@@ -74,9 +78,20 @@ def _expanded(word: str) -> list[str]:
     return [word]
 
 
+def by_content() -> str:
+    """The format of standard input, by its first bytes."""
+    begin = reading.begin_of_input()
+    if begin.startswith(b"PAR1"):
+        return "parquet"
+    if begin.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
+        return "arrow"
+    bare = begin.removeprefix(reading.BOM).lstrip()
+    return "jsonl" if re.match(rb"\{|\[\s*[\[{]", bare) else "csv"
+
+
 def ending(name: str, option: str) -> str:
     """The format that the ending of a file's name stands for.  Raises FileError if none."""
-    suffix = os.path.splitext(name)[1][1:].lower()
+    suffix = os.path.splitext(without_ending(name)[0])[1][1:].lower()
     if suffix not in ENDINGS:
         shown = f".{suffix}" if suffix else "no ending"
         known = ", ".join(ENDINGS)
@@ -86,12 +101,16 @@ def ending(name: str, option: str) -> str:
     return ENDINGS[suffix]
 
 
-def target_format(output: str | None, wanted: str | None) -> str:
-    """The format to write: `wanted`, or that of the ending of `output`, or CSV."""
+def target_format(output: str | None, wanted: str | None, tables: Tables) -> str:
+    """The format to write: `wanted`, or that of the ending of `output`, or that of the tables.
+
+    Files of columns are shown as CSV.
+    """
     if wanted:
         return ENDINGS[wanted]
     if output is None or output == "-":
-        return "csv"
+        piped = any(map(reading.is_stream, tables.names))
+        return tables.format if piped or tables.format in TEXT else "csv"
     if os.path.isdir(output):
         raise FileError(output, "is a directory")
     return "csv" if os.path.exists(output) and reading.is_stream(output) else ending(output, "--to")

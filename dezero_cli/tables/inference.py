@@ -1,75 +1,101 @@
-"""Text cells of a whole table -> the types of its columns.
+"""Rows of text of a whole table -> the types of its columns.
 
-A column is of integers if every cell is written as one and fits, of numbers if every cell is a
-number, and of text otherwise: it stays text if a type would change a cell, as the zeros of 007.
+A column of CSV is of integers if every cell is written as one and fits, of numbers if every cell is
+a number, and of text otherwise: it stays text if a type would change a cell, as the zeros of 007.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import polars as pl
 
-from dezero_cli.tables.delimited import stripped
+from dezero_cli.tables.cells import filled, numbers, pointed, stripped
+from dezero_cli.tables.dialect import Dialect
 
-_INTEGER = r"^-?(0|[1-9][0-9]{0,18})$"
+_INTEGER = r"^(0|-?[1-9][0-9]{0,18})$"
 _NOT_A_NUMBER = r"^[+-]?(0[0-9]|[0-9]{19})"
+_LONG = r"^-?[0-9]{16,}$"
 
 _ORDER = (pl.Int64, pl.Float64, pl.String)
 
 
 class Types:
-    """The types of columns, learnt piece by piece; the columns `numbers` are always of numbers."""
+    """The types of columns of text cells, learnt piece by piece; columns are known by their place.
 
-    def __init__(self, numbers: Sequence[str]) -> None:
-        self._numbers = numbers
+    The columns at the places `used` are always of numbers.
+    """
+
+    def __init__(self, used: Iterable[int], dialect: Dialect) -> None:
+        self._used = {str(place) for place in used}
+        self._dialect = dialect
         self._ranks: dict[str, int] = {}
 
-    def learn(self, frame: pl.DataFrame) -> None:
-        """Take further rows of text cells into account."""
+    def learn(self, piece: Any) -> None:
+        """Take further rows into account."""
+        frame = piece.frame
         for name in frame.columns:
             rank = self._rank(name, frame[name])
             if rank is not None:
                 self._ranks[name] = max(rank, self._ranks.get(name, 0))
 
-    def include(self, others: Types) -> None:
+    def include(self, others: Any) -> None:
         """Take into account what was learnt from other rows of the same columns."""
-        self._numbers = others._numbers
+        self._used, self._dialect = others._used, others._dialect
         for name, rank in others._ranks.items():
             self._ranks[name] = max(rank, self._ranks.get(name, 0))
 
     def _rank(self, name: str, cells: pl.Series) -> int | None:
         if self._ranks.get(name) == len(_ORDER) - 1:
             return None
-        known = stripped(cells).drop_nulls()
+        known = self._bare(name, cells).drop_nulls()
         if known.is_empty():
             return None
         if known.str.contains(_INTEGER).all() and _fits(known):
             return 0
-        if name in self._numbers:
+        if name in self._used:
             return 1
-        numbers = known.cast(pl.Float64, strict=False)
-        odd = numbers.null_count() or known.str.contains(_NOT_A_NUMBER).any()
-        return 2 if odd else 1
+        floats = known.cast(pl.Float64, strict=False)
+        odd = floats.null_count() or known.str.contains(_NOT_A_NUMBER).any()
+        return 2 if odd or not _exact(known, floats) else 1
 
-    def schema(self, columns: Sequence[str]) -> dict[str, type[pl.DataType]]:
+    def _bare(self, name: str, cells: pl.Series) -> pl.Series:
+        if name in self._used:
+            return filled(cells, self._dialect)
+        bare = stripped(cells)
+        return pointed(bare) if self._dialect.decimal == "," else bare
+
+    def schema(self, columns: Sequence[str]) -> dict[str, Any]:
         """The type of each column; an empty one is of text, or of numbers if these are needed."""
-        return {
-            name: _ORDER[self._ranks.get(name, 1 if name in self._numbers else 2)]
-            for name in columns
-        }
+        kinds = (self._kind(str(place)) for place in range(len(columns)))
+        return dict(zip(columns, kinds, strict=True))
 
-    def applied(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Rows of text cells as columns of these types."""
-        schema = self.schema(frame.columns)
-        return pl.DataFrame(
-            [
-                frame[name] if kind == pl.String else stripped(frame[name]).cast(kind)
-                for name, kind in schema.items()
-            ]
-        )
+    def _kind(self, place: str) -> Any:
+        return _ORDER[self._ranks.get(place, 1 if place in self._used else 2)]
+
+    def applied(self, piece: Any, columns: Sequence[str]) -> pl.DataFrame:
+        """Rows as columns of these types."""
+        cells = zip(columns, piece.frame, strict=True)
+        return pl.DataFrame({name: self._typed(each) for name, each in cells})
+
+    def _typed(self, cells: pl.Series) -> pl.Series:
+        kind = self._kind(cells.name)
+        if kind == pl.String:
+            return cells
+        if kind == pl.Float64 and cells.name in self._used:
+            return numbers(cells, self._dialect)[0]
+        return self._bare(cells.name, cells).cast(kind)
 
 
 def _fits(integers: pl.Series) -> bool:
     """Whether integers fit into 64 bits."""
     return integers.cast(pl.Int64, strict=False).null_count() == 0
+
+
+def _exact(cells: pl.Series, floats: pl.Series) -> bool:
+    """Whether no long integer would change."""
+    long = cells.str.contains(_LONG)
+    whole = cells.filter(long).cast(pl.Int64, strict=False)
+    back = floats.filter(long).cast(pl.Int64, strict=False)
+    return bool(whole.is_not_null().all() and (whole == back).fill_null(False).all())

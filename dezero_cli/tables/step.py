@@ -11,7 +11,7 @@ import numpy as np
 from dezero.functions import CONSTANTS
 from dezero.programs import native
 from dezero.programs.trace import Program, merge
-from dezero_cli.faults import ExpressionError, ValuesError, did_you_mean
+from dezero_cli.faults import ValuesError, did_you_mean
 from dezero_cli.language import equations, explain, statements, symbolic, values
 from dezero_cli.language.diagnosis import assignment
 from dezero_cli.language.expression import Expression
@@ -19,6 +19,7 @@ from dezero_cli.language.ranges import Limits
 from dezero_cli.language.results import Wanted, names_of, results
 from dezero_cli.language.spelling import canonical, meant
 from dezero_cli.solving.columns import ColumnRoots, root_program
+from dezero_cli.tables import hints
 from dezero_cli.uncertainty.asked import percent
 from dezero_cli.uncertainty.columns import RowSize, sigma_input, sigma_program
 
@@ -223,22 +224,7 @@ def _check_names(
         if plan.solve and name == plan.solve[0]:
             continue
         if name not in known and not constant:
-            raise _missing(expression, name, table, plan.constants)
-
-
-def _missing(
-    expression: Expression, name: str, table: Sequence[str], constants: Mapping[str, float]
-) -> ExpressionError:
-    """A name that is neither a column nor a value."""
-    text, place = expression.source(name)
-    hint = did_you_mean(name, [*table, *constants, *CONSTANTS])
-    if len(table) == 1 and ";" in table[0]:
-        hint = f"the only column is {table[0]}; cells must be separated by ',', not ';'"
-    elif hint is None:
-        shown = ", ".join(table[:8]) + ", ..." * (len(table) > 8)
-        add = f"add {assignment(name)}"
-        hint = f"the columns are {shown}; or {add}" if table else add
-    return ExpressionError(f"no column {name}", text, place, place + len(name), hint)
+            raise hints.missing(expression, name, table, plan.constants)
 
 
 def _differentiated(

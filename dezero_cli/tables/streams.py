@@ -12,12 +12,13 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import polars as pl
 
-from dezero_cli import reading, report
+from dezero_cli import reading
 from dezero_cli.faults import TableError
 from dezero_cli.output import Output
 from dezero_cli.progress import Progress
 from dezero_cli.tables import encode
-from dezero_cli.tables.delimited import Delimited
+from dezero_cli.tables.delimited import Delimited, Header
+from dezero_cli.tables.dialect import LONGEST, Dialect
 from dezero_cli.tables.files import SEPARATORS, Tables
 from dezero_cli.tables.jsonlines import JsonLines
 from dezero_cli.tables.step import Plan, Step
@@ -28,9 +29,6 @@ BLOCK = 4 << 20
 HEAD = 1 << 16
 """Bytes at the start of each further file that are read to find its columns."""
 
-LONGEST = 64 << 20
-"""Bytes that one row may have; if there are more, a quote is never closed."""
-
 THREADS = 4
 """The most blocks that are processed at once; Polars has threads of its own for each."""
 
@@ -39,19 +37,20 @@ PAUSE, PATIENCE = 0.05, 0.2
 
 
 class Piece(Protocol):
-    """Some rows of a table of text."""
+    """Some rows of a table of text; `read` counts those that were left out too."""
 
     rows: int
+    read: int
 
     @property
     def frame(self) -> pl.DataFrame:
-        """The cells, all as text."""
+        """The cells, all as text; each column is called by its place."""
 
-    def numbers(self, column: str) -> np.ndarray:
-        """A column as float64."""
+    def arrays(self, columns: dict[str, int]) -> dict[str, np.ndarray]:
+        """Columns, given by name and place, as float64.  Bad rows may be left out from then on."""
 
-    def lines(self, taken: frozenset[str]) -> list[bytes]:
-        """A JSON object for each row.  Raises TableError for a key that is `taken`."""
+    def lines(self, names: Sequence[str]) -> list[bytes]:
+        """A JSON object for each row, with these keys."""
 
 
 class TextFormat(Protocol):
@@ -60,16 +59,18 @@ class TextFormat(Protocol):
     def cut(self, data: bytes) -> int:
         """Where the last complete row of `data` ends."""
 
-    def columns(self, data: bytes, source: str) -> tuple[list[str], int]:
-        """The columns of a file that begins with `data`, and where its rows begin."""
+    def columns(self, data: bytes, source: str) -> Header:
+        """The header of a file that begins with `data`."""
 
     def piece(self, data: bytes, columns: list[str]) -> Any:
         """The rows of `data`."""
 
 
-def text_format(form: str) -> TextFormat:
+def text_format(tables: Tables) -> TextFormat:
     """The reader of a format of text."""
-    return JsonLines() if form == "jsonl" else Delimited(form)
+    if tables.format == "jsonl":
+        return JsonLines(tables.dialect)
+    return Delimited(tables.format, tables.dialect)
 
 
 # ---------------------------------------------------------------------------------------- reading
@@ -77,7 +78,8 @@ def text_format(form: str) -> TextFormat:
 class RowBlock:
     """Complete rows of a file, for which `size` bytes of input were read.
 
-    `first` tells whether they are its first rows, `pause` whether the input has paused after them.
+    `first` tells whether they are its first rows, `pause` whether the input has paused after them,
+    and `long` that this is the begin of a row that is longer than rows may be.
     """
 
     source: str
@@ -85,33 +87,51 @@ class RowBlock:
     size: int
     first: bool
     pause: bool = False
+    long: bool = False
 
 
-def blocks(name: str, cut: Callable[[bytes], int], size: int | None = None) -> Iterator[RowBlock]:
+def blocks(
+    name: str,
+    cut: Callable[[bytes], int],
+    size: int | None = None,
+    skip: int = 0,
+    longest: int = LONGEST,
+) -> Iterator[RowBlock]:
     """The rows of a file, or of standard input for ``-``, in blocks; none if it is empty.
 
-    `size` is how much is read at a time (default: BLOCK).
+    `size` is how much is read at a time (default: BLOCK), `skip` the number of lines that are left
+    out at the start.
     """
-    source = reading.Source(name)
+    source = reading.table_source(name)
     try:
         piped = reading.is_stream(name)
-        rest, first, ended, pause = b"", True, False, True
+        rest, first, ended, pause, counted = b"", True, False, True, 0
         while not ended:
             if piped and not pause and not source.wait(PAUSE):
                 yield RowBlock(name, b"", 0, False, True)  # blocks in work must not wait for more
-            arrived, pause, ended = _arrived(source, piped, size or BLOCK)
+            arrived, pause, ended = _arrived(source, piped, max(size or BLOCK, len(rest)))
             data = rest + arrived
             if first:
-                data = _without_mark(data, name)
+                data, skip = _without_lines(_without_mark(data, name), skip)
             end = len(data) if ended else cut(data)
-            if not end and len(data) > LONGEST:
-                end = len(data)
             rest = data[end:]
             if end:
-                yield RowBlock(name, data[:end], len(arrived), first, pause)
+                yield RowBlock(name, data[:end], source.consumed - counted, first, pause)
+                counted = source.consumed
                 first = False
+            if len(rest) > longest:
+                yield RowBlock(name, rest, 0, first, long=True)
+                return
     finally:
         source.close()
+
+
+def _without_lines(data: bytes, skip: int) -> tuple[bytes, int]:
+    """Text without its first lines, and how many more are to be left out."""
+    place = 0
+    while skip and (end := data.find(b"\n", place) + 1):
+        place, skip = end, skip - 1
+    return (b"" if skip else data[place:]), skip
 
 
 def _arrived(source: reading.Source, piped: bool, most: int) -> tuple[bytes, bool, bool]:
@@ -140,61 +160,89 @@ class TextTable:
     """The rows of a table of text, its files in order; `columns` are known from the start."""
 
     def __init__(self, tables: Tables) -> None:
-        self.format = text_format(tables.format)
+        self.format = text_format(tables)
+        self.dialect = tables.dialect
+        self.is_json = tables.format == "jsonl"
         self._names = tables.names
-        self._by_file: dict[str, list[str]] = {}
-        self._first = blocks(tables.names[0], self.format.cut)
+        self._headers: dict[str, Header] = {}
+        self._first = self._blocks(tables.names[0])
         self._head = self._below_header(next(self._first, None), tables.names[0])
         for name in tables.names[1:]:
             if not reading.is_stream(name):
-                self._below_header(next(blocks(name, self.format.cut, HEAD), None), name)
-        self.columns = list(dict.fromkeys(c for each in self._by_file.values() for c in each))
+                self._below_header(next(self._blocks(name, HEAD), None), name)
+        headers = self._headers.values()
+        every = dict.fromkeys(name for each in headers for name in each.names)
+        self.header = self._headers[tables.names[0]]
+        self.columns = list(every) if self.is_json else self.header.names
+        self.names = [name.strip() for name in self.columns]
 
     def __iter__(self) -> Iterator[RowBlock]:
         """Every block of rows, without the headers."""
         yield self._head
         yield from self._first
         for name in self._names[1:]:
-            for block in blocks(name, self.format.cut):
+            for block in self._blocks(name):
                 yield self._below_header(block, name) if block.first else block
 
-    def require(self, columns: Iterable[str]) -> None:
-        """Refuse a file without one of `columns`."""
-        for name, known in self._by_file.items():
-            for column in columns:
-                if column not in known:
+    def _blocks(self, name: str, size: int | None = None) -> Iterator[RowBlock]:
+        dialect = self.dialect
+        return blocks(name, self.format.cut, size, dialect.skip, dialect.longest)
+
+    def places(self, columns: Iterable[str]) -> dict[str, int]:
+        """Where columns stand.  Raises TableError for one that a file lacks, or has twice."""
+        found = {}
+        for column in columns:
+            for name, known in self._headers.items():
+                if column not in [each.strip() for each in known.names]:
                     fault = f"this column is missing, but {self._names[0]} has it"
                     raise TableError(fault, name, column=column)
+            if self.names.count(column) > 1:
+                raise TableError(f"two columns are named {column!r}", self._names[0])
+            found[column] = self.names.index(column)
+        return {self.columns[place]: place for place in found.values()} if self.is_json else found
 
     def piece(self, block: RowBlock) -> Any:
         """The rows of a block, checked."""
+        if block.long:
+            raise TableError(self._too_long(block.data), row=1)
         return self.format.piece(block.data, self.columns)
 
-    def pieces(self, numbers: Sequence[str]) -> Iterator[Any]:
-        """The rows of every block, checked; the cells of the columns `numbers` must be numbers."""
+    def _too_long(self, data: bytes) -> str:
+        if not self.is_json and data.count(b'"') & 1:
+            return "a quote is never closed"
+        return f"longer than {self.dialect.longest:,} bytes: --max-line reads longer rows"
+
+    def pieces(
+        self, columns: Iterable[str], look: Callable[[Any], object] = lambda _: None
+    ) -> Iterator[Any]:
+        """The rows of every block, without those to be left out; `look` may refuse them too."""
+        places = self.places(columns)
         below: dict[str, int] = {}
         for block in self:
             before = below.setdefault(block.source, 0)
             try:
                 piece = self.piece(block)
-                for column in numbers:
-                    piece.numbers(column)
+                piece.arrays(places)
+                look(piece)
             except TableError as fault:
                 raise fault.below(block.source, before) from None
-            below[block.source] += piece.rows
+            below[block.source] += piece.read
             yield piece
 
     def _below_header(self, block: RowBlock | None, name: str) -> RowBlock:
         """The first block of a file without its header, which must match the other files."""
         if block is None:
             raise TableError("the file is empty", name)
-        columns, start = self.format.columns(block.data, name)
-        first = self._by_file.setdefault(self._names[0], columns)
-        if columns != first and not isinstance(self.format, JsonLines):
-            theirs = f"those of {self._names[0]} are {_shown(first)}"
-            raise TableError(f"its columns are {_shown(columns)}, but {theirs}", name)
-        self._by_file[name] = columns
-        return replace(block, data=block.data[start:])
+        if block.long:
+            raise TableError(f"the header: {self._too_long(block.data)}", name)
+        header = self.format.columns(block.data, name)
+        first = self._headers.setdefault(self._names[0], header)
+        same = [n.strip() for n in header.names] == [n.strip() for n in first.names]
+        if not same and not self.is_json:
+            theirs = f"those of {self._names[0]} are {_shown(first.names)}"
+            raise TableError(f"its columns are {_shown(header.names)}, but {theirs}", name)
+        self._headers[name] = header
+        return replace(block, data=block.data[header.start :])
 
 
 def _shown(names: list[str]) -> str:
@@ -203,10 +251,11 @@ def _shown(names: list[str]) -> str:
 
 # ---------------------------------------------------------------------------------------- working
 class TextRows(NamedTuple):
-    """A block of rows with their results, as text."""
+    """A block of rows with their results, as text, and how many rows were read and left out."""
 
     out: bytes
-    rows: int
+    read: int
+    skipped: int
 
 
 def open_text(tables: Tables, plan: Plan) -> tuple[TextTable, Step]:
@@ -215,8 +264,8 @@ def open_text(tables: Tables, plan: Plan) -> tuple[TextTable, Step]:
     Raises TableError for files that do not match each other, and whatever Step raises.
     """
     source = TextTable(tables)
-    step = Step(plan, source.columns)
-    source.require(step.columns)
+    step = Step(plan, source.names)
+    source.places(step.columns)
     return source, step
 
 
@@ -232,20 +281,23 @@ def map_text(tables: Tables, plan: Plan, form: str, target: Output, progress: Pr
     """
     source, step = open_text(tables, plan)
     progress.notes += step.notes
-    writer = _Writer(source, step, form, plan.only)
+    writer = _Writer(source, step, tables.format, form, plan.only)
     workers = min(THREADS, pl.thread_pool_size())
     below: dict[str, int] = {}
     waiting: deque[tuple[RowBlock, Future[TextRows]]] = deque()
+    skipped = 0
 
     def finish(block: RowBlock, future: Future[TextRows]) -> None:
+        nonlocal skipped
         before = below.setdefault(block.source, 0)
         try:
             made = future.result()
         except TableError as fault:
             raise fault.below(block.source, before) from None
-        below[block.source] += made.rows
+        below[block.source] += made.read
+        skipped += made.skipped
         target.write((b"" if progress.begun else writer.header()) + made.out)
-        progress.add(made.rows, block.size)
+        progress.add(made.read, block.size)
         progress.show()
 
     with ThreadPoolExecutor(workers) as pool:
@@ -258,37 +310,79 @@ def map_text(tables: Tables, plan: Plan, form: str, target: Output, progress: Pr
                 finish(*waiting.popleft())
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-    return sum(below.values())
+    progress.notes += skipped_note(skipped)
+    return sum(below.values()) - skipped
+
+
+def skipped_note(count: int) -> list[str]:
+    """What to tell the user of rows that were left out."""
+    return [f"{count:,} row{'s'[: count != 1]} that could not be read left out"] if count else []
 
 
 class _Writer:
     """Turns blocks of rows into text."""
 
-    def __init__(self, source: TextTable, step: Step, form: str, only: bool) -> None:
+    def __init__(self, source: TextTable, step: Step, given: str, form: str, only: bool) -> None:
         self.source = source
         self.step = step
         self.form = form
         self.only = only
+        self._places = source.places(step.columns)
+        self._same = given == form and form in SEPARATORS
+        if form in SEPARATORS:
+            dialect = source.dialect if given in SEPARATORS else Dialect()
+            separator = dialect.separator if self._same else None
+            end = source.header.end if self._same else "\n"
+            self._style = encode.Style(separator or SEPARATORS[form], dialect.decimal, end)
+        elif not only:
+            refuse_twice(source.columns, form)
 
     def header(self) -> bytes:
         """The text before the rows."""
-        if self.form == "jsonl":
+        headless = self.source.dialect.header is False and not self.source.is_json
+        if self.form == "jsonl" or headless:
             return b""
-        names = [*([] if self.only else self.source.columns), *self.step.results]
-        return encode.delimited(pl.DataFrame(schema=names), SEPARATORS[self.form], header=True)
+        results = encode.header(self.step.results, self._style)
+        if self.only:
+            return results
+        if self._same:
+            return self.source.header.line + self._style.separator.encode() + results
+        names = encode.header(self.source.columns, self._style)
+        return names.removesuffix(b"\n") + self._style.separator.encode() + results
 
     def text(self, block: RowBlock) -> TextRows:
         """A block of rows with their results, as text."""
-        piece: Piece = self.source.piece(block)
-        arrays = {column: piece.numbers(column) for column in self.step.columns}
+        piece = self.source.piece(block)
+        arrays = piece.arrays(self._places)
+        arrays = {name.strip(): array for name, array in arrays.items()}
         results = self.step.run(arrays, piece.rows)
-        if self.form == "jsonl":
-            taken = frozenset((*self.step.results, report.NONFINITE))
-            lines = None if self.only else piece.lines(taken)
-            out = encode.objects(lines, self.step.results, results)
-        else:
-            frame = encode.results_frame(self.step.results, results)
-            if not self.only:
-                frame = piece.frame.hstack(frame)
-            out = encode.delimited(frame, SEPARATORS[self.form])
-        return TextRows(out, piece.rows)
+        make = self._objects if self.form == "jsonl" else self._delimited
+        return TextRows(make(piece, results), piece.read, piece.read - piece.rows)
+
+    def _objects(self, piece: Any, results: list[np.ndarray]) -> bytes:
+        names = self.step.results
+        if self.only:
+            return encode.objects(None, names, results)
+        if not self.source.is_json:
+            return encode.objects(piece.lines(self.source.columns), names, results)
+        piece.refuse_taken(names)
+        return encode.objects(piece.lines(()), names, results, piece.marks)
+
+    def _delimited(self, piece: Any, results: list[np.ndarray]) -> bytes:
+        columns = encode.results_frame(self.step.results, results)
+        if self.only:
+            return encode.delimited(columns, self._style)
+        if self._same:
+            whole = pl.DataFrame([piece.text(), *columns])
+            return encode.delimited(whole, self._style, quoted=False)
+        return encode.delimited(piece.frame.hstack(columns), self._style)
+
+
+def refuse_twice(names: Sequence[str], form: str) -> None:
+    """Refuse columns of one name where the format cannot hold them."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            said = f"two columns are named {name!r}" if name else "two columns have no name"
+            raise TableError(f"{said}, which {form} cannot hold: --only leaves them out")
+        seen.add(name)

@@ -294,7 +294,7 @@ def test_too_many_curves_are_refused():
 def test_a_band_is_the_first_order_uncertainty_of_the_values():
     covariance = np.array([[0.04, 0.01], [0.01, 0.09]])
     spread = Uncertain(("a", "b"), covariance, 2.0, "95 %")
-    (axes,) = figure("a*exp(b*x)", "x=0:1", "a=2", "b=-1", order=0, spread=spread)
+    (axes,) = figure("a*exp(b*x)", "x=0:1", "a=2", "b=-1", order=0, uncertain=spread)
     lower, upper, *_ = (line.get_data() for line in drawn_lines(axes)[1:])
     x = lower[0]
     gradient = np.stack([np.exp(-x), 2 * x * np.exp(-x)])

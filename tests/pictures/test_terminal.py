@@ -98,7 +98,7 @@ def test_a_family_has_its_labels_at_the_right_each_on_a_line_of_its_own():
 
 def test_a_band_is_a_curve_on_either_side():
     spread = Uncertain(("k",), np.array([[0.04]]))
-    shown = lines("k*x", "x=0:1", fixed={"k": 1.0}, spread=spread)
+    shown = lines("k*x", "x=0:1", fixed={"k": 1.0}, uncertain=spread)
     assert shown[0] == "f(x) = k*x, k = 1 (± 1 σ)" and shown[1].startswith("1.2 │")
     found = dots(shown[1 : 1 + terminal.ROWS])
     column = found[:, 90]

@@ -119,10 +119,10 @@ def test_json_lines_stay_as_they_came(dezero, here):
         '{"value":null,"d_x":null,"nonfinite":{"value":"nan","d_x":"nan"}}',
         '{"x":0, "late":true,"value":null,"d_x":null,"nonfinite":{"value":"inf","d_x":"-inf"}}',
     ]
-    as_text = dezero("map", "x", "t.jsonl", "--no-grad").out
+    as_text = dezero("map", "x", "t.jsonl", "--no-grad", "--to", "csv").out
     assert as_text.splitlines()[:2] == [
         "x,id,deep,é,late,value",
-        '1.5,1.2345678901234569e+23,"{""a"":[1,{""b"":null}]}",é ü,,1.5',
+        '1.50,123456789012345678901234,"{""a"":[1,{""b"":null}]}",é ü,,1.5',
     ]
 
 
@@ -228,14 +228,15 @@ def test_json_of_columns_says_what_is_not_finite(dezero, here):
 
 # --------------------------------------------------------------------------- how a table arrives
 def test_line_ends_marks_and_blank_lines(dezero, here):
-    plain = dezero("map", "x*y", write(here, "t.csv", "x,y\n1,2\n3,4\n")).out
+    plain = dezero("map", "x*y", write(here, "t.csv", "x,y\n1,2\n3,4\n"), "--only").out
     for text in (
         "x,y\r\n1,2\r\n3,4\r\n",
         "\ufeffx,y\n1,2\n3,4",
         "\n\nx,y\n\n1,2\n\r\n3,4\n\n\n",
         '"x","y"\n"1","2"\n"3","4"\n',
     ):
-        assert dezero("map", "x*y", write(here, "t.csv", text)).out == plain
+        out = dezero("map", "x*y", write(here, "t.csv", text), "--only").out
+        assert out == plain.replace("\n", "\r\n" if "x,y\r\n" in text else "\n")
 
 
 def write(folder, name, text):

@@ -37,7 +37,10 @@ def here(tmp_path, monkeypatch):
     [
         ("x,y\n1,2\n3,four\n", "row 2, column y: 'four' is not a number"),
         ('x,y\n1,2\n\n3,"4,5"\n', "row 2, column y: '4,5' is not a number: write 4.5"),
-        ("x,y\n1,2\n3,-\n", "row 2, column y: '-' is not a number"),
+        (
+            "x,y\n1,2\n3,-\n",
+            "row 2, column y: '-' is not a number: --missing '-' makes such cells count as empty",
+        ),
         ("x,y\n1,2\n3\n", "row 2: 1 cell, but the header has 2"),
         ("x,y\n1,2\n3,4,5\n", "row 2: 3 cells, but the header has 2"),
         ("x,y\n1,2,3\n4\n", "row 1: 3 cells, but the header has 2"),
@@ -126,7 +129,7 @@ def test_json_whose_values_go_into_no_column(dezero, here):
     assert dezero("map", "x", "t.jsonl", "-o", "o.csv").status == 0
     outcome = dezero("map", "x", "t.jsonl", "-o", "o.parquet")
     assert outcome.status == 1 and outcome.err.startswith(
-        "error: t.jsonl: cannot be read as jsonl: "
+        "error: t.jsonl: row 2, column a: its type is not that of the values before it: "
     )
 
 
@@ -223,9 +226,7 @@ def test_faults_of_the_expression_have_a_place(dezero, here, expr, message, plac
 
 def test_semicolons_between_the_cells_are_named(dezero, here):
     write(here, "a.csv", "x;y\n1;2\n")
-    message = (
-        "error: no column x: the only column is x;y; cells must be separated by ',', not ';'\n"
-    )
+    message = "error: no column x: the only column is x;y: cells between ';' need --separator ';'\n"
     assert dezero("map", "x*y", "a.csv") == (2, "", f"{message}  x*y\n  ^\n")
 
 

@@ -1,0 +1,85 @@
+"""Where the rows and cells of CSV lie in its bytes, and what is wrong with its quotes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from dezero_cli.faults import TableError
+
+QUOTE, NEWLINE, RETURN = b'"\n\r'
+
+
+class Layout(NamedTuple):
+    """Where each record begins and ends (its newline), its number of cells, whether it is blank."""
+
+    starts: np.ndarray
+    ends: np.ndarray
+    cells: np.ndarray
+    blank: np.ndarray
+
+
+def inside(array: np.ndarray) -> np.ndarray:
+    """Whether each byte is inside quotes (the opening quote counts, the closing one does not)."""
+    found: np.ndarray = (np.cumsum(array == QUOTE, dtype=np.uint8) & 1).astype(bool)
+    return found
+
+
+def layout(array: np.ndarray, separator: int) -> Layout:
+    """Where the records lie."""
+    outside = ~inside(array)
+    ends = np.flatnonzero((array == NEWLINE) & outside)
+    if len(array) and (not len(ends) or ends[-1] != len(array) - 1):
+        ends = np.append(ends, len(array))
+    separators = np.flatnonzero((array == separator) & outside)
+    cells = np.diff(np.searchsorted(separators, ends), prepend=0) + 1
+    starts = np.concatenate([[0], ends[:-1] + 1]) if len(ends) else ends
+    lengths = ends - starts
+    blank = lengths == 0
+    single = np.flatnonzero(lengths == 1)
+    blank[single] = array[starts[single]] == RETURN
+    return Layout(starts, ends, cells, blank)
+
+
+def is_even(array: np.ndarray, separator: int, cells: int) -> int | None:
+    """The number of rows, if none has quotes or is blank, and each has as many cells; else None."""
+    stops = array[(array == separator) | (array == NEWLINE)]
+    rows, rest = divmod(len(stops), cells)
+    if rest or not rows or array[-1] != NEWLINE or np.count_nonzero(stops == NEWLINE) != rows:
+        return None
+    return rows if (stops[cells - 1 :: cells] == NEWLINE).all() else None
+
+
+def check_quotes(array: np.ndarray, separator: int, lay: Layout) -> None:
+    """Refuse quotes inside a cell without quotes, and a quote that is never closed."""
+    quotes = np.flatnonzero(array == QUOTE)
+    padded = np.concatenate([[NEWLINE], array, [NEWLINE]])
+    opening, closing = quotes[0::2], quotes[1::2]
+    stray = np.concatenate(
+        [
+            opening[~np.isin(padded[opening], [separator, NEWLINE, QUOTE])],
+            closing[~np.isin(padded[closing + 2], [separator, NEWLINE, RETURN, QUOTE])],
+        ]
+    )
+    if len(stray):
+        advice = "put the whole cell in quotes, and double the quote inside"
+        row = row_of(int(stray.min()), lay)
+        raise TableError(f"a quote inside a cell: {advice}", row=row)
+    if len(quotes) % 2:
+        raise TableError("a quote is never closed", row=row_of(int(quotes[-1]), lay))
+
+
+def check_cells(lay: Layout, wanted: int) -> None:
+    """Refuse a row that does not have as many cells as the header."""
+    ragged = np.flatnonzero((lay.cells != wanted) & ~lay.blank)
+    if len(ragged):
+        got = int(lay.cells[ragged[0]])
+        message = f"{got} cell{'s'[: got != 1]}, but the header has {wanted}"
+        raise TableError(message, row=row_of(int(lay.starts[ragged[0]]), lay))
+
+
+def row_of(place: int, lay: Layout) -> int:
+    """The number of the row that contains a byte; blank lines are not counted."""
+    record = int(np.searchsorted(lay.ends, place))
+    return record + 1 - int(np.count_nonzero(lay.blank[:record]))
