@@ -447,6 +447,6 @@ def test_memory_does_not_grow_with_the_rows(here):
 
 def test_the_help_shows_every_option_and_examples(dezero):
     text = dezero("map", "--help").out
-    assert text.count("\n    dezero map ") == 5
+    assert text.count("\n    dezero map ") == 6
     for option in ("--from", "--to", "--wrt", "--only", "--prefix", "--sigma", "--scheduler"):
         assert option in text
