@@ -65,10 +65,9 @@ class ColumnReader:
         places, cells = source.places(numbers), source.places(texts)
         for piece in source.pieces(numbers):
             block = dict(piece.arrays(places))
-            for name, column in zip(
-                cells, piece.frame[list(map(str, cells.values()))], strict=True
-            ):
-                block[name] = np.array(column.fill_null("").to_list(), object)
+            frame: Any = piece.frame if cells else None
+            for name, place in cells.items():
+                block[name] = np.array(frame[str(place)].fill_null("").to_list(), object)
             yield block
 
     def _of_columns(self, numbers: Sequence[str], texts: Sequence[str]) -> Iterator[Block]:
