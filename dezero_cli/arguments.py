@@ -75,7 +75,7 @@ sigma_option = click.option(
 fit_option = click.option(
     "--fit",
     metavar="FILE",
-    help="Take values with their covariance from what dezero fit --json printed.",
+    help="Take values with their covariance from a file of fit --json.",
 )
 corr_option = click.option(
     "--corr",
