@@ -331,7 +331,7 @@ def escaped(line: bytes) -> bytes:
     if line.isascii():
         if b"\x7f" not in line:
             return line
-    elif not any([begin in line for begin in _BEGINS]):
+    elif not any(begin in line for begin in _BEGINS):
         return line
     import re
 
