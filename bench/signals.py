@@ -1,8 +1,8 @@
 """Runs that a signal ends at a random moment: what is left of them.
 
-``python -m bench.signals [COUNT [COMMAND...]]`` starts `map`, `batch` and `plot` so many times for each of KILL,
-TERM, INT and HUP, and prints what was found: outputs that are old, new or neither, files that were
-left behind, lines that are not whole, tracebacks, and the statuses.
+``python -m bench.signals [COUNT [COMMAND...]]`` starts `map`, `batch` and `plot` so many times for
+each of KILL, TERM, INT and HUP, and prints what was found: outputs that are old, new or neither,
+files that were left behind, lines that are not whole, tracebacks, and the statuses.
 """
 
 from __future__ import annotations
