@@ -1,8 +1,8 @@
 """Runs that a signal ends at a random moment: what is left of them.
 
-``python -m bench.signals [COUNT]`` starts `map`, `batch` and `plot` so many times for each of KILL,
-TERM, INT and HUP, and prints what was found: outputs that are old, new or neither, files that were
-left behind, lines that are not whole, tracebacks, and the statuses.
+``python -m bench.signals [COUNT [COMMAND...]]`` starts `map`, `batch` and `plot` so many times for
+each of KILL, TERM, INT and HUP, and prints what was found: outputs that are old, new or neither,
+files that were left behind, lines that are not whole, tracebacks, and the statuses.
 """
 
 from __future__ import annotations
@@ -87,11 +87,12 @@ def temporary() -> set[str]:
 
 def main() -> None:
     """Print a row for each command and signal."""
-    count = int(sys.argv[1]) if sys.argv[1:] else 200
+    count, wanted = int(sys.argv[1]) if sys.argv[1:] else 200, sys.argv[2:] or list(FORMS)
     draw = random.Random(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for command, (words, file) in cases(folder).items():
+        chosen = {c: case for c, case in cases(folder).items() if c.split()[0] in wanted}
+        for command, (words, file) in chosen.items():
             target = None if file is None else folder / file
             words = words if target is None else [*words, str(target)]
             begin = time.perf_counter()
