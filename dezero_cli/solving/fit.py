@@ -170,7 +170,7 @@ class Fit:
     def _check_finite(self, point: Array) -> None:
         """Refuse a start at which the model is not finite, with the row."""
         done = 0
-        for block in self.task.blocks():
+        for block in self.rows.portions():
             found = self.model.values(self.model.first, block, point)
             wrong = np.flatnonzero(~np.isfinite(found).all(axis=0))
             if wrong.size:
@@ -361,7 +361,7 @@ class Fit:
             return reduced
         loss, model = self.rows.loss, self.model
         factors = np.zeros((0, len(point)))
-        for block in self.task.blocks():
+        for block in self.rows.portions():
             found = model.values(model.first, block, point)
             rows = (found[1:] * loss.weights(found[0])).T
             factors = triangle(np.concatenate([factors, rows]))
@@ -391,8 +391,8 @@ class Totals(NamedTuple):
         """The sums over all rows; LEFT and the weights may depend on the parameters."""
         weight = left = square = centred = 0.0
         model = rows.model
-        for block in rows.blocks():
-            found = model.values(model.sides, block, point, rows.threads)
+        for block in rows.portions():
+            found = model.values(model.sides, block, point)
             with np.errstate(all="ignore"):
                 w = 1 / np.square(found[-1])
             y = found[0]
