@@ -150,7 +150,7 @@ def command(
     task = asked.task()
     task.scale_errors, task.robust, task.level = scale_errors, robust, level
     task.starts, task.seed = starts or 1, seed
-    if not (as_json or get):
+    if not (as_json or get or by is not None):
         report.warn(asked.note)
     for warning in asked.warnings:
         report.warn(warning)
