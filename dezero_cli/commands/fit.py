@@ -9,7 +9,7 @@ from typing import Any
 import click
 import numpy as np
 
-from dezero_cli import places, report
+from dezero_cli import extras, places, report
 from dezero_cli.arguments import (
     ExpressionCommand,
     defs_option,
@@ -29,14 +29,18 @@ from dezero_cli.faults import ExpressionError, UsageError, ValuesError, did_you_
 from dezero_cli.language import unknowns, values
 from dezero_cli.language.equations import equation
 from dezero_cli.language.ranges import Limits
+from dezero_cli.language.results import Wanted
 from dezero_cli.language.spelling import canonical, canonical_words, meant, quoted
 from dezero_cli.language.statements import is_statement
 from dezero_cli.language.symbolic import free_names
 from dezero_cli.language.words import definitions_used, formula
 from dezero_cli.number_format import NumberFormat
-from dezero_cli.solving.data import RowData, Spread
-from dezero_cli.solving.fit import FitTask, Fitted, fit
+from dezero_cli.solving import after
+from dezero_cli.solving.data import RowData, Spread, rows_to_draw
+from dezero_cli.solving.fit import Fit, FitTask, Fitted
+from dezero_cli.solving.groups import group_fits
 from dezero_cli.solving.robust import LOSSES
+from dezero_cli.solving.rows import RowModel, spread_name
 from dezero_cli.tables import files
 from dezero_cli.tables.blocks import ColumnReader
 from dezero_cli.tables.files import ENDINGS
@@ -86,6 +90,26 @@ scaled by the residuals where no --sigma is given. A row with an empty cell is l
 )
 @starts_option
 @seed_option
+@click.option("--by", metavar="COLUMN", help="A fit for each group of rows, a JSON line each.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    shell_complete=file_names,
+    help="Write the table with the columns fit, residual, sigma, lower and upper.",
+)
+@click.option(
+    "--band",
+    type=click.Choice(after.BANDS),
+    default=after.CONFIDENCE,
+    help="What sigma, lower and upper are of: the curve, or a further observation.",
+)
+@click.option(
+    "--plot",
+    metavar="FILE",
+    shell_complete=file_names,
+    help="Draw data, fit, band and residuals (.png, .svg, .pdf).",
+)
 @vars_option
 @defs_option
 @json_option
@@ -104,6 +128,10 @@ def command(
     level: float,
     starts: int | None,
     seed: int,
+    by: str | None,
+    output: str | None,
+    band: str,
+    plot: str | None,
     vars_file: str | None,
     defs: str | None,
     as_json: bool,
@@ -116,15 +144,26 @@ def command(
     if get and as_json:
         raise UsageError("--get prints numbers alone: leave out --json")
     get = canonical_words(get)
-    asked = FitWords(words, source, defs, vars_file, fix, within, sigma, max_operations)
+    if by is not None and (get or output or plot):
+        raise UsageError("--by writes a JSON line a group: leave out --get, -o and --plot")
+    asked = FitWords(words, source, defs, vars_file, fix, within, sigma, by, max_operations)
     task = asked.task()
     task.scale_errors, task.robust, task.level = scale_errors, robust, level
     task.starts, task.seed = starts or 1, seed
-    if not (as_json or get):
+    if not (as_json or get or by is not None):
         report.warn(asked.note)
     for warning in asked.warnings:
         report.warn(warning)
-    found = fit(task)
+    if by is not None:
+        return _groups(asked, task, by)
+    if output and asked.reader is None:
+        raise UsageError("-o writes the table with the fit: there is no table")
+    fitting = Fit(task)
+    found = fitting.run()
+    if output:
+        _write_table(asked, fitting.model, found, band, output)
+    if plot:
+        _draw(asked, fitting.model, found, band, plot)
     result = asked.head | told(found, asked.held)
     if asked.data.left_out:
         result["left_out"] = asked.data.left_out
@@ -194,6 +233,82 @@ def _status(found: Fitted) -> int:
     return 0 if found.converged else 1
 
 
+def _groups(asked: FitWords, task: FitTask, by: str) -> int:
+    """A JSON line for each group; the exit status."""
+    status = 0
+    for group, found in group_fits(task, *asked.data.grouped()):
+        head = {"by": {by: group}} | asked.head
+        if isinstance(found, Fitted):
+            report.write(report.json_line(head | told(found, asked.held)))
+            status |= not found.converged
+            continue
+        fault = {"type": type(found).__name__, "message": str(found)}
+        report.write(report.json_line(head | {"error": fault}))
+        report.warn(f"error: {quoted(by)} = {group}: {found}")
+        status = 1
+    return int(status)
+
+
+def _write_table(asked: FitWords, model: RowModel, found: Fitted, band: str, output: str) -> None:
+    """Write the table with the columns that a fit adds."""
+    extras.require("polars", "llvmlite")
+    from dezero_cli.tables import mapping
+    from dezero_cli.tables.step import Plan
+
+    assert asked.reader is not None
+    tables = asked.reader.tables
+    if "-" in tables.names:
+        raise UsageError("-o reads the table a second time, which standard input is not: name it")
+    expr, definitions = after.listed(after.formulas(model, found, band))
+    for name, spread in asked.spreads.items():
+        definitions.append(f"{quoted(spread_name(name))}={spread.text(quoted(name))}")
+    constants = dict(zip(found.names, map(float, found.values), strict=True)) | asked.held
+    plan = Plan(expr, constants, Wanted(no_grad=True), defs=tuple(definitions), most=asked.most)
+    mapping.map_tables(tables, plan, files.target_format(output, None), output)
+
+
+def _draw(asked: FitWords, model: RowModel, found: Fitted, band: str, output: str) -> None:
+    """Draw data and fit."""
+    extras.require("matplotlib")
+    from dezero_cli.output import open_output
+    from dezero_cli.pictures import canvas, fits
+
+    form = canvas.form_of(output)
+    block = rows_to_draw(asked.data.blocks())
+    here = after.rows_of_fit(model, found, block, band)
+    equation = model.equation
+    places = [n for n in free_names(equation.right) if n in block]
+    over = places[0] if len(places) == 1 else None
+    by_rows = over is None
+    numbers = np.arange(1.0, len(here.fit) + 1)
+    x = numbers if over is None else block[over]
+    curve, ends = np.stack([x, here.fit]), np.stack([here.fit - here.half, here.fit + here.half])
+    if over is not None:
+        line = np.linspace(x.min(), x.max(), 400)
+        along = {n: line if n == over else np.full(400, np.median(c)) for n, c in block.items()}
+        there = after.rows_of_fit(model, found, along, band)
+        curve = np.stack([line, there.fit])
+        ends = np.stack([there.fit - there.half, there.fit + there.half])
+    spread = block.get(spread_name(over)) if over in asked.spreads else None
+    errors = model.values(model.sides, block, found.values)[-1] if asked.spreads else None
+    picture = fits.FitPicture(
+        fits.Points(x, here.left, spread, errors, rows=found.rows),
+        here.left - here.fit,
+        curve,
+        (over or "row", _side_text(equation.text)),
+        ends if np.isfinite(ends).all() else None,
+        f"{100 * found.level:g} % {band} band",
+        by_rows=by_rows,
+    )
+    with open_output(output) as target:
+        target.write(fits.picture(picture, form))
+
+
+def _side_text(text: str) -> str:
+    """LEFT as it is written."""
+    return text.partition("==")[0].strip()
+
+
 class FitWords:
     """What the words ask: the equation, the data, what varies from which start."""
 
@@ -206,6 +321,7 @@ class FitWords:
         fixed: Sequence[str],
         within: Sequence[str],
         sigma: Sequence[str],
+        by: str | None,
         most: int,
     ) -> None:
         said = list(filter(is_statement, words))
@@ -229,7 +345,7 @@ class FitWords:
         self.held = {n: float(self.given.values[n]) for n in self.names if n in fixed}
         self.spreads = self._spreads(sigma)
         self._check()
-        self.data = self._data()
+        self.data = self._data(by)
 
     @property
     def head(self) -> dict[str, Any]:
@@ -382,27 +498,33 @@ class FitWords:
             if not any(name in each for each in used):
                 raise UsageError(self._unknown(f"{quoted(name)}=...", name))
 
-    def _data(self) -> RowData:
+    def _data(self, by: str | None) -> RowData:
         sizes = {n: x.shape for n, x in self.given.values.items() if x.ndim}
         lists = {n: self.given.values[n] for n in sizes}
         spread = [s.column for s in self.spreads.values() if s.column]
         read = [name for name in spread if name not in sizes]
         read = list(dict.fromkeys([*self.columns.values(), *read]))
         names = [*self.columns, *self.lists]
+        if by is not None and meant(canonical(by), by, self.table) is None:
+            hint = did_you_mean(by, self.table) or f"the columns are {', '.join(self.table)}"
+            raise UsageError(f"--by {by}: no column {by}: {hint}")
         if self.reader is None:
             _check_lists({n: lists[n] for n in [*self.lists, *spread] if n in lists})
             return RowData(lambda: [lists], names, self.spreads)
         reader, own = self.reader, self.columns
+        group = None if by is None else meant(canonical(by), by, self.table)
+        texts = [] if group is None else [group]
         if self.lists:
             shown = ", ".join(self.lists)
             raise UsageError(f"{shown} is a list, but there is a table: data come from one of them")
 
         def source() -> Iterable[Mapping[str, np.ndarray]]:
-            for block in reader.blocks(read):
-                yield {**block, **{name: block[column] for name, column in own.items()}}
+            for block in reader.blocks([name for name in read if name != group], texts):
+                made = {**block, **{name: block[column] for name, column in own.items()}}
+                yield made
 
         rereads = not any(name == "-" for name in reader.tables.names)
-        return RowData(source, names, self.spreads, rereads)
+        return RowData(source, names, self.spreads, rereads, group)
 
 
 EXAMPLE = "'y == a + b*x' table.csv"

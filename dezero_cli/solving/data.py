@@ -12,6 +12,9 @@ from dezero_cli.language.spelling import quoted
 from dezero_cli.number_format import number_text
 from dezero_cli.solving.rows import Array, Block, row_count, spread_name
 
+GROUP = "\0group"
+"""The name under which kept rows have their group; no column is called so."""
+
 KEPT = 1 << 26
 """Numbers of a table that are kept in memory; a larger table is read again for every pass."""
 
@@ -22,6 +25,12 @@ class Spread(NamedTuple):
     number: float = 0.0
     part: float = 0.0
     column: str | None = None
+
+    def text(self, name: str) -> str:
+        """The uncertainty of the column `name` as an expression."""
+        if self.column is not None:
+            return quoted(self.column)
+        return f"abs({name})*{self.part!r}" if self.part else repr(self.number)
 
     def of(self, values: Array, block: Block) -> Array:
         """The uncertainty in each row."""
@@ -44,10 +53,12 @@ class RowData:
         names: Sequence[str],
         spreads: Mapping[str, Spread] | None = None,
         rereads: bool = True,
+        groups: str | None = None,
     ) -> None:
         self._source, self.names, self.spreads = source, list(names), spreads or {}
         self.left_out = 0
         self.rows = 0
+        self._by, rereads = groups, rereads and groups is None
         self._kept: list[Block] | None = []
         numbers = 0
         for block in self._made():
@@ -63,6 +74,11 @@ class RowData:
         """The rows from the first on."""
         return self._read() if self._kept is None else self._kept
 
+    def grouped(self) -> tuple[Block, Array]:
+        """All rows, and the group of each, where they were kept with their groups."""
+        block = dict((self._kept or [{}])[0])
+        return block, block.pop(GROUP, np.zeros(0, object))
+
     def _read(self) -> Iterator[Block]:
         before = self.left_out, self.rows
         yield from self._made()
@@ -76,6 +92,8 @@ class RowData:
             for name, spread in self.spreads.items():
                 made[spread_name(name)] = spread.of(block[name], block)
             whole = ~np.any([np.isnan(column) for column in made.values()], axis=0)
+            if self._by is not None:
+                made[GROUP] = block[self._by]
             kept = int(whole.sum())
             if kept < len(whole):
                 self.left_out += len(whole) - kept
@@ -97,6 +115,18 @@ class RowData:
                 raise UsageError(
                     f"--sigma {quoted(name)} is {shown} in row {row}: an uncertainty is more than 0"
                 )
+
+
+def rows_to_draw(blocks: Iterable[Block], most: int = 200_000) -> Block:
+    """The rows for a picture: the first of them where they are very many."""
+    found: list[Block] = []
+    rows = 0
+    for block in blocks:
+        found.append({name: column[: most - rows] for name, column in block.items()})
+        rows += row_count(found[-1])
+        if rows >= most:
+            break
+    return _joined(found)
 
 
 def _joined(blocks: Sequence[Block]) -> Block:

@@ -122,14 +122,15 @@ class Fit:
         self.low = np.array([each.low for each in ends])
         self.high = np.array([each.high for each in ends])
 
-    def run(self) -> Fitted:
-        """Search, then say what was found."""
+    def run(self, near: bool = False) -> Fitted:
+        """Search, then say what was found; the start may be `near` enough for Newton's method."""
         self._check_count()
         self.linear = self.plain.linear([n for n in self.task.params if n not in self.task.start])
         self._check_starts()
         scale = Totals.of(self.rows, np.ones(len(self.task.params))).scale
         self.search = Search(self.rows, self.low, self.high, scale)
-        end, better = self._searched()
+        near = near and self.rows.is_small and not self._is_all_linear
+        end, better = self._refined() if near else self._searched()
         if end.null is not None:
             raise UsageError(not_apart(self.task.params, end, self.rows))
         return self._fitted(end, better)
@@ -169,7 +170,7 @@ class Fit:
     def _check_finite(self, point: Array) -> None:
         """Refuse a start at which the model is not finite, with the row."""
         done = 0
-        for block in self.task.blocks():
+        for block in self.rows.portions():
             found = self.model.values(self.model.first, block, point)
             wrong = np.flatnonzero(~np.isfinite(found).all(axis=0))
             if wrong.size:
@@ -222,6 +223,15 @@ class Fit:
         if best and first is not None and first.converged and rank(best) > rank(0) * (1 - 1e-9):
             return first, None
         return chosen, best + 1 if best else None
+
+    def _refined(self) -> tuple[End, int | None]:
+        """Where Newton's method ends from the start, and if it does not end, all searches."""
+        start = np.array([self.task.start.get(name, math.nan) for name in self.task.params])
+        if np.isfinite(start).all():
+            end = self.search.polished(np.minimum(np.maximum(start, self.low), self.high))
+            if end.converged:
+                return end, None
+        return self._searched()
 
     def _solved_linear(self, start: Array) -> End:
         """Where Newton's method ends, which for a linear model is refinement."""
@@ -351,7 +361,7 @@ class Fit:
             return reduced
         loss, model = self.rows.loss, self.model
         factors = np.zeros((0, len(point)))
-        for block in self.task.blocks():
+        for block in self.rows.portions():
             found = model.values(model.first, block, point)
             rows = (found[1:] * loss.weights(found[0])).T
             factors = triangle(np.concatenate([factors, rows]))
@@ -381,8 +391,8 @@ class Totals(NamedTuple):
         """The sums over all rows; LEFT and the weights may depend on the parameters."""
         weight = left = square = centred = 0.0
         model = rows.model
-        for block in rows.blocks():
-            found = model.values(model.sides, block, point, rows.threads)
+        for block in rows.portions():
+            found = model.values(model.sides, block, point)
             with np.errstate(all="ignore"):
                 w = 1 / np.square(found[-1])
             y = found[0]

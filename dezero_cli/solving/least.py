@@ -14,6 +14,8 @@ from dezero_cli.solving.rows import Array
 
 EPSILON = float(np.finfo(np.float64).eps)
 TOLERANCE = 1e-15
+NEARLY = 1e-9
+"""The tolerance of a search of many rows that Newton's method goes on from."""
 NEWTON_STEPS = 60
 CONVERGED = "the gradient is 0 to its rounding"
 SINGULAR = 1e-14
@@ -51,13 +53,14 @@ class Search:
         sample = Search(self.rows.sample(), self.low, self.high, self.scale)
         found = sample.run(start, most)
         self.steps += found.steps
-        end = self.polished(np.asarray(found.point, np.float64))
+        near = self._trust_region(np.asarray(found.point, np.float64), most, NEARLY)
+        end = self.polished(near)
         return end if end.converged else self.polished(self._trust_region(start, most))
 
     def polished(self, point: Array) -> End:
         """Newton's method on the gradient, with exact second derivatives, to the last digits."""
         at = np.asarray(point, np.longdouble if self.rows.is_small else np.float64)
-        reduced = self.rows.reduced(at, exactly=True)
+        reduced = self.rows.reduced(at, self.rows.is_small)
         left = best = math.inf
         for step in range(NEWTON_STEPS):
             newton = self._newton(at, reduced)
@@ -73,14 +76,16 @@ class Search:
                 continue
             if left >= best / 2 and step:
                 break
+            if not self.rows.is_small and left <= 1e-9 * reduced.size:
+                break
             best = left
             at = self._inside(at + move)
-            reduced = self.rows.reduced(at, exactly=True)
+            reduced = self.rows.reduced(at, self.rows.is_small)
             self.steps += 1
         return self._ended(at, reduced, min(left, best), True)
 
     # -------------------------------------------------------------------------------------------
-    def _trust_region(self, start: Array, most: int | None) -> Array:
+    def _trust_region(self, start: Array, most: int | None, tolerance: float = TOLERANCE) -> Array:
         """Where SciPy's search ends, on the triangle that has all the search needs."""
         known: dict[bytes, Reduced] = {}
 
@@ -110,8 +115,8 @@ class Search:
                     jacobian,
                     (self.low, self.high),
                     x_scale="jac",
-                    ftol=TOLERANCE,
-                    xtol=TOLERANCE,
+                    ftol=tolerance,
+                    xtol=tolerance,
                     gtol=TOLERANCE,
                     max_nfev=most or 1000 + 500 * len(start),
                 )
@@ -178,7 +183,7 @@ class Search:
         factor = 1.0
         for _ in range(40):
             tried = self._inside(at + factor * move)
-            found = self.rows.reduced(tried, exactly=True)
+            found = self.rows.reduced(tried, self.rows.is_small)
             if found.is_finite and found.size < reduced.size:
                 return tried, found
             factor /= 2
@@ -189,6 +194,7 @@ class Search:
 
     def _ended(self, at: Array, reduced: Reduced, left: float, polished: bool) -> End:
         """The end, and what it is worth."""
+        reduced = reduced if self.rows.is_small else self.rows.reduced(at, exactly=True)
         enough = max(1e-7 * reduced.size, 64 * EPSILON * self.scale)
         done = polished and left <= enough
         bounded = ~self._free(at, reduced.gradient)

@@ -88,7 +88,7 @@ class FitRows:
     def squares(self, point: Array) -> float:
         """The sum of the squared residuals, in longer numbers where there are few rows."""
         total = np.longdouble(0)
-        for block in self.blocks():
+        for block in self.portions():
             found = self.model.extended(self.model.first, block, point) if self.is_small else None
             if found is None:
                 found = self.model.values(self.model.first, block, np.asarray(point, np.float64))
@@ -105,10 +105,14 @@ class FitRows:
         return found + np.triu(found, 1).T
 
     # -------------------------------------------------------------------------------------------
+    def portions(self) -> Iterator[Block]:
+        """The rows, a few thousand at a time."""
+        return (part for block in self.blocks() for part in _portions(block))
+
     def _mapped(self, work: Callable[[Block, Array], Array], point: Array) -> Iterator[Array]:
         """What is made of the portions of rows, in their order, by several threads."""
         at = np.asarray(point, np.float64)
-        portions = (part for block in self.blocks() for part in _portions(block))
+        portions = self.portions()
         if self.is_small or self.threads < 2:
             yield from (work(portion, at) for portion in portions)
             return
