@@ -1,4 +1,13 @@
-"""The command line of dezero: text, files and terminals around the engine; Model for Python."""
+"""Formulas with their derivatives: what the command `dezero` does, for Python.
+
+>>> from dezero_cli import Model
+>>> decay = Model("a*exp(-k*t)", k="1/tau")
+>>> decay(a=2, t=1, tau=4)
+1.5576015661428098
+
+What is wrong with a formula or a value is an exception of `dezero_cli.faults`; its text is the
+message that the command shows. All modules but that one are the command's own.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +16,24 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dezero_cli.language.model import Model as Model
 
+    __version__: str
+
 __all__ = ["Model", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    """Look up what is asked for, since the command line needs neither at its start."""
+    """Import what is asked for, since the command line needs none of it at its start."""
     if name == "Model":
         from dezero_cli.language.model import Model
 
         return Model
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib.metadata import version
+    import dezero
 
-    return version("dezero-cli")
+    return dezero.__version__
+
+
+def __dir__() -> list[str]:
+    """The names of the face alone."""
+    return __all__

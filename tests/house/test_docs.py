@@ -5,12 +5,13 @@ import re
 import runpy
 import shutil
 import subprocess
-import tomllib
 from pathlib import Path
 
 import jsonschema
 import numpy as np
 import pytest
+
+import dezero as engine
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -296,5 +297,5 @@ def test_make_knows_its_targets():
 
 
 def test_the_change_log_has_the_version():
-    version = tomllib.loads(text("pyproject.toml"))["project"]["version"]
+    version = engine.__version__
     assert re.search(rf"^## \[{re.escape(version)}\]", text("CHANGELOG.md"), re.M)
