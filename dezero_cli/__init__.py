@@ -5,6 +5,9 @@
 >>> decay(a=2, t=1, tau=4)
 1.5576015661428098
 
+`Model` is a formula that is evaluated, differentiated and compiled; `solve` takes equations,
+`minimize` and `maximize` find optima.
+
 What is wrong with a formula or a value is an exception of `dezero_cli.faults`; its text is the
 message that the command shows. All modules but that one are the command's own.
 """
@@ -14,11 +17,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dezero_cli.language.model import Model as Model
+    from dezero_cli.language.model import Model
+    from dezero_cli.solving.calls import maximize, minimize, solve
 
     __version__: str
 
-__all__ = ["Model", "__version__"]
+__all__ = ["Model", "__version__", "maximize", "minimize", "solve"]
 
 
 def __getattr__(name: str) -> Any:
@@ -27,6 +31,14 @@ def __getattr__(name: str) -> Any:
         from dezero_cli.language.model import Model
 
         return Model
+    if name in {"solve", "minimize", "maximize"}:
+        from dezero_cli.solving import calls
+
+        return {
+            "solve": calls.solve,
+            "minimize": calls.minimize,
+            "maximize": calls.maximize,
+        }[name]
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import dezero

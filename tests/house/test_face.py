@@ -12,6 +12,7 @@ import pytest
 
 import dezero as engine
 import dezero_cli
+from dezero_cli.solving import calls
 
 ROOT = Path(__file__).parents[2]
 FACES = [engine, dezero_cli]
@@ -32,8 +33,9 @@ def test_a_face_has_the_names_that_it_says_and_each_is_described(package):
 
 @pytest.mark.parametrize("package", FACES, ids=lambda package: package.__name__)
 def test_the_examples_of_a_face_are_true(package):
-    done = doctest.testmod(package)
-    assert done.attempted > 0 and done.failed == 0
+    for module in [package, *([calls] if package is dezero_cli else [])]:
+        done = doctest.testmod(module)
+        assert done.attempted > 0 and done.failed == 0
 
 
 def test_the_engines_face_is_about_fifteen_names():
