@@ -20,7 +20,7 @@ from dezero_cli.faults import CommandError, nearest
 COMMANDS = (
     *("eval", "batch", "map", "solve", "minimize", "maximize"),
     *("derive", "check", "graph", "plot", "functions"),
-    *("completion",),
+    *("schema", "completion"),
 )
 """The commands, in the order of the help; each is a module of `dezero_cli.commands`."""
 
