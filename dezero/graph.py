@@ -268,6 +268,7 @@ class Variable:
     __hash__ = object.__hash__
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        """NumPy's ufuncs of Variables are this engine's functions."""
         function = UFUNCS.get(ufunc)
         if function is None or method != "__call__" or options:
             return NotImplemented
@@ -276,6 +277,7 @@ class Variable:
     def __array_function__(
         self, function: Callable[..., Any], types: Any, arguments: Any, options: Any
     ) -> Any:
+        """NumPy's other functions of Variables are, too."""
         ours = ARRAY_FUNCTIONS.get(function)
         return NotImplemented if ours is None else ours(*arguments, **options)
 

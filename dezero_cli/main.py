@@ -20,6 +20,7 @@ from dezero_cli.faults import CommandError, nearest
 COMMANDS = (
     *("eval", "batch", "map", "fit", "solve", "minimize", "maximize"),
     *("derive", "check", "graph", "plot", "functions"),
+    *("schema", "completion"),
 )
 """The commands, in the order of the help; each is a module of `dezero_cli.commands`."""
 

@@ -388,7 +388,7 @@ def escaped(line: bytes) -> bytes:
     if line.isascii():
         if b"\x7f" not in line:
             return line
-    elif not any([begin in line for begin in _BEGINS]):  # noqa: C419, a list is quicker
+    elif not any(begin in line for begin in _BEGINS):
         return line
     import re
 

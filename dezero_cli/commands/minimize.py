@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
-import numpy as np
 
 from dezero_cli import extras, places, report
 from dezero_cli.arguments import (
@@ -193,19 +192,13 @@ class Sought:
 
     def task(self) -> OptimumTask:
         """What is to be searched."""
-        start = {name: self._start(name) for name in self.unknowns}
+        start = {
+            name: unknowns.start(name, self.given.values, self.limits) for name in self.unknowns
+        }
         held = {n: x for n, x in self.given.values.items() if n not in self.unknowns}
         return OptimumTask(self.expression, start, held, self.limits, self.constraints)
 
     # -------------------------------------------------------------------------------------------
-    def _start(self, name: str) -> np.ndarray:
-        if name in self.given.values:
-            return self.given.values[name]
-        low, high = self.limits[name]
-        if np.isfinite([low, high]).all():
-            return np.array(low / 2 + high / 2)
-        return np.array(low + 1 if np.isfinite(low) else high - 1 if np.isfinite(high) else 0.0)
-
     def _unknowns(
         self, wanted: Sequence[str], fixed: Sequence[str], ranged: Sequence[str]
     ) -> list[str]:

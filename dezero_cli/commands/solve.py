@@ -184,7 +184,9 @@ class Posed:
 
     def task(self) -> EquationTask:
         """What is to be solved."""
-        start = {name: self._start(name) for name in self.unknowns}
+        start = {
+            name: unknowns.start(name, self.given.values, self.limits) for name in self.unknowns
+        }
         residuals = [each.residual for each in self.equations]
         return EquationTask(residuals, start, self._held(), self.limits)
 
@@ -255,14 +257,6 @@ class Posed:
         return {
             n: x for n, x in self.given.values.items() if n not in self.unknowns and n in self.names
         }
-
-    def _start(self, name: str) -> np.ndarray:
-        if name in self.given.values:
-            return self.given.values[name]
-        low, high = self.limits[name]
-        if np.isfinite([low, high]).all():
-            return np.array(low / 2 + high / 2)
-        return np.array(low + 1 if np.isfinite(low) else high - 1 if np.isfinite(high) else 0.0)
 
     def _unknowns(self, wanted: Sequence[str], fixed: Sequence[str]) -> list[str]:
         """The names to solve for: those that --for or ranges name, or all that have numbers."""

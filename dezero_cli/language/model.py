@@ -25,9 +25,9 @@ class Model:
     1.5576015661428098
 
     Definitions are given by name; those of functions, and of names that are no identifiers, in a
-    mapping: ``Model("g(x)*g(y)", {"g(t)": "exp(-t**2)"})``.  `inputs` are the names that need
-    values.  Raises ExpressionError for a text with a fault and for definitions that need one
-    another.
+    mapping: ``Model("g(x)*g(y)", {"g(t)": "exp(-t**2)"})``.  `text` and `definitions` are what was
+    given; `inputs` are the names that need values.  Raises ExpressionError for a text with a fault
+    and for definitions that need one another.
     """
 
     def __init__(
@@ -36,6 +36,7 @@ class Model:
         given = {**(definitions or {}), **more}
         said = statements.statements(f"{head}={body}" for head, body in given.items())
         self.text = text
+        self.definitions: dict[str, str] = given
         self.expression = statements.defined(said).linked(text)
         self.inputs = tuple(symbolic.free_names(self.expression))
 
@@ -104,7 +105,7 @@ class Model:
         """The results as plain numbers and arrays."""
         given = _arrays({**(values or {}), **more}, self.inputs)
         found = asked.results(self.expression, given, wanted)
-        return {key: _plain(item) for key, item in found.items()}
+        return {key: plain(item) for key, item in found.items()}
 
 
 def _arrays(given: Mapping[str, Numbers], inputs: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -117,10 +118,10 @@ def _arrays(given: Mapping[str, Numbers], inputs: tuple[str, ...]) -> dict[str, 
     return arrays
 
 
-def _plain(item: Any) -> Any:
-    """Arrays without axes as floats."""
+def plain(item: Any) -> Any:
+    """Arrays without axes as floats, also inside dictionaries and lists."""
     if isinstance(item, dict):
-        return {key: _plain(value) for key, value in item.items()}
+        return {key: plain(value) for key, value in item.items()}
     if isinstance(item, list):
-        return [_plain(value) for value in item]
+        return [plain(value) for value in item]
     return float(item) if isinstance(item, np.ndarray | np.generic) and np.ndim(item) == 0 else item

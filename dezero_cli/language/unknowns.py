@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+import numpy as np
 
 from dezero_cli.faults import UsageError
 from dezero_cli.language import ranges, statements
@@ -62,3 +64,13 @@ def named(words: Iterable[str], option: str, said: dict[str, tuple[Head, str]]) 
         if found.count(name) > 1:
             raise UsageError(f"{option}: {quoted(name)} is given twice")
     return tuple(found)
+
+
+def start(name: str, values: Mapping[str, np.ndarray], limits: Mapping[str, Limits]) -> np.ndarray:
+    """Where the search for a name begins: at its value, or else inside its limits."""
+    if name in values:
+        return values[name]
+    low, high = limits[name]
+    if np.isfinite([low, high]).all():
+        return np.array(low / 2 + high / 2)
+    return np.array(low + 1 if np.isfinite(low) else high - 1 if np.isfinite(high) else 0.0)

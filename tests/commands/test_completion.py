@@ -32,15 +32,24 @@ def home(tmp_path, monkeypatch):
 
 
 def script(shell):
-    """What `_DEZERO_COMPLETE=SHELL_source dezero` prints."""
+    """What `dezero completion SHELL` prints."""
     return subprocess.run(
-        ["dezero"],
-        env={**os.environ, "_DEZERO_COMPLETE": f"{shell}_source"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
+        ["dezero", "completion", shell], capture_output=True, text=True, timeout=60, check=True
     ).stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_is_for_dezero_and_that_shell(dezero, shell):
+    done = dezero("completion", shell)
+    assert done.status == 0 and f"_DEZERO_COMPLETE={shell}_complete" in done.out
+    assert done.out.endswith("\n") and not done.out.startswith("\n")
+
+
+@pytest.mark.parametrize("words", [["tcsh"], ["bash", "zsh"], ["BASH"]])
+def test_another_shell_is_refused_in_a_line(dezero, words):
+    done = dezero("completion", *words)
+    assert done.status == 2 and done.out == "" and done.err.startswith("error: ")
+    assert done.err.count("\n") == 1
 
 
 CASES = [
@@ -53,6 +62,7 @@ CASES = [
     ("dezero --color always ev", ["eval"]),
     ("dezero eval x --color n", ["never"]),
     ("dezero plot x --to s", ["svg"]),
+    ("dezero completion f", ["fish"]),
     ("dezero x", []),
 ]
 

@@ -12,10 +12,12 @@ import jsonschema
 import numpy as np
 import pytest
 
+import dezero as engine
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [*ROOT.glob("*.md"), *DOCS.glob("**/*.md")]
-SCHEMA = json.loads((DOCS / "reference" / "result.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((ROOT / "dezero_cli" / "result.schema.json").read_text(encoding="utf-8"))
 
 
 def text(path):
@@ -128,6 +130,19 @@ def faults(kind, data):
         for schema in (narrowed, SCHEMA)
         for fault in jsonschema.Draft202012Validator(schema).iter_errors(data)
     ]
+
+
+def test_the_command_prints_the_schema(dezero):
+    done = dezero("schema")
+    assert done.status == 0 and json.loads(done.out) == SCHEMA
+    assert done.out == text("dezero_cli/result.schema.json") and done.out.endswith("}\n")
+    assert dezero("schema", "eval").status == 2
+
+
+def test_the_wheel_has_the_schema():
+    project = tomllib.loads(text("pyproject.toml"))
+    data = project["tool"]["setuptools"]["package-data"]["dezero_cli"]
+    assert "result.schema.json" in data
 
 
 def test_the_schema_is_one():
@@ -307,5 +322,5 @@ def test_make_knows_its_targets():
 
 
 def test_the_change_log_has_the_version():
-    version = tomllib.loads(text("pyproject.toml"))["project"]["version"]
+    version = engine.__version__
     assert re.search(rf"^## \[{re.escape(version)}\]", text("CHANGELOG.md"), re.M)
