@@ -131,12 +131,12 @@ def _parts(tables: Tables, form: str, folder: str) -> Iterator[Part]:
         known = os.fsencode(name) + f"\0{found.st_size}\0{found.st_mtime_ns}".encode()
         stem = Path(name).stem[:100] + "-" + hashlib.sha256(known).hexdigest()[:12]
         if tables.format != "parquet" or found.st_size < LARGE:
-            yield Part(Tables((name,), tables.format), f"{folder}/{stem}.{form}")
+            yield Part(dataclasses.replace(tables, names=(name,)), f"{folder}/{stem}.{form}")
             continue
-        rows = mapping.row_count(Tables((name,), "parquet"))
+        rows = mapping.row_count(dataclasses.replace(tables, names=(name,)))
         for start in range(0, rows, ROWS):
             end = min(start + ROWS, rows)
-            piece = Tables((name,), "parquet", (start, end))
+            piece = dataclasses.replace(tables, names=(name,), rows=(start, end))
             yield Part(piece, f"{folder}/{stem}-{start:012}-{end:012}.{form}")
 
 
@@ -249,7 +249,7 @@ def _types(client: Any, parts: Sequence[Part], plan: Plan, form: str) -> Types |
     futures = client.map(columnar.learnt, tables, plan=plan, pure=False)
     for _ in _finished(client, futures):
         pass
-    types = Types(())
+    types = Types()
     for future in futures:
         types.include(_result(future)[0])
     return types

@@ -6,14 +6,17 @@ A table of text that becomes columns is read twice: its types must fit all rows.
 from __future__ import annotations
 
 import contextlib
+import functools
 import glob
 import os
 import re
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import polars as pl
 from polars.io.plugins import register_io_source
 
@@ -23,9 +26,9 @@ from dezero_cli.output import Output
 from dezero_cli.progress import Progress
 from dezero_cli.tables import background, encode
 from dezero_cli.tables.files import SEPARATORS, TEXT, Tables
-from dezero_cli.tables.inference import Types
+from dezero_cli.tables.inference import JsonTypes, Types
 from dezero_cli.tables.step import Plan, Step
-from dezero_cli.tables.streams import TextTable, open_text
+from dezero_cli.tables.streams import Tally, TextTable, open_text
 
 ROW_GROUP = 1 << 17
 """Rows in a row group of Parquet."""
@@ -70,16 +73,17 @@ def _map_resting(
 ) -> int:
     """Do what `map_columns` says for tables that can be read twice."""
     if tables.format in TEXT:
-        frame, step, rows = _read_text(tables, plan, types, until)
+        frame, step, rows, read = _read_text(tables, plan, types, until)
     else:
         frame, step, rows = _scanned(tables, plan)
+        read = {name: name for name in step.columns}
     progress.notes += step.notes
     schema = _schema_of(frame, tables.names[0], tables.format)
     given: Schema = {} if plan.only else schema
     _refuse_nested(given, form)
     progress.total = rows
-    batch = _Batch(step, plan.only, progress, until)
-    kept = frame.select(step.columns) if plan.only and step.columns else frame
+    batch = _Batch(step, read, plan.only, progress, until)
+    kept = frame.select(list(read.values())) if plan.only and read else frame
     wanted = given | dict.fromkeys(step.results, pl.Float64())
     with pl.Config(streaming_chunk_size=BATCH):
         try:
@@ -108,7 +112,7 @@ def _at_rest(tables: Tables) -> Iterator[Tables]:
             copy.flush()
         names = tuple(laid.get(name, name) for name in tables.names)
         try:
-            yield Tables(names, tables.format, tables.rows)
+            yield replace(tables, names=names)
         except TableError as fault:
             original = {path: name for name, path in laid.items()}
             source_name = original.get(fault.source or "", fault.source)
@@ -209,44 +213,84 @@ def _refuse_nested(schema: Schema, form: str) -> None:
 
 def learnt(tables: Tables, plan: Plan, until: background.Until | None = None) -> tuple[Types, int]:
     """The types of the columns of a table of text, and its number of rows, all of them checked."""
-    source, step = open_text(tables, plan)
-    types = Types(step.columns)
-    rows = 0
-    for piece in source.pieces(step.columns):
+    source, _, used = open_text(tables, plan)
+    types = _types(tables, used)
+    tally = Tally()
+    for block, piece in source.pieces(used):
         if until:
             until.check()
-        rows += piece.rows
-        if tables.format in SEPARATORS:
-            types.learn(piece.frame)
-    return types, rows
+        try:
+            types.learn(piece)
+        except TableError as fault:
+            raise tally.placed(fault, block.source) from None
+        tally.add(piece, block.source)
+    return types, tally.rows
+
+
+def _types(tables: Tables, used: Sequence[int]) -> Types:
+    """What learns the types of a table of text."""
+    if tables.format != "jsonl":
+        return Types(used, tables.dialect)
+
+    def nested(name: str) -> Any:
+        return _schema_of(_scan(tables.names, "jsonl"), tables.names[0], "jsonl")[name]
+
+    return JsonTypes(used, tables.dialect, functools.cache(nested))
 
 
 def _read_text(
     tables: Tables, plan: Plan, known: Types | None, until: background.Until
-) -> tuple[pl.LazyFrame, Step, int]:
+) -> tuple[pl.LazyFrame, Step, int, dict[str, str]]:
     """A table of text as columns: a first pass checks it and finds the types, a second reads it."""
-    source, step = open_text(tables, plan)
+    source, step, used = open_text(tables, plan)
+    kept = used if plan.only else range(len(source.names))
+    names = {place: source.columns[place] if plan.only else source.names[place] for place in kept}
+    _refuse_alike(list(names.values()))
     types, rows = (known, 0) if known else learnt(tables, plan, until)
-    if tables.format == "jsonl":
-        return _scan(tables.names, "jsonl"), step, rows
-    schema = types.schema(source.columns)
+    schema = types.schema(names)
 
     def frames(
         columns: list[str] | None, _predicate: Any, _rows: int | None, _size: int | None
     ) -> Iterator[pl.DataFrame]:
-        for piece in TextTable(tables).pieces(()):
-            frame = types.applied(piece.frame)
+        for _, piece in TextTable(tables).pieces(used):
+            frame = types.applied(piece, names)
+            frame = frame if names else pl.DataFrame({"": [None] * piece.rows})
             yield frame.select(columns) if columns else frame
 
-    return register_io_source(frames, schema=schema), step, rows
+    if not names:
+        schema = {"": pl.Null()}
+    by_column = {c: names[i] for c, i in zip(step.columns, used, strict=True)}
+    return register_io_source(frames, schema=schema), step, rows, by_column
+
+
+def _refuse_alike(names: Sequence[str]) -> None:
+    """Refuse names that stand twice, which a table of columns cannot tell apart."""
+    for name in names:
+        if names.count(name) > 1:
+            shown = f"columns are named {name!r}" if name else "columns have no name"
+            fault = f"{names.count(name)} {shown}: Parquet and Arrow need names that differ"
+            raise TableError(fault)
 
 
 # ------------------------------------------------------------------------------------ the pipeline
+def _array(column: pl.Series) -> np.ndarray:
+    """A column as float64, null as nan."""
+    return column.cast(pl.Float64).fill_null(np.nan).to_numpy()
+
+
 class _Batch:
     """The step between source and sink, on one batch of rows; threads call it."""
 
-    def __init__(self, step: Step, only: bool, progress: Progress, until: background.Until) -> None:
+    def __init__(
+        self,
+        step: Step,
+        read: dict[str, str],
+        only: bool,
+        progress: Progress,
+        until: background.Until,
+    ) -> None:
         self.step = step
+        self.read = read
         self.only = only
         self.progress = progress
         self._until = until
@@ -256,8 +300,7 @@ class _Batch:
     def __call__(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The batch with its result columns."""
         self._until.check()
-        columns = self.step.columns
-        arrays = {name: frame[name].cast(pl.Float64).to_numpy() for name in columns}
+        arrays = {name: _array(frame[column]) for name, column in self.read.items()}
         added = encode.results_frame(self.step.results, self.step.run(arrays, frame.height))
         with self._lock:
             self.rows += frame.height

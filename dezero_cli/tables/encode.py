@@ -7,6 +7,7 @@ In CSV and TSV a number is the shortest text that reads back to the same float64
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,11 +16,37 @@ import polars as pl
 from dezero_cli import report
 
 
-def delimited(frame: pl.DataFrame, separator: str, header: bool = False) -> bytes:
-    """A table as CSV or TSV."""
+def delimited(
+    frame: pl.DataFrame,
+    separator: str,
+    header: bool = False,
+    comma: bool = False,
+    end: bytes = b"\n",
+    raw: bool = False,
+) -> bytes:
+    """A table as CSV or its like, lines that end in `end`.
+
+    With `comma` numbers have a decimal comma; with `raw` cells are written without quotes.
+    """
     buffer = io.BytesIO()
-    frame.write_csv(buffer, include_header=header, separator=separator)
+    frame.write_csv(
+        buffer,
+        include_header=header,
+        separator=separator,
+        decimal_comma=comma,
+        line_terminator=end.decode(),
+        quote_style="never" if raw else "necessary",
+    )
     return buffer.getvalue()
+
+
+def header(names: Sequence[str], separator: str) -> bytes:
+    """The names of columns as a line without its end."""
+    quote = re.compile(rf'[\n\r"{re.escape(separator)}]')
+    escaped = (
+        '"' + name.replace('"', '""') + '"' if quote.search(name) else name for name in names
+    )
+    return separator.join(escaped).encode()
 
 
 def results_frame(names: Sequence[str], arrays: Sequence[np.ndarray]) -> pl.DataFrame:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from dezero_cli import reading
 from dezero_cli.faults import FileError, UsageError
+from dezero_cli.tables.dialect import PLAIN, SEPARATORS, Dialect
 
 ENDINGS = {
     "csv": "csv",
@@ -25,19 +26,21 @@ ENDINGS = {
 TEXT = frozenset({"csv", "tsv", "jsonl"})
 """The formats of lines of text; the others hold columns of known types."""
 
-SEPARATORS = {"csv": ",", "tsv": "\t"}
+__all__ = ["ENDINGS", "SEPARATORS", "TEXT", "Tables", "ending", "found", "target_format"]
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
     """Files that make up one table, ``-`` for standard input, and the format of all of them.
 
-    With `rows`, only this range of the rows of one file of columns, counted from 0.
+    With `rows`, only this range of the rows of one file of columns, counted from 0.  `dialect` says
+    how text is written.
     """
 
     names: tuple[str, ...]
     format: str
     rows: tuple[int, int] | None = field(default=None)
+    dialect: Dialect = PLAIN
 
     @property
     def size(self) -> int:
@@ -45,7 +48,7 @@ class Tables:
         return reading.total_size(self.names)
 
 
-def found(words: Sequence[str], wanted: str | None) -> Tables:
+def found(words: Sequence[str], wanted: str | None, dialect: Dialect = PLAIN) -> Tables:
     """The tables that words of the command line name: files, patterns, or ``-`` alone.
 
     `wanted` is the format by name; without it the endings decide.  Raises FileError or UsageError.
@@ -61,7 +64,7 @@ def found(words: Sequence[str], wanted: str | None) -> Tables:
                 f"{names[0]} is {formats[0]} but {name} is {other}: "
                 "all files of a table must have one format"
             )
-    return Tables(tuple(names), formats[0])
+    return Tables(tuple(names), formats[0], dialect=dialect)
 
 
 def _expanded(word: str) -> list[str]:
