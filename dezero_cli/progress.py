@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import time
 
@@ -25,6 +27,7 @@ class Progress:
         self.notes: list[str] = []
         self._start = self._shown = time.monotonic()
         self._wanted = total > 0 and sys.stderr.isatty()
+        self._terminal = os.dup(2) if self._wanted else -1  # Polars' text is kept from the other
 
     def add(self, count: int, amount: int) -> None:
         """Add work that has been done."""
@@ -40,15 +43,17 @@ class Progress:
         self._shown = now
         share = min(self._amount / self.total, 1.0) if self.total else 0.0
         rate = self.count / (now - self._start)
-        sys.stderr.write(
+        self._write(
             f"\r\033[K{self.label} {share:4.0%}  {self.count:,} {self.what}  "
             f"{rate:,.0f} {self.what}/s"
         )
-        sys.stderr.flush()
 
     def clear(self) -> None:
         """Clear the line."""
         if self._wanted and self._shown != self._start:
             self._shown = self._start
-            sys.stderr.write("\r\033[K")
-            sys.stderr.flush()
+            self._write("\r\033[K")
+
+    def _write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            os.write(self._terminal, text.encode())

@@ -55,6 +55,7 @@ class Source:
     def __init__(self, name: str) -> None:
         self.name = name
         self._descriptor = 0 if name == "-" else os.open(name, os.O_RDONLY)
+        self._ahead = b""
 
     def fileno(self) -> int:
         """The descriptor that the bytes come from."""
@@ -65,6 +66,9 @@ class Source:
 
         Raises OSError, with the name that the user knows, if reading fails.
         """
+        if self._ahead:
+            data, self._ahead = self._ahead[:most], self._ahead[most:]
+            return data
         while True:
             try:
                 return os.read(self._descriptor, most)
@@ -75,7 +79,28 @@ class Source:
 
     def wait(self, seconds: float) -> bool:
         """Wait up to `seconds` for bytes or their end; give whether there is something to read."""
-        return bool(select.select([self._descriptor], [], [], seconds)[0])
+        return bool(self._ahead or select.select([self._descriptor], [], [], seconds)[0])
+
+    def mark(self) -> tuple[int, ...]:
+        """What changes when a file does; nothing for a stream."""
+        found = os.fstat(self._descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            return ()
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+    def peek(self, begins: Sequence[bytes]) -> bytes:
+        """Some of the first bytes: enough to tell whether they begin in one of these ways.
+
+        `read` then still gives them.
+        """
+        data = self.read(1 << 16)
+        while any(begin.startswith(data) and begin != data for begin in begins):
+            more = self.read(1 << 16)
+            if not more:
+                break
+            data += more
+        self._ahead = data
+        return data
 
     def close(self) -> None:
         """Close what was opened."""
@@ -84,11 +109,34 @@ class Source:
         self._descriptor = -1
 
 
+_PEEKED: dict[str, Source] = {}
+"""Streams whose first bytes have been looked at: nobody can open them again."""
+
+
+def head(name: str, begins: Sequence[bytes]) -> bytes:
+    """Some of the first bytes of a name: enough to tell whether they begin in one of these ways.
+
+    Whoever opens it next still gets them.
+    """
+    source = opened(name)
+    data = source.peek(begins)
+    if is_stream(name):
+        _PEEKED[name] = source
+    else:
+        source.close()
+    return data
+
+
+def opened(name: str) -> Source:
+    """The source of the bytes of a name."""
+    return _PEEKED.pop(name, None) or Source(name)
+
+
 def whole(name: str) -> bytes:
     """All bytes of a file or of standard input.  Raises FileError if it cannot be read."""
     parts: list[bytes] = []
     try:
-        source = Source(name)
+        source = opened(name)
         try:
             while part := source.read(1 << 20):
                 parts.append(part)

@@ -30,6 +30,7 @@ from dezero_cli.language.values import one_number
 from dezero_cli.language.words import Formula, formula
 from dezero_cli.progress import Progress
 from dezero_cli.tables import files
+from dezero_cli.tables.dialect import dialect
 from dezero_cli.tables.files import ENDINGS, Tables
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ may match any number of files. Standard input is read if there is no TABLE, or f
 
 \b
 Formats, by ending or --from and --to:
-  csv tsv jsonl ndjson parquet arrow feather ipc
+  csv tsv jsonl ndjson parquet arrow feather ipc, and .gz .zst .bz2 of these
 
 For the computation, columns that EXPR uses are converted to float64; an empty cell counts as nan.
 Everything else is written as it was read. A table can be larger than memory.
@@ -77,6 +78,28 @@ Everything else is written as it was read. A table can be larger than memory.
 @click.option("--as", "name", metavar="NAME", help="Call the result NAME, not value.")
 @click.option("--only", is_flag=True, help="Leave out the table's own columns.")
 @click.option("--prefix", default="", metavar="P", help="Put P before the names of new columns.")
+@click.option("--separator", metavar="C", help="What is between cells: a character, tab, or space.")
+@click.option("--decimal", metavar="C", help="The decimal sign of the table: , or . (default).")
+@click.option("--comment", metavar="P", help="Leave out lines that begin with P.")
+@click.option(
+    "--skip", type=click.IntRange(0), default=0, metavar="N", help="Leave out N lines at the start."
+)
+@click.option("--no-header", is_flag=True, help="There is no header: columns are c1, c2, ...")
+@click.option(
+    "--missing",
+    multiple=True,
+    metavar="WORD[,WORD]...",
+    help="Cells that count as empty in the columns that EXPR uses (repeatable).",
+)
+@click.option(
+    "--on-bad",
+    type=click.Choice(["stop", "skip", "null"]),
+    default="stop",
+    help="A row with a fault: stop (default), skip it, or take its cells for nan.",
+)
+@click.option(
+    "--max-line", type=click.IntRange(1), metavar="N", help="Bytes of a row (default: 64 MiB)."
+)
 @sigma_option
 @corr_option
 @click.option(
@@ -104,6 +127,14 @@ def command(
     resume: bool,
     defs: str | None,
     max_operations: int,
+    separator: str | None,
+    decimal: str | None,
+    comment: str | None,
+    skip: int,
+    no_header: bool,
+    missing: tuple[str, ...],
+    on_bad: str,
+    max_line: int | None,
 ) -> None:
     """Read the arguments, find the tables, compute every row."""
     wanted = Wanted(
@@ -116,7 +147,8 @@ def command(
         raise UsageError("--resume needs --scheduler")
     asked, names = _sorted(words, defs)
     asked.given().linked(asked.text, max_operations)  # what is wrong without a table is said first
-    found = files.found(names, source)
+    said = dialect(separator, decimal, comment, missing, skip, not no_header, on_bad, max_line)
+    found = files.found(names, source, said)
     require_descriptors(1024 if scheduler else 64)
     require("polars", "llvmlite")
     from dezero_cli.tables.step import Plan
@@ -153,7 +185,9 @@ def _alone(found: Tables, plan: Plan, form: str | None, output: str | None) -> N
     """Compute all rows in this process, and show the progress."""
     from dezero_cli.tables import mapping
 
-    target_format = files.target_format(output, form)
+    target_format = files.target_format(output, form, found)
+    if form is None and output is None and found.format not in files.TEXT and sys.stdout.isatty():
+        target_format = "csv"
     if target_format not in files.TEXT and output in {None, "-"} and sys.stdout.isatty():
         raise UsageError(f"{target_format} cannot be shown on a terminal: give -o FILE")
     progress = Progress(found.size)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import glob
+import itertools
 import os
 import re
 import tempfile
@@ -24,9 +25,10 @@ from dezero_cli import reading
 from dezero_cli.faults import TableError
 from dezero_cli.output import Output
 from dezero_cli.progress import Progress
-from dezero_cli.tables import background, encode
+from dezero_cli.tables import background, compressed, encode
 from dezero_cli.tables.files import SEPARATORS, TEXT, Tables
 from dezero_cli.tables.inference import JsonTypes, Types
+from dezero_cli.tables.quiet import quietly
 from dezero_cli.tables.step import Plan, Step
 from dezero_cli.tables.streams import Tally, TextTable, open_text
 
@@ -35,6 +37,9 @@ ROW_GROUP = 1 << 17
 
 BATCH = 1 << 15
 """Rows in a batch; several batches for each thread are in memory at once."""
+
+PART = 1 << 24
+"""Bytes of text that are written at a time."""
 
 os.environ.setdefault("POLARS_ROW_GROUP_PREFETCH_SIZE", "1")
 """Row groups of Parquet that Polars reads ahead: more of them take memory and save no time."""
@@ -55,7 +60,7 @@ def map_columns(
     `types` are those of text, if they are already known.  Raises TableError for a fault in the
     data, and OSError if writing fails.
     """
-    with _at_rest(tables) as resting:
+    with _at_rest(tables) as resting, quietly():
         return background.run(
             lambda until: _map_resting(resting, plan, form, target, progress, types, until),
             progress.show,
@@ -90,14 +95,14 @@ def _map_resting(
             until.check()
             _sink(kept, batch, wanted, form, target)
         except BaseException as fault:  # noqa: BLE001, a panic of Polars is not an Exception
-            raise _in_words(fault, target.output) from None
+            raise _in_words(fault, target.output, tables) from None
     return batch.rows
 
 
 @contextlib.contextmanager
 def _at_rest(tables: Tables) -> Iterator[Tables]:
     """The tables as files that can be read twice; streams are copied to temporary files."""
-    passing = {name for name in tables.names if reading.is_stream(name)}
+    passing = {name for name in tables.names if _passes(name, tables.format)}
     if not passing:
         yield tables
         return
@@ -106,7 +111,7 @@ def _at_rest(tables: Tables) -> Iterator[Tables]:
         for name in passing:
             copy = stack.enter_context(_nameless())
             laid[name] = f"/proc/self/fd/{copy.fileno()}" if ON_LINUX else copy.name
-            with contextlib.closing(reading.Source(name)) as source:
+            with contextlib.closing(compressed.Source(name)) as source:
                 while data := source.read(1 << 20):
                     copy.write(data)
             copy.flush()
@@ -120,6 +125,13 @@ def _at_rest(tables: Tables) -> Iterator[Tables]:
 
 
 ON_LINUX = os.path.isdir("/proc/self/fd")
+
+
+def _passes(name: str, form: str) -> bool:
+    """Whether a file cannot be read twice as it is: a stream, or columns that are compressed."""
+    if reading.is_stream(name):
+        return True
+    return form not in TEXT and compressed.kind_of(reading.head(name, [])) is not None
 
 
 def _nameless() -> Any:
@@ -171,11 +183,12 @@ def _schema_of(frame: pl.LazyFrame, name: str, form: str) -> Schema:
     """The columns of a table and their types.  Raises TableError if Polars finds none."""
     try:
         return dict(frame.collect_schema())
-    except (pl.exceptions.PolarsError, OSError) as fault:
-        reason = encode.first_line(fault).rpartition("out of specification: ")[2]
-        if "InvalidNumber" in reason:  # a row that is not JSON has been refused before
-            reason = "a number is too large for a float64: write CSV, TSV or JSON Lines instead"
-        raise TableError(f"cannot be read as {form}: {reason}", name) from None
+    except BaseException as fault:
+        if isinstance(fault, MemoryError | OSError) and not isinstance(
+            fault, pl.exceptions.PolarsError
+        ):
+            raise
+        raise damaged(name, form, fault) from None
 
 
 def row_count(tables: Tables) -> int:
@@ -205,10 +218,30 @@ def _numeric(kind: Any) -> bool:
 
 
 def _refuse_nested(schema: Schema, form: str) -> None:
-    """Refuse columns that a text cell cannot hold, if the target has text cells."""
+    """Refuse columns of types that the target cannot hold."""
     for column, kind in schema.items():
-        if form in SEPARATORS and (kind.is_nested() or kind in (pl.Binary, pl.Object)):
+        leaves = list(_leaves(kind))
+        if form in SEPARATORS and (kind.is_nested() or kind in (pl.Binary, pl.Object, pl.Duration)):
             raise TableError(f"a cell of {form} cannot hold {kind}", column=column)
+        if form == "jsonl" and any(leaf in (pl.Binary, pl.Object) for leaf in leaves):
+            raise TableError(f"JSON cannot hold {kind}", column=column)
+        if form == "jsonl" and kind.is_nested() and any(leaf.is_decimal() for leaf in leaves):
+            raise TableError(f"JSON cannot hold {kind} as it is", column=column)
+        if form == "parquet" and any(leaf == pl.Struct([]) for leaf in leaves):
+            raise TableError(f"parquet cannot hold {kind}, which is without fields", column=column)
+
+
+def _leaves(kind: Any) -> Iterator[Any]:
+    """The types that a type is made of, without lists and objects that hold others."""
+    kinds = [kind]
+    while kinds:
+        each = kinds.pop()
+        inside = [field.dtype for field in each.fields] if isinstance(each, pl.Struct) else []
+        if isinstance(each, pl.List | pl.Array):
+            inside = [each.inner]
+        kinds += inside
+        if not inside:
+            yield each
 
 
 def learnt(tables: Tables, plan: Plan, until: background.Until | None = None) -> tuple[Types, int]:
@@ -278,6 +311,13 @@ def _array(column: pl.Series) -> np.ndarray:
     return column.cast(pl.Float64).fill_null(np.nan).to_numpy()
 
 
+def _text(frame: pl.DataFrame, form: str) -> bytes:
+    """A table as text, without a header."""
+    if form == "jsonl":
+        return b"".join(line.encode() + b"\n" for line in encode.table_objects(frame))
+    return encode.delimited(frame, SEPARATORS[form])
+
+
 class _Batch:
     """The step between source and sink, on one batch of rows; threads call it."""
 
@@ -307,27 +347,60 @@ class _Batch:
             self.progress.add(frame.height, frame.height)
         return added if self.only else frame.hstack(added)
 
-    def lines(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """The batch with its results as JSON, one row per line."""
-        return pl.DataFrame({"": encode.table_objects(self(frame))}, schema={"": pl.String})
+    def text(self, frame: pl.DataFrame, form: str) -> bytes:
+        """The batch with its results as text, a row a line."""
+        made = self(frame)
+        try:
+            return _text(made, form)
+        except BaseException as fault:
+            for name in made.columns:  # a panic does not say which column it is about
+                try:
+                    _text(made.select(name), form)
+                except BaseException:  # noqa: BLE001, a panic of Polars is not an Exception
+                    shown = f"{form} cannot hold one of its values ({made.schema[name]})"
+                    raise TableError(shown, column=name) from None
+            raise fault from None
 
 
 def _sink(frame: pl.LazyFrame, batch: _Batch, schema: Schema, form: str, target: Output) -> None:
     """Read, compute and write."""
-    if form == "jsonl":
-        lines = frame.map_batches(batch.lines, schema={"": pl.String}, streamable=True)
-        lines.sink_csv(target.sink(), include_header=False, quote_style="never")
+    if form in TEXT:
+        header = form != "jsonl"
+        if header:
+            target.write(encode.header(list(schema), SEPARATORS[form]) + b"\n")
+        for read in frame.collect_batches(chunk_size=BATCH, maintain_order=True):
+            for part in _in_bytes(read):
+                target.write(batch.text(part, form))
         return
     stream = frame.map_batches(batch, schema=schema, streamable=True)
     if form == "parquet":
         stream.sink_parquet(target.sink(), row_group_size=ROW_GROUP)
-    elif form == "arrow":
-        stream.sink_ipc(target.sink())
     else:
-        stream.sink_csv(target.sink(), separator=SEPARATORS[form])
+        stream.sink_ipc(target.sink())
 
 
-def _in_words(fault: BaseException, output: str | None) -> BaseException:
+def _in_bytes(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """The rows of a batch in parts that are not too large as text."""
+    wide = [name for name, kind in frame.schema.items() if kind in (pl.String, pl.Binary)]
+    deep = [name for name, kind in frame.schema.items() if kind.is_nested()]
+    if not wide and not deep:
+        yield frame
+        return
+    sizes = np.zeros(frame.height)
+    for name in wide:
+        column = frame[name]
+        lengths = column.str.len_bytes() if column.dtype == pl.String else column.bin.size()
+        sizes += lengths.fill_null(0).to_numpy()
+    for name in deep:
+        sizes += frame[name].estimated_size() / max(frame.height, 1)
+    marks = np.cumsum(sizes) // PART
+    starts = [0, *(np.flatnonzero(np.diff(marks)) + 1).tolist(), frame.height]
+    for start, end in itertools.pairwise(starts):
+        if end > start:
+            yield frame.slice(start, end - start)
+
+
+def _in_words(fault: BaseException, output: str | None, tables: Tables) -> BaseException:
     """A fault of Polars as one of this package's, or as one of the operating system's."""
     if isinstance(fault, TableError | MemoryError | background.Ended):
         return fault
@@ -335,4 +408,19 @@ def _in_words(fault: BaseException, output: str | None) -> BaseException:
     if number:
         code = int(number[1] or number[2])
         return OSError(code, os.strerror(code), output)
-    return TableError(encode.first_line(fault))
+    if isinstance(fault, OSError) and fault.errno:
+        return fault
+    return damaged(tables.names[0], tables.format, fault)
+
+
+def damaged(name: str, form: str, fault: BaseException) -> TableError:
+    """The fault of a file that a library could not read."""
+    return TableError(f"cannot be read as {form}: {_why(fault)}", name)
+
+
+def _why(fault: BaseException) -> str:
+    """Why Polars cannot read a file, in its words where these are for people."""
+    reason = encode.first_line(fault).rpartition("out of specification: ")[2]
+    plain = isinstance(fault, pl.exceptions.PolarsError) and reason.isascii() and len(reason) < 200
+    technical = re.search(r"flatbuf|InvalidOffset|panick|unwrap|Option::|thrift|0x|\{|::", reason)
+    return reason if plain and reason and not technical else "it is damaged"

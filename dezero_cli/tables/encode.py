@@ -7,6 +7,7 @@ In CSV and TSV a number is the shortest text that reads back to the same float64
 from __future__ import annotations
 
 import io
+import os
 import re
 from collections.abc import Sequence
 
@@ -14,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from dezero_cli import report
+from dezero_cli.faults import TableError
 
 
 def delimited(
@@ -63,13 +65,35 @@ def objects(lines: list[bytes] | None, names: Sequence[str], arrays: Sequence[np
 
 def table_objects(frame: pl.DataFrame) -> list[str]:
     """Each row of a table of any types as a JSON object."""
-    lines = frame.write_ndjson().split("\n")[: frame.height]
+    _refuse_nested_nonfinite(frame)
+    decimals = [name for name, kind in frame.schema.items() if kind.is_decimal()]
+    mark = f"decimal-{os.urandom(8).hex()}:"  # Polars writes decimals as text
+    marked = (pl.concat_str([pl.lit(mark), pl.col(n).cast(pl.String)]).alias(n) for n in decimals)
+    text = frame.with_columns(*marked).write_ndjson()
+    if decimals:
+        text = re.sub(f'"{mark}([^"]*)"', r"\1", text)
+    lines = text.split("\n")[: frame.height]
     floats = frame.select(name for name, kind in frame.schema.items() if kind.is_float())
     finite = floats.select((pl.all().is_finite() | pl.all().is_null()).name.keep())
     for row in (~finite.select(pl.all_horizontal(pl.all())).to_series()).arg_true():
         numbers = [0.0 if number is None else number for number in floats.row(row)]
         lines[row] = lines[row][:-1] + report.nonfinite_ending(floats.columns, numbers).decode()
     return lines
+
+
+def _refuse_nested_nonfinite(frame: pl.DataFrame) -> None:
+    """Refuse lists and objects with numbers that are not finite, which JSON cannot tell."""
+    for name, kind in frame.schema.items():
+        columns = [frame[name]] if kind.is_nested() else []
+        while columns:
+            column = columns.pop()
+            if isinstance(column.dtype, pl.Struct):
+                columns += [column.struct.field(field.name) for field in column.dtype.fields]
+            elif column.dtype.is_nested():
+                columns.append(column.explode())
+            elif column.dtype.is_float() and not column.is_finite().all():
+                fault = f"JSON cannot hold a number that is not finite in {kind}"
+                raise TableError(fault, column=name)
 
 
 def _open(line: bytes) -> bytes:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from dezero_cli import reading
 from dezero_cli.faults import FileError, UsageError
+from dezero_cli.tables import compressed
 from dezero_cli.tables.dialect import PLAIN, SEPARATORS, Dialect
 
 ENDINGS = {
@@ -56,8 +57,7 @@ def found(words: Sequence[str], wanted: str | None, dialect: Dialect = PLAIN) ->
     names = [name for word in words or ["-"] for name in _expanded(word)]
     if "-" in names and len(names) > 1:
         raise UsageError("standard input cannot be combined with other tables")
-    form = ENDINGS[wanted] if wanted else "csv" if names == ["-"] else ""
-    formats = [form or ending(name, "--from") for name in names]
+    formats = [ENDINGS[wanted] if wanted else _format(name) for name in names]
     for name, other in zip(names, formats, strict=True):
         if other != formats[0]:
             raise UsageError(
@@ -65,6 +65,31 @@ def found(words: Sequence[str], wanted: str | None, dialect: Dialect = PLAIN) ->
                 "all files of a table must have one format"
             )
     return Tables(tuple(names), formats[0], dialect=dialect)
+
+
+def _format(name: str) -> str:
+    """The format of a file by its first bytes, or else by its ending; of a stream by its bytes."""
+    stream = reading.is_stream(name)
+    known = _by_content(name, stream)
+    if known == "" and stream and os.path.splitext(name)[1][1:].lower() not in ENDINGS:
+        return "csv"
+    return known or ending(name, "--from")
+
+
+def _by_content(name: str, stream: bool) -> str:
+    """The format that the first bytes of a file stand for; nothing where they stand for none."""
+    head = reading.head(name, [*_MAGIC, *compressed.MAGIC, reading.BOM + b"{"])
+    kind = compressed.kind_of(head)
+    if kind:
+        head = compressed.begin(kind, head)
+    for magic, form in _MAGIC.items():
+        if head.startswith(magic):
+            return form
+    text = head.removeprefix(reading.BOM).lstrip()
+    return "jsonl" if stream and text[:1] in {b"{", b"["} else ""
+
+
+_MAGIC = {b"PAR1": "parquet", b"ARROW1": "arrow", b"\xff\xff\xff\xff": "arrow"}
 
 
 def _expanded(word: str) -> list[str]:
@@ -79,7 +104,8 @@ def _expanded(word: str) -> list[str]:
 
 def ending(name: str, option: str) -> str:
     """The format that the ending of a file's name stands for.  Raises FileError if none."""
-    suffix = os.path.splitext(name)[1][1:].lower()
+    stem, _ = compressed.without_ending(name)
+    suffix = os.path.splitext(stem)[1][1:].lower()
     if suffix not in ENDINGS:
         shown = f".{suffix}" if suffix else "no ending"
         known = ", ".join(ENDINGS)
@@ -89,12 +115,17 @@ def ending(name: str, option: str) -> str:
     return ENDINGS[suffix]
 
 
-def target_format(output: str | None, wanted: str | None) -> str:
-    """The format to write: `wanted`, or that of the ending of `output`, or CSV."""
+def target_format(output: str | None, wanted: str | None, tables: Tables) -> str:
+    """The format to write: `wanted`, or that of the ending of `output`, or the one that is read.
+
+    Columns of files that are to be shown are CSV; a pipe of columns makes one.
+    """
+    piped = any(map(reading.is_stream, tables.names))
+    given = tables.format if tables.format in TEXT or piped else "csv"
     if wanted:
         return ENDINGS[wanted]
     if output is None or output == "-":
-        return "csv"
+        return given
     if os.path.isdir(output):
         raise FileError(output, "is a directory")
-    return "csv" if os.path.exists(output) and reading.is_stream(output) else ending(output, "--to")
+    return given if os.path.exists(output) and reading.is_stream(output) else ending(output, "--to")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dezero_cli.faults import UsageError
 from dezero_cli.output import open_output
 from dezero_cli.progress import Progress
-from dezero_cli.tables import columnar, streams
+from dezero_cli.tables import columnar, compressed, streams
 from dezero_cli.tables.files import TEXT, Tables
 from dezero_cli.tables.inference import Types
 from dezero_cli.tables.step import Plan
@@ -25,7 +26,10 @@ def map_tables(
     ExpressionError, and OSError if reading or writing fails.
     """
     progress = progress or Progress(0)
-    with open_output(output) as target:
+    kind = compressed.without_ending(output or "")[1]
+    if kind and form not in TEXT:
+        raise UsageError(f"{output}: {form} compresses its columns itself: leave out the ending")
+    with open_output(output) as opened, compressed.compressing(opened, kind) as target:
         if tables.format in TEXT and form in TEXT:
             return streams.map_text(tables, plan, form, target, progress)
         return columnar.map_columns(tables, plan, form, target, progress, types)

@@ -16,7 +16,7 @@ from dezero_cli import reading, report
 from dezero_cli.faults import TableError
 from dezero_cli.output import Output
 from dezero_cli.progress import Progress
-from dezero_cli.tables import encode
+from dezero_cli.tables import compressed, encode
 from dezero_cli.tables.delimited import Delimited
 from dezero_cli.tables.dialect import SEPARATORS, Dialect
 from dezero_cli.tables.files import Tables
@@ -112,30 +112,32 @@ def blocks(
 
     `size` is how much is read at a time (default: BLOCK), `most` how long a row may be.
     """
-    source = reading.Source(name)
+    source = compressed.Source(name)
     try:
         piped = reading.is_stream(name)
         rest, first, ended, pause = b"", True, False, True
         while not ended:
             if piped and not pause and not source.wait(PAUSE):
                 yield RowBlock(name, b"", 0, False, True)  # blocks in work must not wait for more
+            taken = source.taken
             arrived, pause, ended = _arrived(source, piped, size or BLOCK)
+            taken = source.taken - taken if taken or not first else source.taken
             data = rest + arrived
             if first:
                 data = _without_mark(data, name)
             end = len(data) if ended else cut(data)
             if not end and len(data) > (most or LONGEST):
-                yield RowBlock(name, data, len(arrived), first, over=True)
+                yield RowBlock(name, data, taken, first, over=True)
                 return
             rest = data[end:]
             if end:
-                yield RowBlock(name, data[:end], len(arrived), first, pause)
+                yield RowBlock(name, data[:end], taken, first, pause)
                 first = False
     finally:
         source.close()
 
 
-def _arrived(source: reading.Source, piped: bool, most: int) -> tuple[bytes, bool, bool]:
+def _arrived(source: compressed.Source, piped: bool, most: int) -> tuple[bytes, bool, bool]:
     """The next bytes; whether a pipe has paused after them; whether they are the last."""
     parts: list[bytes] = []
     size, start = 0, time.monotonic()
