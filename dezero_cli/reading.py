@@ -49,6 +49,17 @@ def total_size(names: Iterable[str]) -> int:
     return 0 if any(map(is_stream, names)) else sum(map(os.path.getsize, names))
 
 
+def mark(file: str | int) -> tuple[int, ...]:
+    """What changes when a file does; nothing for a stream, or where there is no file any more."""
+    try:
+        found = os.stat(file)
+    except OSError:
+        return ()
+    if not stat.S_ISREG(found.st_mode):
+        return ()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
 class Source:
     """The open source of bytes of one name.  It has a `fileno`, so `select` can wait for it."""
 
@@ -83,10 +94,7 @@ class Source:
 
     def mark(self) -> tuple[int, ...]:
         """What changes when a file does; nothing for a stream."""
-        found = os.fstat(self._descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            return ()
-        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+        return mark(self._descriptor)
 
     def peek(self, begins: Sequence[bytes]) -> bytes:
         """Some of the first bytes: enough to tell whether they begin in one of these ways.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -21,7 +23,7 @@ from dezero_cli.arguments import (
     wrt_option,
 )
 from dezero_cli.extras import require, require_descriptors
-from dezero_cli.faults import UsageError
+from dezero_cli.faults import CommandError, ExpressionError, UsageError
 from dezero_cli.language import values
 from dezero_cli.language.results import Wanted
 from dezero_cli.language.spelling import some_names
@@ -30,7 +32,7 @@ from dezero_cli.language.values import one_number
 from dezero_cli.language.words import Formula, formula
 from dezero_cli.progress import Progress
 from dezero_cli.tables import files
-from dezero_cli.tables.dialect import dialect
+from dezero_cli.tables.dialect import Dialect, dialect
 from dezero_cli.tables.files import ENDINGS, Tables
 
 if TYPE_CHECKING:
@@ -145,9 +147,14 @@ def command(
     uncertain = _uncertain(sigma, corr, no_grad)
     if resume and not scheduler:
         raise UsageError("--resume needs --scheduler")
-    asked, names = _sorted(words, defs)
-    asked.given().linked(asked.text, max_operations)  # what is wrong without a table is said first
     said = dialect(separator, decimal, comment, missing, skip, not no_header, on_bad, max_line)
+    try:
+        asked, names = _sorted(words, defs)
+        asked.given().linked(
+            asked.text, max_operations
+        )  # what is wrong without a table comes first
+    except ExpressionError as fault:
+        raise _backquoted(fault, words, source, said) from None
     found = files.found(names, source, said)
     require_descriptors(1024 if scheduler else 64)
     require("polars", "llvmlite")
@@ -213,14 +220,40 @@ def _spread(
 
 def _sorted(words: tuple[str, ...], defs: str | None) -> tuple[Formula, list[str]]:
     """What is to be computed, and the names of tables."""
-    said = list(filter(is_statement, words))
-    rest = [word for word in words if not is_statement(word)]
+    said = [word for word in words if is_statement(word) and not _names_files(word)]
+    rest = [word for word in words if word not in said]
     if not rest or (os.path.isfile(rest[0]) and not rest[1:]):
         raise UsageError("missing the expression EXPR; for example: 'x**2 + y' table.csv")
     if os.path.splitext(rest[0])[1][1:] in ENDINGS and os.path.isfile(rest[0]):
         raise UsageError(f"the expression comes first, then the tables: {rest[-1]!r} {rest[0]}")
     readers = ["the table"] if rest[1:] in ([], ["-"]) else []
     return formula([rest[0], *said], defs=defs, readers=readers), rest[1:]
+
+
+def _names_files(word: str) -> bool:
+    """Whether a word is a file or a pattern of files, such as year=2024/p.csv."""
+    return os.path.isfile(word) or bool(glob.has_magic(word) and glob.glob(word))
+
+
+def _backquoted(
+    fault: ExpressionError, words: tuple[str, ...], source: str | None, said: Dialect
+) -> ExpressionError:
+    """The fault of an expression in which a column of the table stands without its backquotes."""
+    names = [word for word in words if _names_files(word)]
+    try:
+        from dezero_cli.tables import mapping
+
+        columns = mapping.columns(files.found(names, source, said)) if names else []
+    except (CommandError, ImportError):
+        return fault
+    for column in sorted(columns, key=len, reverse=True):
+        start = fault.text.find(column)
+        if start < 0 or column.isidentifier() or not start <= fault.start < start + len(column):
+            continue
+        whole = f"{fault.text[:start]}`{column}`{fault.text[start + len(column) :]}"
+        hint = f"the table has this column: write {shlex.quote(whole)}"
+        return ExpressionError(fault.message, fault.text, start, start + len(column), hint)
+    return fault
 
 
 def _given(asked: Formula) -> tuple[dict[str, float], tuple[str, ...]]:

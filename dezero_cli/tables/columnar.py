@@ -13,6 +13,7 @@ import os
 import re
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -22,7 +23,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from dezero_cli import reading
-from dezero_cli.faults import TableError
+from dezero_cli.faults import CommandError, TableError
 from dezero_cli.output import Output
 from dezero_cli.progress import Progress
 from dezero_cli.tables import background, compressed, encode
@@ -60,7 +61,7 @@ def map_columns(
     `types` are those of text, if they are already known.  Raises TableError for a fault in the
     data, and OSError if writing fails.
     """
-    with _at_rest(tables) as resting, quietly():
+    with _at_rest(tables) as resting, _unchanged(resting), quietly():
         return background.run(
             lambda until: _map_resting(resting, plan, form, target, progress, types, until),
             progress.show,
@@ -90,13 +91,19 @@ def _map_resting(
     batch = _Batch(step, read, plan.only, progress, until)
     kept = frame.select(list(read.values())) if plan.only and read else frame
     wanted = given | dict.fromkeys(step.results, pl.Float64())
-    with pl.Config(streaming_chunk_size=BATCH):
-        try:
-            until.check()
-            _sink(kept, batch, wanted, form, target)
-        except BaseException as fault:  # noqa: BLE001, a panic of Polars is not an Exception
-            raise _in_words(fault, target.output, tables) from None
+    with _faults(tables, target.output), pl.Config(streaming_chunk_size=BATCH):
+        until.check()
+        _sink(kept, batch, wanted, form, target)
     return batch.rows
+
+
+@contextlib.contextmanager
+def _faults(tables: Tables, output: str | None = None) -> Iterator[None]:
+    """In this block a fault of Polars becomes one of this package's."""
+    try:
+        yield
+    except BaseException as fault:  # noqa: BLE001, a panic of Polars is not an Exception
+        raise _in_words(fault, output, tables) from None
 
 
 @contextlib.contextmanager
@@ -124,6 +131,19 @@ def _at_rest(tables: Tables) -> Iterator[Tables]:
             raise TableError(fault.message, source_name, fault.row, fault.column) from None
 
 
+@contextlib.contextmanager
+def _unchanged(tables: Tables) -> Iterator[None]:
+    """Raise TableError if a file of columns has changed at the end of the block."""
+    names = [] if tables.format in TEXT else tables.names
+    marks = {name: reading.mark(name) for name in names}
+    try:
+        yield
+    finally:
+        for name, mark in marks.items():
+            if reading.mark(name) != mark:
+                raise TableError("changed while it was read", name)
+
+
 ON_LINUX = os.path.isdir("/proc/self/fd")
 
 
@@ -145,7 +165,14 @@ def opened(tables: Tables, plan: Plan) -> Step:
 
     Raises TableError for files that do not match each other, and whatever Step raises.
     """
-    return background.run(lambda _: _scanned(tables, plan)[1])
+    with quietly():
+        return background.run(lambda _: _scanned(tables, plan)[1])
+
+
+def names(tables: Tables) -> list[str]:
+    """The names of the columns of a table of columns."""
+    with quietly():
+        return list(background.run(lambda _: _schema(tables.names[0], tables.format)))
 
 
 def _scanned(tables: Tables, plan: Plan) -> tuple[pl.LazyFrame, Step, int]:
@@ -162,7 +189,8 @@ def _scanned(tables: Tables, plan: Plan) -> tuple[pl.LazyFrame, Step, int]:
     for column in step.columns:
         if not _numeric(schema[column]):
             raise TableError(f"contains {schema[column]}, not numbers", first, column=column)
-    return frame, step, frame.select(pl.len()).collect().item()
+    with _faults(tables):
+        return frame, step, frame.select(pl.len()).collect().item()
 
 
 def _scan(names: tuple[str, ...], form: str) -> pl.LazyFrame:
@@ -194,7 +222,8 @@ def _schema_of(frame: pl.LazyFrame, name: str, form: str) -> Schema:
 def row_count(tables: Tables) -> int:
     """The number of rows of a table of columns."""
     scan = _scan(tables.names, tables.format).select(pl.len())
-    return int(background.run(lambda _: scan.collect().item()))
+    with quietly(), _faults(tables):
+        return int(background.run(lambda _: scan.collect().item()))
 
 
 def _refuse_mixed(schema: Schema, first: str, other: Schema, name: str) -> None:
@@ -244,9 +273,14 @@ def _leaves(kind: Any) -> Iterator[Any]:
             yield each
 
 
-def learnt(tables: Tables, plan: Plan, until: background.Until | None = None) -> tuple[Types, int]:
+def learnt(
+    tables: Tables,
+    plan: Plan,
+    until: background.Until | None = None,
+    marks: dict[str, tuple[int, ...]] | None = None,
+) -> tuple[Types, int]:
     """The types of the columns of a table of text, and its number of rows, all of them checked."""
-    source, _, used = open_text(tables, plan)
+    source, _, used = open_text(tables, plan, marks)
     types = _types(tables, used)
     tally = Tally()
     for block, piece in source.pieces(used):
@@ -279,13 +313,13 @@ def _read_text(
     kept = used if plan.only else range(len(source.names))
     names = {place: source.columns[place] if plan.only else source.names[place] for place in kept}
     _refuse_alike(list(names.values()))
-    types, rows = (known, 0) if known else learnt(tables, plan, until)
+    types, rows = (known, 0) if known else learnt(tables, plan, until, source.marks)
     schema = types.schema(names)
 
     def frames(
         columns: list[str] | None, _predicate: Any, _rows: int | None, _size: int | None
     ) -> Iterator[pl.DataFrame]:
-        for _, piece in TextTable(tables).pieces(used):
+        for _, piece in TextTable(tables, source.marks).pieces(used):
             frame = types.applied(piece, names)
             frame = frame if names else pl.DataFrame({"": [None] * piece.rows})
             yield frame.select(columns) if columns else frame
@@ -298,11 +332,10 @@ def _read_text(
 
 def _refuse_alike(names: Sequence[str]) -> None:
     """Refuse names that stand twice, which a table of columns cannot tell apart."""
-    for name in names:
-        if names.count(name) > 1:
+    for name, count in Counter(names).items():
+        if count > 1:
             shown = f"columns are named {name!r}" if name else "columns have no name"
-            fault = f"{names.count(name)} {shown}: Parquet and Arrow need names that differ"
-            raise TableError(fault)
+            raise TableError(f"{count} {shown}: Parquet and Arrow need names that differ")
 
 
 # ------------------------------------------------------------------------------------ the pipeline
@@ -402,7 +435,7 @@ def _in_bytes(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
 
 def _in_words(fault: BaseException, output: str | None, tables: Tables) -> BaseException:
     """A fault of Polars as one of this package's, or as one of the operating system's."""
-    if isinstance(fault, TableError | MemoryError | background.Ended):
+    if isinstance(fault, CommandError | MemoryError | background.Ended):
         return fault
     number = re.search(r"\(os error (\d+)\)|\[Errno (\d+)\]", str(fault))
     if number:

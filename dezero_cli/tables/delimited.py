@@ -55,7 +55,8 @@ class Delimited:
             if end == len(data):
                 break
         stray = stray_quotes(data[start : data.find(b"\n", start)], ord(self.separator))
-        fault = f"a quote inside a name: {_ADVICE}" if len(stray) else "a quote is never closed"
+        fault = "a quote that is never closed"
+        fault = f"a quote inside a name: {_ADVICE}" if len(stray) else fault
         raise TableError(f"the header has {fault}", source)
 
     def _behind_blanks(self, data: bytes, start: int) -> int:

@@ -45,6 +45,13 @@ def check(tables: Tables, plan: Plan) -> list[str]:
     return step.notes
 
 
+def columns(tables: Tables) -> list[str]:
+    """The names of the columns of tables, as expressions name them."""
+    if tables.format in TEXT:
+        return streams.TextTable(tables).columns
+    return columnar.names(tables)
+
+
 def row_count(tables: Tables) -> int:
     """The number of rows of tables: text is read to count them, columns store the number."""
     count = streams.row_count if tables.format in TEXT else columnar.row_count

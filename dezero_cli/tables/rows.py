@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -178,6 +179,10 @@ class Rows:
 
         Raises TableError for a column whose name is `taken`, and for two of one name.
         """
+        for name, count in Counter(self.names).items():
+            if count > 1:
+                shown = f"are named {name!r}" if name else "have no name"
+                raise TableError(f"{count} columns {shown}: JSON needs names that differ")
         for name in taken.intersection(self.names):
             raise TableError(
                 "JSON Lines output uses this name itself: rename the column", column=name

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import re
+import shlex
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -11,7 +14,7 @@ import numpy as np
 from dezero.functions import CONSTANTS
 from dezero.programs import native
 from dezero.programs.trace import Program, merge
-from dezero_cli.faults import ExpressionError, ValuesError, did_you_mean
+from dezero_cli.faults import ExpressionError, ValuesError, did_you_mean, nearest
 from dezero_cli.language import explain, statements, symbolic, values
 from dezero_cli.language.diagnosis import assignment
 from dezero_cli.language.expression import Expression
@@ -191,13 +194,53 @@ def _missing(
     """A name that is neither a column nor a value."""
     text, place = expression.source(name)
     hint = did_you_mean(name, [*table, *constants, *CONSTANTS])
-    if len(table) == 1 and ";" in table[0]:
-        hint = f"the only column is {table[0]}; cells must be separated by ',', not ';'"
+    other = _other_separator(table)
+    column = _in_backquotes(name, table)
+    alike = next((each for each in table if _looks(each) == _looks(name)), None)
+    if other is not None:
+        hint = f"the only column is {table[0]}; {other}"
+    elif alike is not None and not alike.isascii():
+        hint = f"the table has {alike} ({_points(alike)}), and this is {name} ({_points(name)})"
+    elif column is not None:
+        written = f"`{column}`"
+        whole = text[:place] + written + text[place + len(name) :]
+        hint = f"write {written} in backquotes: {shlex.quote(whole)}"
     elif hint is None:
         shown = ", ".join(table[:8]) + ", ..." * (len(table) > 8)
         add = f"add {assignment(name)}"
         hint = f"the columns are {shown}; or {add}" if table else add
     return ExpressionError(f"no column {name}", text, place, place + len(name), hint)
+
+
+def _other_separator(table: Sequence[str]) -> str | None:
+    """What to say where a table's only column shows that its cells are apart by something else."""
+    if len(table) != 1:
+        return None
+    for sign, word in ((";", "';'"), ("\t", "tab"), ("|", "'|'"), (" ", "space")):
+        parts = table[0].split(sign)
+        if len(parts) > 1 and (sign != " " or all(part.isidentifier() for part in parts if part)):
+            return f"cells must be separated by ',', not {word}: or say --separator {word}"
+    return None
+
+
+def _in_backquotes(name: str, table: Sequence[str]) -> str | None:
+    """The column that a name is the begin of, or nearly, and that only backquotes can name."""
+    odd = [each for each in table if each and not each.isidentifier() and "`" not in each]
+    first = [each for each in odd if re.match(rf"{re.escape(name)}(?!\w)", each, re.IGNORECASE)]
+    words = [each for each in odd if name.lower() in re.split(r"\W+", each.lower())]
+    near = nearest(name, table)
+    found = first or words or [each for each in odd if each == near]
+    return found[0] if found else None
+
+
+def _looks(name: str) -> str:
+    """A name as it looks: characters that are drawn alike are the same."""
+    return unicodedata.normalize("NFKC", name)
+
+
+def _points(name: str) -> str:
+    """The code points of a name that are not ASCII."""
+    return " ".join(f"U+{ord(each):04X}" for each in name if not each.isascii()) or "ASCII"
 
 
 def _differentiated(

@@ -162,21 +162,23 @@ def _without_mark(data: bytes, name: str) -> bytes:
 class TextTable:
     """The rows of a table of text, its files in order.
 
-    `names` are the columns as they are written, `columns` without blanks around them, as they are
-    looked up; `header` is the line that has them.
+    `marks` tell a file that has changed since another pass.  `names` are the columns as they are
+    written, `columns` without blanks around them, as they are looked up; `header` is the line that
+    has them.
     """
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, marks: dict[str, tuple[int, ...]] | None = None) -> None:
+        self.marks = {} if marks is None else marks
         self.format = text_format(tables)
         self._files = tables.names
         self._most = tables.dialect.max_line or LONGEST
         self._by_file: dict[str, list[str]] = {}
         self.header = b""
-        self._first = blocks(tables.names[0], self.format.cut, most=self._most)
+        self._first = self._blocks(tables.names[0])
         self._head = self._below_header(next(self._first, None), tables.names[0])
         for name in tables.names[1:]:
             if not reading.is_stream(name):
-                first = next(blocks(name, self.format.cut, HEAD, self._most), None)
+                first = next(self._blocks(name, HEAD), None)
                 self._below_header(first, name)
         if isinstance(self.format, JsonLines):
             self.names = list(dict.fromkeys(c for each in self._by_file.values() for c in each))
@@ -189,8 +191,15 @@ class TextTable:
         yield self._head
         yield from self._first
         for name in self._files[1:]:
-            for block in blocks(name, self.format.cut, most=self._most):
+            for block in self._blocks(name):
                 yield self._below_header(block, name) if block.first else block
+
+    def _blocks(self, name: str, size: int | None = None) -> Iterator[RowBlock]:
+        """The blocks of a file, which is the same at each time it is opened."""
+        mark = reading.mark(name) if name != "-" else ()
+        if self.marks.setdefault(name, mark) != mark:
+            raise TableError("changed while it was read", name)
+        return blocks(name, self.format.cut, size, self._most)
 
     def places(self, columns: Iterable[str]) -> list[int]:
         """Where columns are.
@@ -261,12 +270,14 @@ class TextRows(NamedTuple):
     piece: Any
 
 
-def open_text(tables: Tables, plan: Plan) -> tuple[TextTable, Step, list[int]]:
+def open_text(
+    tables: Tables, plan: Plan, marks: dict[str, tuple[int, ...]] | None = None
+) -> tuple[TextTable, Step, list[int]]:
     """The rows of a table of text, the step to apply to them, and the places of its columns.
 
     Raises TableError for files that do not match each other, and whatever Step raises.
     """
-    source = TextTable(tables)
+    source = TextTable(tables, marks)
     step = Step(plan, source.columns)
     return source, step, source.places(step.columns)
 

@@ -227,9 +227,8 @@ def test_faults_of_the_expression_have_a_place(dezero, here, expr, message, plac
 
 def test_semicolons_between_the_cells_are_named(dezero, here):
     write(here, "a.csv", "x;y\n1;2\n")
-    message = (
-        "error: no column x: the only column is x;y; cells must be separated by ',', not ';'\n"
-    )
+    only = "the only column is x;y; cells must be separated by ',', not ';'"
+    message = f"error: no column x: {only}: or say --separator ';'\n"
     assert dezero("map", "x*y", "a.csv") == (2, "", f"{message}  x*y\n  ^\n")
 
 
