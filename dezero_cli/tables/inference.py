@@ -105,7 +105,7 @@ class Types:
     def applied(self, piece: Any, names: Mapping[int, str]) -> pl.DataFrame:
         """Rows as columns of these types, those at the given places, under their names."""
         frame = piece.frame
-        return pl.DataFrame([self._applied(frame[str(p)], p).rename(n) for p, n in names.items()])
+        return pl.DataFrame({n: self._applied(frame[str(p)], p) for p, n in names.items()})
 
     def _applied(self, column: pl.Series, place: int) -> pl.Series:
         kind = self.type_of(place)
@@ -178,12 +178,12 @@ class JsonTypes(Types):
     def applied(self, piece: Any, names: Mapping[int, str]) -> pl.DataFrame:
         """Rows as columns of these types, those at the given places, under their names."""
         rows = piece.texts()
-        found = []
+        found = {}
         for place, name in names.items():
             kind = self.type_of(place)
             texts = [row.get(piece.names[place]) for row in rows]
             texts = [None if text == "null" else text for text in texts]
-            found.append(self._series(name, texts, kind))
+            found[name] = self._series(name, texts, kind)
         return pl.DataFrame(found)
 
     def _series(self, name: str, texts: list[str | None], kind: Any) -> pl.Series:

@@ -164,13 +164,14 @@ class TextTable:
 
     `marks` tell a file that has changed since another pass.  `names` are the columns as they are
     written, `columns` without blanks around them, as they are looked up; `header` is the line that
-    has them.
+    has them; `first` is the name of the first file.
     """
 
     def __init__(self, tables: Tables, marks: dict[str, tuple[int, ...]] | None = None) -> None:
         self.marks = {} if marks is None else marks
         self.format = text_format(tables)
         self._files = tables.names
+        self.first = tables.names[0]
         self._most = tables.dialect.max_line or LONGEST
         self._by_file: dict[str, list[str]] = {}
         self.header = b""
