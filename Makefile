@@ -28,6 +28,9 @@ bench: # half an hour, on a machine that does nothing else
 fuzz:
 	python -m tests.fuzz expressions -max_total_time=300 -timeout=1 -rss_limit_mb=512 -max_len=400
 	python -m tests.fuzz lines -max_total_time=300 -timeout=1 -rss_limit_mb=512 -max_len=400
+	for target in csv jsonl parquet arrow options derive; do \
+	  python -m tests.fuzz $$target -max_total_time=300 -timeout=5 -rss_limit_mb=2048 -max_len=2000 || exit 1; \
+	done
 
 coverage:
 	python -m pytest --cov --cov-report=term:skip-covered

@@ -165,10 +165,11 @@ def compare_batch(roots: list[Path], place: Path, rounds: int) -> list[Row]:
     files = {
         "200,000 JSON Lines of x**3/2-y": batch.numbers(place / "alike", 200_000, "x**3/2-y"),
         "2,000 distinct expressions": batch.formulas(place / "distinct", 2_000),
+        "2,000 expressions, 20 times in turn": batch.repeated(place / "repeated"),
     }
     rows = []
     for name, path in files.items():
-        sides = {root: command(root, batch.OURS, path, place) for root in roots}
+        sides = {root: command(root, [*batch.OURS, "--jobs", "1"], path, place) for root in roots}
         rows.append(by_turns(f"batch: {name}", sides, rounds))
     return rows
 

@@ -160,8 +160,8 @@ def alike(place: Path, count: int = 200_000) -> list[Row]:
     lines = numbers(place / "ours.jsonl", count, "x**3/2-y")
     flat = numbers(place / "flat.jsonl", count, None)
     sides = {
-        "ours": process(OURS, lines),
-        "two": process([*OURS, "--jobs", "2"], lines),
+        "ours": process([*OURS, "--jobs", "1"], lines),
+        "all": process(OURS, lines),
         "bare": process([sys.executable, "-c", BARE], lines),
         "start": process(OURS, Path(os.devnull)),
     }
@@ -178,7 +178,7 @@ def alike(place: Path, count: int = 200_000) -> list[Row]:
         return [*rows, {"comparison": f"{name}: Miller (mlr) is missing", "wanted": ""}]
     return [
         ratio(f"{name} / Miller, a thread a core", times["ours"], times["miller"], "<= 0.333"),
-        ratio(f"{name}, --jobs 2 / Miller, a thread a core", times["two"], times["miller"], ""),
+        ratio(f"{name}, by default / Miller, a thread a core", times["all"], times["miller"], ""),
         *rows,
     ]
 
@@ -239,8 +239,15 @@ def against(place: Path, count: int, name: str, module: str, script: str, wanted
     ]
 
 
-def processes(place: Path, count: int = 20_000) -> list[Row]:
-    """Two jobs against one, and two processes with half of the lines each: what the cores allow."""
+def repeated(path: Path, count: int = 2_000, times: int = 20) -> Path:
+    """Formulas that come back in turn."""
+    once = formulas(path, count).read_text()
+    path.write_text(once * times)
+    return path
+
+
+def cores(place: Path, count: int = 40_000) -> list[Row]:
+    """One job, two, the default, and two processes with half of the lines each."""
     whole = formulas(place / "many.jsonl", count)
     lines = whole.read_text().splitlines(keepends=True)
     halves = [place / "first.jsonl", place / "second.jsonl"]
@@ -253,10 +260,11 @@ def processes(place: Path, count: int = 20_000) -> list[Row]:
             process(OURS, halves[1])()
             other.wait()
 
-    sides = {str(n): process([*OURS, "--jobs", str(n)], whole) for n in (1, 2)}
+    sides = {n: process([*OURS, "--jobs", n], whole) for n in ("1", "2", "auto")}
     times = in_turn({**sides, "apart": apart}, 5)
     name = f"{count:,} distinct expressions"
     return [
+        ratio(f"{name}, the default / --jobs 1", times["auto"], times["1"], "<= 0.65"),
         ratio(f"{name}, --jobs 2 / --jobs 1", times["2"], times["1"], "<= 0.588"),
         ratio(f"{name}, two runs of halves / --jobs 1", times["apart"], times["1"], "reported"),
     ]
@@ -271,7 +279,7 @@ def run() -> list[Row]:
             *records(place),
             *memory(place),
             *distinct(place),
-            *processes(place),
+            *cores(place),
             *(
                 {
                     "comparison": f"a line a while: from line to answer, --jobs {jobs}",

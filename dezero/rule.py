@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import weakref
 from collections.abc import Callable
 from functools import wraps
@@ -60,12 +59,13 @@ class Rule(Function):
             data = x._data
             if type(data) is not float64:
                 data = as_operand(data)
-                plain = False
+                if type(data) is not float64:
+                    plain = False
             operands.append(data)
             if x.generation > generation:
                 generation = x.generation
-        if not plain and Config.allowance is not None:
-            Config.allowance.spend(OPERATION + self.weight * self.numbers(*operands))
+        if not plain and (allowance := Config.allowance) is not None:
+            allowance.spend(OPERATION + self.weight * self.numbers(*operands))
         y = Variable._around(self.forward(*operands), CONSTANT)
         if generation == CONSTANT:
             return y
@@ -83,10 +83,15 @@ class Rule(Function):
 
     def numbers(self, *operands: Operand) -> int:
         """How many numbers it makes of the operands, or takes as long as to make."""
-        shapes: list[tuple[int, ...]] = [x.shape for x in operands]
-        if self.elementwise:
-            return broadcast_size(shapes)
-        return max(math.prod(shape) for shape in shapes)
+        largest = operands[0]
+        alike = True
+        for x in operands[1:]:
+            if x.shape != largest.shape:
+                alike = alike and not (x.shape and largest.shape)
+                largest = largest if x.size <= largest.size else x
+        if alike or not self.elementwise:
+            return largest.size  # type: ignore[no-any-return]
+        return broadcast_size(x.shape for x in operands)
 
     def _copied(self, memo: dict[int, Any]) -> Function:
         twin = super()._copied(memo)

@@ -97,7 +97,6 @@ class Sweep:
         self.masks: dict[Function, Any] = {}
         self.unsent: list[Variable] = []
         self.leaves: dict[int, tuple[Variable, Operand]] = {}
-        self.allowance = Config.allowance
 
     def run(self) -> None:
         """Walk the whole graph; afterwards every input holds its gradient."""
@@ -105,6 +104,7 @@ class Sweep:
         self.visit(self.root.creator, self.root)
         heap, waiting, seen = self.heap, self.waiting, self.seen
         recording, retain_grad, leaves = self.recording, self.retain_grad, self.leaves
+        allowance = Config.allowance
         while heap:
             generation = waiting[heap[0]]
             function = generation.pop()
@@ -124,8 +124,8 @@ class Sweep:
                         self.unsent.append(x)
                     continue
                 if type(gx) is not float64 or type(x._data) is not float64:
-                    if self.allowance is not None:
-                        self.allowance.spend(function.weight * gx.size)
+                    if allowance is not None:
+                        allowance.spend(function.weight * gx.size)
                     gx = self.shape(x, gx, gys)
                 creator = x.creator
                 if creator is None:
@@ -140,8 +140,8 @@ class Sweep:
                 for y in outputs:
                     if y is not None:
                         y._grad = None
-        if self.allowance is not None:
-            self.allowance.spend(OPERATION * len(seen))
+        if allowance is not None:
+            allowance.spend(OPERATION * len(seen))
         if self.unsent:
             self.settle()
 

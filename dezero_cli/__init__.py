@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # typing's own takes a while, in which Ctrl-C would show a traceback
 if TYPE_CHECKING:
+    from typing import Any
+
     from dezero_cli.language.model import Model as Model
 
 __all__ = ["Model", "__version__"]

@@ -5,14 +5,15 @@ clean-up.  The threads of NumPy's OpenBLAS go to sleep as soon as they have noth
 default they spin first, which takes a tenth of a second of a core at every start.
 """
 
+import _signal  # type: ignore[import-not-found]
+
+if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:  # signal itself takes long
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+
 import os
-import signal
 import sys
 
 os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
-
-if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 _here = os.path.realpath(sys.path[0] or ".") if sys.path else ""
 if _here == os.path.realpath(os.curdir) and not os.path.exists(f"{_here}/dezero_cli/__main__.py"):

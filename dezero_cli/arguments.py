@@ -72,6 +72,11 @@ sigma_option = click.option(
     help="Propagate the standard uncertainty S of NAME: a number, 2%, or the name of a value or "
     "column (repeatable).",
 )
+fit_option = click.option(
+    "--fit",
+    metavar="FILE",
+    help="Take values with their covariance from what dezero fit --json printed.",
+)
 corr_option = click.option(
     "--corr",
     multiple=True,
@@ -82,6 +87,7 @@ order_option = click.option(
     "--order",
     type=click.IntRange(1, 2),
     default=1,
+    metavar="1|2",
     help="2 adds the mean and the uncertainty to second order.",
 )
 mc_option = click.option(
@@ -90,7 +96,7 @@ mc_option = click.option(
     help="Add N draws of the inputs, or as many as two digits (auto:3: three) need.",
 )
 draws_seed_option = click.option(
-    "--seed", type=click.IntRange(0, 2**63 - 1), metavar="K", help="Make the same draws again."
+    "--seed", type=click.IntRange(0), metavar="K", help="Make the same draws again."
 )
 dist_option = click.option(
     "--dist",

@@ -18,7 +18,7 @@ from dezero_cli.arguments import LONG_OPTION
 from dezero_cli.faults import CommandError, nearest
 
 COMMANDS = (
-    *("eval", "batch", "map", "solve", "minimize", "maximize"),
+    *("eval", "batch", "map", "fit", "solve", "minimize", "maximize"),
     *("derive", "check", "graph", "plot", "functions"),
 )
 """The commands, in the order of the help; each is a module of `dezero_cli.commands`."""
@@ -247,12 +247,29 @@ def _reopen_closed() -> None:
             setattr(sys, name, open(descriptor, mode, closefd=False))  # noqa: SIM115
 
 
+def _end_quietly(*_: object) -> None:
+    """Ctrl-C while there is nothing to clean up; `output.signals` says where there is."""
+    os._exit(130)
+
+
+def _unraisable(found: sys.UnraisableHookArgs) -> None:
+    """Press Ctrl-C again, a moment later, where it came while Python freed something."""
+    if not issubclass(found.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(found)
+        return
+    import _thread
+    import threading
+
+    threading.Timer(0.01, _thread.interrupt_main).start()
+
+
 def main() -> None:
     """The console script."""
     quiet = signal.getsignal(signal.SIGINT) is signal.SIG_DFL
     _reopen_closed()
     if quiet:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, _end_quietly)
+        sys.unraisablehook = _unraisable
     try:
         status = run()
     except SystemExit as ended:

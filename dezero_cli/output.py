@@ -132,11 +132,13 @@ def _like(old: os.stat_result, descriptor: int) -> None:
 def signals(interrupt: Callable[..., Any] | None = None) -> Iterator[None]:
     """In this block, a signal that asks the program to end raises SystemExit.
 
-    `interrupt` is what Ctrl-C calls.  Outside the main thread nothing changes.
+    Ctrl-C calls `interrupt`, or raises KeyboardInterrupt.  Outside the main thread nothing changes.
     """
-    wanted: dict[signal.Signals, Callable[..., Any]] = {signal.SIGTERM: _end, signal.SIGHUP: _end}
-    if interrupt:
-        wanted[signal.SIGINT] = interrupt
+    wanted: dict[signal.Signals, Callable[..., Any]] = {
+        signal.SIGTERM: _end,
+        signal.SIGHUP: _end,
+        signal.SIGINT: interrupt or signal.default_int_handler,
+    }
     before: dict[signal.Signals, Any] = {}
     with contextlib.suppress(ValueError):  # only the main thread may
         for number, handler in wanted.items():

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sys
 import time
+from typing import TextIO
 
 
 class Progress:
@@ -25,9 +24,14 @@ class Progress:
         self.count = self._amount = 0
         self.begun = False
         self.notes: list[str] = []
+        self.stream: TextIO | None = None
         self._start = self._shown = time.monotonic()
         self._wanted = total > 0 and sys.stderr.isatty()
-        self._terminal = os.dup(2) if self._wanted else -1  # Polars' text is kept from the other
+
+    @property
+    def _stream(self) -> TextIO:
+        """Where it is shown: standard error, or what stands for it for a while."""
+        return self.stream or sys.stderr
 
     def add(self, count: int, amount: int) -> None:
         """Add work that has been done."""
@@ -43,17 +47,15 @@ class Progress:
         self._shown = now
         share = min(self._amount / self.total, 1.0) if self.total else 0.0
         rate = self.count / (now - self._start)
-        self._write(
+        self._stream.write(
             f"\r\033[K{self.label} {share:4.0%}  {self.count:,} {self.what}  "
             f"{rate:,.0f} {self.what}/s"
         )
+        self._stream.flush()
 
     def clear(self) -> None:
         """Clear the line."""
         if self._wanted and self._shown != self._start:
             self._shown = self._start
-            self._write("\r\033[K")
-
-    def _write(self, text: str) -> None:
-        with contextlib.suppress(OSError):
-            os.write(self._terminal, text.encode())
+            self._stream.write("\r\033[K")
+            self._stream.flush()

@@ -9,8 +9,9 @@ import os
 import select
 import stat
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from dezero_cli.faults import FileError, UsageError
+from dezero_cli.faults import FileError, TableError, UsageError
 
 BOM = b"\xef\xbb\xbf"
 """The byte order mark that some programs write at the beginning of a UTF-8 file."""
@@ -49,24 +50,12 @@ def total_size(names: Iterable[str]) -> int:
     return 0 if any(map(is_stream, names)) else sum(map(os.path.getsize, names))
 
 
-def mark(file: str | int) -> tuple[int, ...]:
-    """What changes when a file does; nothing for a stream, or where there is no file any more."""
-    try:
-        found = os.stat(file)
-    except OSError:
-        return ()
-    if not stat.S_ISREG(found.st_mode):
-        return ()
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
-
-
 class Source:
     """The open source of bytes of one name.  It has a `fileno`, so `select` can wait for it."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self._descriptor = 0 if name == "-" else os.open(name, os.O_RDONLY)
-        self._ahead = b""
 
     def fileno(self) -> int:
         """The descriptor that the bytes come from."""
@@ -77,9 +66,6 @@ class Source:
 
         Raises OSError, with the name that the user knows, if reading fails.
         """
-        if self._ahead:
-            data, self._ahead = self._ahead[:most], self._ahead[most:]
-            return data
         while True:
             try:
                 return os.read(self._descriptor, most)
@@ -90,25 +76,7 @@ class Source:
 
     def wait(self, seconds: float) -> bool:
         """Wait up to `seconds` for bytes or their end; give whether there is something to read."""
-        return bool(self._ahead or select.select([self._descriptor], [], [], seconds)[0])
-
-    def mark(self) -> tuple[int, ...]:
-        """What changes when a file does; nothing for a stream."""
-        return mark(self._descriptor)
-
-    def peek(self, begins: Sequence[bytes]) -> bytes:
-        """Some of the first bytes: enough to tell whether they begin in one of these ways.
-
-        `read` then still gives them.
-        """
-        data = self.read(1 << 16)
-        while any(begin.startswith(data) and begin != data for begin in begins):
-            more = self.read(1 << 16)
-            if not more:
-                break
-            data += more
-        self._ahead = data
-        return data
+        return bool(select.select([self._descriptor], [], [], seconds)[0])
 
     def close(self) -> None:
         """Close what was opened."""
@@ -117,34 +85,88 @@ class Source:
         self._descriptor = -1
 
 
-_PEEKED: dict[str, Source] = {}
-"""Streams whose first bytes have been looked at: nobody can open them again."""
+class TableSource(Source):
+    """The bytes of a table: what a compressed file or pipe holds."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._unpacker: Any = None
+        self._ahead: bytes | None = None
+        self.consumed = 0
+
+    def _raw(self, most: int) -> bytes:
+        """The bytes as they stand in the file."""
+        data = super().read(most)
+        self.consumed += len(data)
+        return data
+
+    def begin(self) -> bytes:
+        """The first bytes, which are to be read again."""
+        if self._ahead is None:
+            first = self._raw(1 << 16)
+            from dezero_cli import compression
+
+            kind = compression.kind_of(first)
+            if kind:
+                self._unpacker = compression.Unpacker(kind, self.name, first, self._raw)
+                first = self._unpacker.read(1 << 16)
+            self._ahead = first
+        return self._ahead
+
+    def read(self, most: int) -> bytes:
+        """Up to `most` bytes or a few more, as soon as there are any; none at the end."""
+        if self.begin():
+            first, self._ahead = self._ahead or b"", b""
+            return first
+        return self._unpacker.read(most) if self._unpacker else self._raw(most)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait up to `seconds` for bytes or their end; give whether there is something to read."""
+        if self._ahead or (self._unpacker and self._unpacker.has_more):
+            return True
+        return super().wait(seconds)
 
 
-def head(name: str, begins: Sequence[bytes]) -> bytes:
-    """Some of the first bytes of a name: enough to tell whether they begin in one of these ways.
-
-    Whoever opens it next still gets them.
-    """
-    source = opened(name)
-    data = source.peek(begins)
-    if is_stream(name):
-        _PEEKED[name] = source
-    else:
-        source.close()
-    return data
+_begun: list[TableSource] = []
 
 
-def opened(name: str) -> Source:
-    """The source of the bytes of a name."""
-    return _PEEKED.pop(name, None) or Source(name)
+def begin_of_input() -> bytes:
+    """The first bytes of standard input, which the next table of that name will read again."""
+    _begun[:] = [TableSource("-")]
+    return _begun[0].begin()
+
+
+def table_source(name: str) -> TableSource:
+    """The source of a table."""
+    return _begun.pop() if name == "-" and _begun else TableSource(name)
+
+
+class Unchanged:
+    """Files that must not change while they are read, as they were at the start."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._states = {name: _state(name) for name in names if not is_stream(name)}
+
+    def check(self) -> None:
+        """Raise TableError if a file has changed since."""
+        for name, state in self._states.items():
+            if _state(name) != state:
+                raise TableError("changed while it was read", name)
+
+
+def _state(name: str) -> tuple[int, ...] | None:
+    try:
+        found = os.stat(name)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def whole(name: str) -> bytes:
     """All bytes of a file or of standard input.  Raises FileError if it cannot be read."""
     parts: list[bytes] = []
     try:
-        source = opened(name)
+        source = Source(name)
         try:
             while part := source.read(1 << 20):
                 parts.append(part)

@@ -77,7 +77,7 @@ def text_lines(rows: Iterable[tuple[str, Any]], show: ShowNumber = number_text) 
     lines = []
     for label, array in rows:
         margin = label + " " * (width - cells(label) + 1)
-        text = array_text(array, width + 2, show)
+        text = array if isinstance(array, str) else array_text(array, width + 2, show)
         lines.append(margin + ("" if text.startswith("-") else " ") + text + "\n")
     return "".join(lines)
 
@@ -239,7 +239,22 @@ def solution_rows(result: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield f"sigma {name}", result["sigma"][name]
             for other, share in result["share"][name].items():
                 yield f"share of {other} in {name}", share
+        if "mc" in result:
+            for key in ("mean", "sigma", "interval"):
+                yield f"{key} of draws of {name}", result["mc"][key][name]
     yield "residual", result["residual"]
+
+
+def solution_text(result: Mapping[str, Any], show: ShowNumber = number_text) -> str:
+    """The text of a solution; a line for each unknown that is uncertain, to be copied, ends it."""
+    text = text_lines(solution_rows(result), show)
+    if "sigma" not in result:
+        return text
+    best = result.get("mc") or {"mean": result["solution"], "sigma": result["sigma"]}
+    for name in result["solution"]:
+        shown = _with_sigmas(np.asarray(best["mean"][name]), np.asarray(best["sigma"][name]))
+        text += f"{name} = {shown}\n"
+    return text
 
 
 def optimum_text(result: Mapping[str, Any], show: ShowNumber = number_text) -> str:
@@ -249,6 +264,48 @@ def optimum_text(result: Mapping[str, Any], show: ShowNumber = number_text) -> s
     rows += [(f"multiplier of {each['st']}", each["multiplier"]) for each in result["active"]]
     kind = result["kind"] if result["converged"] else "not converged"
     return text_lines(rows, show) + f"{kind}: {result['message']}\n"
+
+
+def fit_text(result: Mapping[str, Any], show: ShowNumber = number_text) -> str:
+    """The text of a fit: a row for each parameter, then what the fit is worth."""
+    params = result["params"]
+    rows = [("", "value", "sigma", f"{100 * result['level']:g}% interval", "start")]
+    for name, each in params.items():
+        low, high = map(show, each["interval"])
+        start = "" if each["start"] is None else show(each["start"])
+        rows.append((name, show(each["value"]), show(each["sigma"]), f"{low} to {high}", start))
+    lines = [columns(rows), "\n", text_lines(_quality(result), show)]
+    pairs = [
+        (f"correlation of {a}, {b}", result["correlation"][a][b])
+        for i, a in enumerate(result["correlation"])
+        for b in list(result["correlation"])[i + 1 :]
+    ]
+    lines.append(text_lines(pairs, show))
+    errors = "scaled by the residuals" if result["scaled"] else "as the uncertainties given"
+    lines.append(f"errors: {errors}\n{result['steps']} steps: {result['message']}\n")
+    return "".join(lines)
+
+
+def _quality(result: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """The numbers that say what a fit is worth, with their labels."""
+    labels = {
+        "rows": "rows",
+        "left_out": "rows left out",
+        "chi2": "chi2",
+        "dof": "degrees of freedom",
+        "chi2_reduced": "reduced chi2",
+        "residual_sigma": "residual sigma",
+        "r2": "R2",
+        "r2_uncentred": "R2 about 0",
+        "aic": "AIC",
+        "bic": "BIC",
+    }
+    counts = {"rows", "left_out", "dof"}
+    return [
+        (label, str(result[key]) if key in counts else result[key])
+        for key, label in labels.items()
+        if key in result
+    ]
 
 
 def derivative_label(names: Iterable[str], of: str = "") -> str:
@@ -328,7 +385,10 @@ def tame(text: str) -> str:
 
 def escaped(line: bytes) -> bytes:
     """JSON with what a terminal would obey as ``\\u009b``; it can stand in strings alone."""
-    if not any(begin in line for begin in _BEGINS):
+    if line.isascii():
+        if b"\x7f" not in line:
+            return line
+    elif not any([begin in line for begin in _BEGINS]):  # noqa: C419, a list is quicker
         return line
     import re
 

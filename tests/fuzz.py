@@ -1,6 +1,7 @@
-"""Coverage-guided fuzzing: ``python -m tests.fuzz expressions|lines [libFuzzer's options]``.
+"""Coverage-guided fuzzing: ``python -m tests.fuzz TARGET [libFuzzer's options]``.
 
-For example ``python -m tests.fuzz lines -runs=1000000 -timeout=1 -rss_limit_mb=512``.  What it
+The targets are in fuzz_targets.py.  For example
+``python -m tests.fuzz lines -runs=1000000 -timeout=1 -rss_limit_mb=512``.  What it
 finds is kept in tests/data/corpus, where the tests try it again.
 """
 

@@ -52,6 +52,8 @@ class Options(NamedTuple):
     """The type of C's numbers."""
     of: tuple[str, ...] = ()
     """What each output is, or is derived of, where there are several results."""
+    definitions: tuple[str, ...] = ()
+    """What the program's last outputs are called; they are no results, but locals."""
 
 
 PLAIN = Options()
@@ -92,11 +94,14 @@ class Code(Printer):
         self.of = options.of
         shared = SharedTerms(terms)
         self.terms, self.outputs = shared.terms, shared.outputs
+        wishes = zip(shared.parts, options.definitions, strict=True)
+        self.wishes = {part: name for part, name in wishes if part is not None}
         self.inputs = [term.name for term in terms.terms if isinstance(term, NameTerm)]
         self.function_name = self.allowed("f" if options.name is None else options.name)
         own = [self.function_name] if self.is_function else []
         self.names = Names(self.spelling, self.inputs, own)
         self.flags = Flags(self.terms, self.outputs)
+        self.helpers = itertools.count(1)
         self.tests: dict[int, Test] = {}
         self.statements: list[Statement] = []
         self.depths: dict[int, int] = {}
@@ -164,7 +169,8 @@ class Code(Printer):
             self.written[number] = self.write(term)
             self.depths[number] = self.depth(term)
             is_shared = uses[number] > 1 and not self.flags.is_cheap(number)
-            if is_shared or self.depths[number] > self.deepest:
+            is_named = number in self.wishes and not isinstance(term, NumberTerm | NameTerm)
+            if is_shared or is_named or self.depths[number] > self.deepest:
                 self.give_name(number)
         return [join(self.written[number][0]) for number in self.outputs]
 
@@ -180,7 +186,8 @@ class Code(Printer):
 
     def give_name(self, number: int) -> None:
         """Name a term in a statement of its own."""
-        name, is_flag = self.names.take(f"t{len(self.statements) + 1}"), number in self.tests
+        wish = self.wishes.get(number) or f"t{next(self.helpers)}"
+        name, is_flag = self.names.take(wish), number in self.tests
         rope = self.tests[number][0] if is_flag else self.written[number][0]
         self.statements.append(Statement(number, name, self.guarded(number, join(rope)), is_flag))
         self.written[number] = (self.quoted(name), ATOM)
@@ -368,6 +375,7 @@ def function_form(language: type[Code]) -> Form:
         program: Program, wrt: Sequence[Sequence[str]], title: str, options: Options = PLAIN
     ) -> str:
         written = program.written_out(lambda function: function.__name__ in language.calls)
-        return language(Terms(written), options).function(wrt, title)
+        terms = Terms(written, parts=len(options.definitions))
+        return language(terms, options).function(wrt, title)
 
     return form

@@ -119,14 +119,31 @@ _C = frozenset(
             "ptrdiff_t uint ulong ushort FILE"
         ).split(),
         *(
-            "main NAN INFINITY HUGE_VAL HUGE_VALF HUGE_VALL NULL EOF errno assert isnan isinf "
-            "isfinite isnormal signbit fpclassify isgreater isgreaterequal isless islessequal "
-            "islessgreater isunordered FP_NAN FP_INFINITE FP_ZERO FP_NORMAL FP_SUBNORMAL "
-            "FP_FAST_FMA FP_FAST_FMAF FP_FAST_FMAL FP_ILOGB0 FP_ILOGBNAN MATH_ERRNO "
-            "MATH_ERREXCEPT math_errhandling signgam MAXFLOAT DOMAIN SING OVERFLOW UNDERFLOW "
-            "TLOSS PLOSS M_E M_LOG2E M_LOG10E M_LN2 M_LN10 M_PI M_PI_2 M_PI_4 M_1_PI M_2_PI "
-            "M_2_SQRTPI M_SQRT2 M_SQRT1_2 linux unix i386 stdin stdout stderr offsetof"
+            "main NAN INFINITY NULL EOF errno assert isnan isinf isfinite isnormal signbit iszero "
+            "issubnormal issignaling iscanonical iseqsig fpclassify isgreater isgreaterequal "
+            "isless islessequal islessgreater isunordered FP_NAN FP_INFINITE FP_ZERO FP_NORMAL "
+            "FP_SUBNORMAL FP_FAST_FMA FP_FAST_FMAF FP_FAST_FMAL FP_ILOGB0 FP_ILOGBNAN FP_LLOGB0 "
+            "FP_LLOGBNAN FP_INT_UPWARD FP_INT_DOWNWARD FP_INT_TOWARDZERO FP_INT_TONEAREST "
+            "FP_INT_TONEARESTFROMZERO MATH_ERRNO MATH_ERREXCEPT math_errhandling signgam MAXFLOAT "
+            "DOMAIN SING OVERFLOW UNDERFLOW TLOSS PLOSS linux unix i386 stdin stdout stderr "
+            "offsetof"
         ).split(),
+        *(  # what C++'s <math.h> has beside it, and <stdio.h>
+            "FD_SETSIZE FD_SET FD_CLR FD_ZERO FD_ISSET NFDBITS WNOHANG WUNTRACED WSTOPPED WEXITED "
+            "WCONTINUED WNOWAIT WEXITSTATUS WTERMSIG WSTOPSIG WIFEXITED WIFSIGNALED WIFSTOPPED "
+            "WIFCONTINUED RAND_MAX EXIT_FAILURE EXIT_SUCCESS MB_CUR_MAX LITTLE_ENDIAN BIG_ENDIAN "
+            "PDP_ENDIAN BYTE_ORDER htobe16 htobe32 htobe64 htole16 htole32 htole64 be16toh "
+            "be32toh be64toh le16toh le32toh le64toh alloca BUFSIZ SEEK_SET SEEK_CUR SEEK_END "
+            "FOPEN_MAX FILENAME_MAX TMP_MAX L_tmpnam"
+        ).split(),
+        *(
+            name + suffix
+            for name in (
+                "M_E M_LOG2E M_LOG10E M_LN2 M_LN10 M_PI M_PI_2 M_PI_4 M_1_PI M_2_PI M_2_SQRTPI "
+                "M_SQRT2 M_SQRT1_2 HUGE_VAL HUGE_VAL_ SNAN"
+            ).split()
+            for suffix in " f l f32 f64 f128 f32x f64x F L F32 F64 F128 F32X F64X".split(" ")
+        ),
     ]
 )
 C_SPELLING = Spelling(_C, ascii_name)

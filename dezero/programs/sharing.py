@@ -6,7 +6,7 @@ power is a product too.  Every product keeps its factors' order, and so its rang
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from dezero.programs.constants import above_and_below
@@ -28,20 +28,34 @@ LARGEST_POWER = 4
 
 
 class SharedTerms:
-    """The terms that a program's outputs need, products a factor at a time; equal ones are one."""
+    """The terms that a program's outputs need, products a factor at a time; equal ones are one.
+
+    `parts` are those of the terms' parts that the outputs have in them, else None.
+    """
 
     def __init__(self, terms: Terms) -> None:
         self.terms: list[Term] = []
         self.numbers: dict[tuple[type, Term], int] = {}
         made: dict[int, int] = {}
-        for number in reachable(terms.terms, terms.outputs):
+        self.take_apart(terms, terms.outputs, made)
+        self.outputs = [made[number] for number in terms.outputs]
+        count = len(self.terms)
+        self.take_apart(terms, [part for part in terms.parts if part is not None], made)
+        numbers = [None if part is None else made[part] for part in terms.parts]
+        self.parts = [part if part is not None and part < count else None for part in numbers]
+        del self.terms[count:]
+
+    def take_apart(self, terms: Terms, outputs: Sequence[int], made: dict[int, int]) -> None:
+        """Make what `outputs` need and `made`, which has the new numbers, lacks."""
+        for number in reachable(terms.terms, outputs):
             term = terms.terms[number]
+            if number in made:
+                continue
             if isinstance(term, ProductTerm):
                 factors = [(made[base], exponent) for base, exponent in term.factors]
                 made[number] = self.signed(term.coefficient, factors)
             else:
                 made[number] = self.intern(renumbered(term, made.__getitem__))
-        self.outputs = [made[number] for number in terms.outputs]
 
     def intern(self, term: Term) -> int:
         """The number of a term."""

@@ -10,7 +10,7 @@ not.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -57,9 +57,17 @@ class Terms(Sums):
 
     `written_out` says whether a term is written wherever it is used or once, with a name;
     `factoring` whether what terms of a sum share is taken out; if not, sums are multiplied out.
+    The last `parts` outputs are no results: they are given in `parts` if they are terms of their
+    own, else None stands for them there.
     """
 
-    def __init__(self, program: Program, written_out: bool = False, factoring: bool = True) -> None:
+    def __init__(
+        self,
+        program: Program,
+        written_out: bool = False,
+        factoring: bool = True,
+        parts: int = 0,
+    ) -> None:
         super().__init__()
         self.written_out, self.factoring = written_out, factoring
         if not factoring:
@@ -68,17 +76,19 @@ class Terms(Sums):
         self.functions: dict[str, Any] = {}
         values: list[int | Addition] = [self.intern(NameTerm(name)) for name in program.inputs]
         values += [self.number(constant) for constant in program.constants]
-        whole = _wholes(program)
+        results = program.outputs[: len(program.outputs) - parts]
+        whole = _wholes(program, results)
         for number, (function, operands) in enumerate(program.operations, program.first):
             scales = _SCALES.get(function)
             if scales is None:
                 made = self.apply(function, [values[i] for i in operands])  # type: ignore[misc]
                 values.append(made)
                 continue
-            parts = zip((values[i] for i in operands), scales, strict=True)
-            addition = Addition(tuple(parts))
+            addition = Addition(tuple(zip((values[i] for i in operands), scales, strict=True)))
             values.append(self.total(addition) if whole[number] else addition)
-        self.outputs: list[int] = [values[i] for i in program.outputs]  # type: ignore[misc]
+        self.outputs: list[int] = [values[i] for i in results]  # type: ignore[misc]
+        others = (values[i] for i in program.outputs[len(results) :])
+        self.parts = [None if isinstance(value, Addition) else value for value in others]
 
     def apply(self, function: Any, operands: list[int]) -> int:
         """The number of the term for an operation."""
@@ -109,7 +119,7 @@ _MAKERS: dict[Any, Callable[..., int]] = {
 }
 
 
-def _wholes(program: Program) -> list[bool]:
+def _wholes(program: Program, results: Sequence[int]) -> list[bool]:
     """Whether each value of a program is more than a part of one sum."""
     uses = [0] * (program.first + len(program.operations))
     whole = [False] * len(uses)
@@ -117,6 +127,6 @@ def _wholes(program: Program) -> list[bool]:
         for number in operands:
             uses[number] += 1
             whole[number] = whole[number] or uses[number] > 1 or function not in _SCALES
-    for number in program.outputs:
+    for number in results:
         whole[number] = True
     return whole

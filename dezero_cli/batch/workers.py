@@ -46,15 +46,12 @@ class _Task:
     seconds: float = 0.0
 
 
-def answers(
-    reader: LineReader, settings: Settings, jobs: int
-) -> Iterator[tuple[LineBlock, Answer]]:
-    """Every block with its answer, in the order of the input.
+def answers(reader: LineReader, pool: Pool) -> Iterator[tuple[LineBlock, Answer]]:
+    """Every block that is left with its answer, in the order of the input; it ends the processes.
 
     If a process dies, its lines are run again, each by itself in a new process; a line whose
     process dies then too, twice, becomes an error record.
     """
-    pool = _Pool(settings, jobs)
     reader.size = SIZES.start
     unfinished: deque[_Task] = deque()
     try:
@@ -64,7 +61,7 @@ def answers(
                 task = unfinished.popleft()
                 reader.size = _size(reader.size, task.seconds)
                 yield task.block, done
-            room = not reader.ended and len(unfinished) < AHEAD * jobs
+            room = not reader.ended and len(unfinished) < AHEAD * len(pool.workers)
             if pool.collect(reader if room else None):
                 block = reader.read()
                 if block is not None:
@@ -81,13 +78,19 @@ def _size(size: int, seconds: float) -> int:
     return max(size // 2, SIZES[0]) if seconds > SLOW else size
 
 
-class _Pool:
-    """Processes, and the tasks that wait for one."""
+class Pool:
+    """Processes, and the tasks that wait for one.  Raises OSError if there are none to be had."""
 
     def __init__(self, settings: Settings, jobs: int) -> None:
         self.settings = settings
         self.todo: deque[_Task] = deque()
-        self.workers = [_Worker(settings) for _ in range(jobs)]
+        self.workers: list[_Worker] = []
+        try:
+            for _ in range(jobs):
+                self.workers.append(_Worker(settings))
+        except OSError:
+            self.stop()
+            raise
         self.tasks: list[_Task | None] = [None] * jobs
 
     def give(self) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import math
 import sys
+import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -49,6 +51,13 @@ from dezero_cli.output import open_output
 from dezero_cli.progress import Progress
 from dezero_cli.uncertainty.asked import Asked, from_words
 
+if TYPE_CHECKING:
+    from dezero_cli.batch.workers import Pool
+
+ENOUGH = 0.3
+"""Seconds of work after which more processes are worth their start."""
+
+MOST_JOBS = 256
 HELP = """Evaluate and differentiate line by line: one JSON object per line.
 
 \b
@@ -85,6 +94,15 @@ KEYS = {
 """What ``--get`` may begin with, and how many names may follow."""
 
 
+def _jobs(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
+    """The number of processes; None for ``auto``."""
+    if value == "auto":
+        return None
+    if not value.isdecimal() or not 1 <= int(value) <= MOST_JOBS:
+        raise click.BadParameter(f"expected a number from 1 to {MOST_JOBS}, or auto")
+    return int(value)
+
+
 @click.command(
     "batch",
     cls=ExpressionCommand,
@@ -116,7 +134,11 @@ KEYS = {
 @format_option
 @click.option("--fail-fast", is_flag=True, help="Stop at the first bad line.")
 @click.option(
-    "--jobs", type=click.IntRange(1, 256), default=1, metavar="N", help="Number of processes."
+    "--jobs",
+    callback=_jobs,
+    default="auto",
+    metavar="N|auto",
+    help="Number of processes; auto, the default, is one a core once there is work for them.",
 )
 @click.option(
     "--max-line",
@@ -154,7 +176,7 @@ def command(
     precision: int | None,
     form: str | None,
     fail_fast: bool,
-    jobs: int,
+    jobs: int | None,
     max_line: int,
     max_operations: int,
     max_numbers: int,
@@ -239,18 +261,60 @@ def _formula(expr: str, known: Given, wanted: Wanted, uncertain: Asked) -> Recor
 
 
 def _answered(
-    files: list[str], settings: Settings, jobs: int
+    files: list[str], settings: Settings, jobs: int | None
 ) -> Generator[tuple[LineBlock, Answer], None, None]:
-    """Every block of lines with its answer, in order."""
+    """Every block of lines with its answer, in order, by one process or by `jobs`.
+
+    Without a number by one process until it has worked for ENOUGH seconds, then by one a core.
+    """
     with contextlib.closing(LineReader(files, settings.longest)) as reader:
-        if jobs > 1:
+        at_first = (jobs == 1 and math.inf) or (0.0 if jobs else ENOUGH)
+        yield from _by_one(reader, settings, at_first)
+        if reader.ended:
+            return
+        pool = _pool(files, settings, jobs)
+        if pool is None:
+            yield from _by_one(reader, settings, math.inf)
+        else:
             from dezero_cli.batch import workers
 
-            yield from workers.answers(reader, settings, jobs)
-        while not reader.ended:
-            block = reader.read()
-            if block is not None:
-                yield block, answer(block, settings)
+            yield from workers.answers(reader, pool)
+
+
+def _by_one(
+    reader: LineReader, settings: Settings, seconds: float
+) -> Iterator[tuple[LineBlock, Answer]]:
+    """The blocks that this process answers until it has worked for so long."""
+    while seconds > 0 and not reader.ended:
+        block = reader.read()
+        if block is not None:
+            begun = time.perf_counter()
+            done = answer(block, settings)
+            seconds -= time.perf_counter() - begun
+            yield block, done
+
+
+def _pool(files: list[str], settings: Settings, jobs: int | None) -> Pool | None:
+    """The processes for the lines that are left; None where this one is to go on alone.
+
+    Lines that are typed come one by one; and without a number of `jobs` there may be one core, or
+    no processes to be had.
+    """
+    from dezero_cli.batch.cores import cores
+
+    if jobs is None and (files == ["-"] and sys.stdin.isatty()):
+        return None
+    wanted = jobs or cores()
+    if wanted == 1:
+        return None
+    from dezero_cli.batch.workers import Pool
+
+    try:
+        return Pool(settings, wanted)
+    except OSError:
+        if jobs is None:
+            return None
+        raise
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from dezero_cli.arguments import (
     format_option,
     get_option,
     json_option,
+    max_operations_option,
     precision_option,
     vars_option,
 )
@@ -66,6 +67,7 @@ cannot be told. For an array, the element that agrees least is shown; --json has
 @get_option
 @precision_option
 @format_option
+@max_operations_option
 def command(
     words: tuple[str, ...],
     vars_file: str | None,
@@ -76,6 +78,7 @@ def command(
     get: tuple[str, ...],
     precision: int | None,
     form: str | None,
+    max_operations: int,
 ) -> int:
     """Read the arguments, compare, report."""
     if get and as_json:
@@ -83,7 +86,7 @@ def command(
     asked = formula(words, defs=defs, vars_file=vars_file)
     said = asked.given()
     chosen = some_names(wrt)
-    expression, given = held(said.linked(asked.text), said.values, chosen)
+    expression, given = held(said.linked(asked.text, max_operations), said.values, chosen)
     by = [name for name in inputs(expression, given, chosen or None) if given[name].size]
     elements = zip(names_of(expression), expression.results, strict=True)
     several = expression.is_list

@@ -84,7 +84,7 @@ def command(
         for each in expression.results
     ]
     if form:
-        _write_code(expression, found, form, (name, real or "double"))
+        _write_code(expression, found, form, (name, real or "double"), free)
     else:
         _write_formulas(expression, found, as_json)
     if note := explain.note_on_e(expression, names, "--wrt e makes it an input"):
@@ -105,19 +105,21 @@ def _write_code(
     found: Sequence[symbolic.Derivatives],
     form: str,
     options: tuple[str | None, str],
+    free: Sequence[str],
 ) -> None:
     """Write the value and the derivatives of each result as code."""
     title = _title(expression)
+    local = {} if form == "latex" else symbolic.definitions(expression, free)
     if expression.is_list:
         wanted, numbers, program = symbolic.of_several(found)
         results = names_of(expression)
         if len(set(results)) < len(results):
             raise UsageError("two results have the same name: give each a name of its own")
         of = tuple(results[i] for i in numbers)
-        report.write(symbolic.code(form, program, wanted, title, *options, of))
-        return
-    wanted, program = found[0]
-    report.write(symbolic.code(form, program, [(), *wanted], title, *options))
+    else:
+        wanted, program = found[0]
+        wanted, of = [(), *wanted], ()
+    report.write(symbolic.code(form, program, wanted, title, *options, of, local))
 
 
 def _title(expression: Expression) -> str:

@@ -17,6 +17,7 @@ from dezero_cli.arguments import (
     dof_option,
     draws_seed_option,
     file_names,
+    fit_option,
     format_option,
     get_option,
     half_option,
@@ -44,6 +45,7 @@ from dezero_cli.number_format import NumberFormat
 from dezero_cli.output import open_output
 
 if TYPE_CHECKING:
+    from dezero_cli.language.fitted import FittedValues
     from dezero_cli.uncertainty.asked import Asked
     from dezero_cli.uncertainty.draws import Sample
     from dezero_cli.uncertainty.propagation import Aside
@@ -57,11 +59,13 @@ HELP = """Print the value of EXPR and its gradient for every input.
   dezero eval 'sum(a*x + b)' a=2 b=1 x=@data.csv:length
   dezero eval 'exp(-r)/r' 'r=hypot(x, y)' x=3 y=4
   v=$(dezero eval 'x**2' x=3 --get value)
-  dezero eval 'm*g*h' m=2 g=9.81 h=3 --sigma m=0.01 --sigma h=0.05
+  dezero eval 'm*g*h' m=2 g=9.81 h=3 --sigma m=0.01 --sigma h=2% --budget
+  dezero eval 'log(x)' x=1 --half x=0.9 --mc 1000000 --seed 1
 
 VALUE is a number, an expression of constants, a list or @FILE. NAME=FORMULA defines a name, and
 'g(t)=FORMULA' a function. EXPR may be a list of several results, or @FILE with a formula in it. The
-gradient of an array-valued expression is the gradient of its sum.
+gradient of an array-valued expression is the gradient of its sum. Of a list of readings, --sigma
+NAME=mean takes the mean and its uncertainty, and --corr A,B=mean that they were read together.
 
 \b
 Files of values (several columns are a matrix, @FILE:COLUMN is one of them, @- is standard input):
@@ -83,6 +87,7 @@ Files of values (several columns are a matrix, @FILE:COLUMN is one of them, @- i
 @sigma_option
 @half_option
 @corr_option
+@fit_option
 @dist_option
 @dof_option
 @order_option
@@ -120,6 +125,7 @@ def command(
     sigma: tuple[str, ...],
     half: tuple[str, ...],
     corr: tuple[str, ...],
+    fit: str | None,
     dist: tuple[str, ...],
     dof: tuple[str, ...],
     order: int,
@@ -141,16 +147,23 @@ def command(
         raise UsageError("--get prints numbers alone: leave out --json")
     if plot:
         _check_plot(plot, mc)
-    readers = statements.readers([*sigma, *half])
+    readers = [*statements.readers([*sigma, *half]), *(["--fit"] if fit == "-" else [])]
     asked = formula(words, defs=defs, vars_file=vars_file, readers=readers)
-    uncertain = _uncertain(sigma, half, corr, dist, dof, order, mc, seed, level, budget)
+    uncertain = _uncertain(sigma, half, corr, dist, dof, order, mc, seed, level, budget, bool(fit))
     options = Wanted(some_names(wrt) or None, no_grad, jacobian, hessian, retain_grad)
     get = canonical_words(get)
-    wanted = wanted_by(get, options, bool(uncertain))
-    said = asked.given()
+    wanted = wanted_by(get, options, bool(uncertain) or bool(fit))
+    known = _fitted(fit)
+    said = asked.given(known.values if known else ())
     given = said.values
     with bounds.within(max_numbers, asked.text):
         expression = said.linked(asked.text, max_operations)
+        if known is not None:
+            from dezero_cli.uncertainty import of_fit
+
+            known = of_fit.among(known, expression.names, {*given, *said.definitions})
+            numbers = {name: np.array(value) for name, value in known.values.items()}
+            given, uncertain = numbers | given, of_fit.uncertain(known, uncertain)
         found, aside = _results(expression, given, wanted, uncertain, asked.own(said))
     used = definitions_used(expression)
     result = {"expr": str(asked.text)} | ({"defs": used} if used else {}) | found
@@ -174,12 +187,21 @@ def command(
 
 
 def _uncertain(*options: Any) -> Asked | None:
-    """What is said of uncertainties, if anything is."""
-    if options == NOTHING:
+    """What is said of uncertainties, if anything is; the last is whether a fit says more."""
+    if options[:-1] == NOTHING:
         return None
     from dezero_cli.uncertainty import asked
 
     return asked.from_words(*options)
+
+
+def _fitted(file: str | None) -> FittedValues | None:
+    """What a fit found, if there is one."""
+    if file is None:
+        return None
+    from dezero_cli.language import fitted
+
+    return fitted.fitted(file)
 
 
 NOTHING = ((), (), (), (), (), 1, None, None, None, False)

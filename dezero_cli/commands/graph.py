@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from dezero_cli import report
-from dezero_cli.arguments import ExpressionCommand, defs_option
+from dezero_cli.arguments import ExpressionCommand, defs_option, max_operations_option
 from dezero_cli.faults import UsageError
 from dezero_cli.language import explain, symbolic
 from dezero_cli.language.words import formula
@@ -36,15 +36,20 @@ If all inputs have values, every node shows its value and its gradient.
     help="Draw into a .svg, .png or .pdf file (with Graphviz).",
 )
 @defs_option
+@max_operations_option
 def command(
-    words: tuple[str, ...], form: str | None, output: Path | None, defs: str | None
+    words: tuple[str, ...],
+    form: str | None,
+    output: Path | None,
+    defs: str | None,
+    max_operations: int,
 ) -> None:
     """Build the graph, then print or draw it."""
     if form and output:
         raise UsageError("--to prints text and -o draws a file: choose one")
     asked = formula(words, defs=defs)
     said = asked.given()
-    expression, given = said.linked(asked.text), said.values
+    expression, given = said.linked(asked.text, max_operations), said.values
     missing = [name for name in symbolic.free_names(expression) if name not in given]
     if missing and not asked.own(said):  # the values of a formula file are left aside
         given = {}

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import glob
+import math
 import os
-import shlex
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +15,7 @@ from dezero_cli.arguments import (
     corr_option,
     defs_option,
     file_names,
+    fit_option,
     hessian_option,
     max_operations_option,
     no_grad_option,
@@ -24,7 +24,8 @@ from dezero_cli.arguments import (
 )
 from dezero_cli.extras import require, require_descriptors
 from dezero_cli.faults import CommandError, ExpressionError, UsageError
-from dezero_cli.language import values
+from dezero_cli.language import unknowns, values
+from dezero_cli.language.equations import equation
 from dezero_cli.language.results import Wanted
 from dezero_cli.language.spelling import some_names
 from dezero_cli.language.statements import behind, is_statement
@@ -32,10 +33,13 @@ from dezero_cli.language.values import one_number
 from dezero_cli.language.words import Formula, formula
 from dezero_cli.progress import Progress
 from dezero_cli.tables import files
-from dezero_cli.tables.dialect import Dialect, dialect
+from dezero_cli.tables.dialect import LONGEST, Dialect, dialect_of
 from dezero_cli.tables.files import ENDINGS, Tables
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from dezero_cli.language.statements import Given
     from dezero_cli.tables.step import Plan
 
 HELP = """Evaluate EXPR and its derivatives for every row of a table.
@@ -45,6 +49,7 @@ HELP = """Evaluate EXPR and its derivatives for every row of a table.
   dezero map 'a*exp(-k*t)' runs.csv k=0.5 --wrt t,k -o fitted.parquet
   dezero map 'm*v**2/2' flight.csv 'v=hypot(vx, vy)' --as E
   dezero map 'm*v**2/2' 'days/*.parquet' -o energy.parquet
+  dezero map 'x*exp(x) == y' t.csv --solve x=0:100
   dezero map 'x*y' t.csv --sigma x=0.01 --sigma y=sy --only
   zcat big.csv.gz | dezero map 'sin(x)/x' --to jsonl | jq .d_x
 
@@ -54,7 +59,7 @@ may match any number of files. Standard input is read if there is no TABLE, or f
 
 \b
 Formats, by ending or --from and --to:
-  csv tsv jsonl ndjson parquet arrow feather ipc, and .gz .zst .bz2 of these
+  csv tsv jsonl ndjson parquet arrow feather ipc
 
 For the computation, columns that EXPR uses are converted to float64; an empty cell counts as nan.
 Everything else is written as it was read. A table can be larger than memory.
@@ -77,39 +82,44 @@ Everything else is written as it was read. A table can be larger than memory.
 @wrt_option
 @no_grad_option
 @hessian_option
+@click.option(
+    "--solve",
+    metavar="NAME=LO:HI",
+    help="EXPR is an equation: add its root NAME in each row, and the root's derivatives.",
+)
 @click.option("--as", "name", metavar="NAME", help="Call the result NAME, not value.")
 @click.option("--only", is_flag=True, help="Leave out the table's own columns.")
 @click.option("--prefix", default="", metavar="P", help="Put P before the names of new columns.")
-@click.option("--separator", metavar="C", help="What is between cells: a character, tab, or space.")
-@click.option("--decimal", metavar="C", help="The decimal sign of the table: , or . (default).")
-@click.option("--comment", metavar="P", help="Leave out lines that begin with P.")
-@click.option(
-    "--skip", type=click.IntRange(0), default=0, metavar="N", help="Leave out N lines at the start."
-)
-@click.option("--no-header", is_flag=True, help="There is no header: columns are c1, c2, ...")
-@click.option(
-    "--missing",
-    multiple=True,
-    metavar="WORD[,WORD]...",
-    help="Cells that count as empty in the columns that EXPR uses (repeatable).",
-)
-@click.option(
-    "--on-bad",
-    type=click.Choice(["stop", "skip", "null"]),
-    default="stop",
-    help="A row with a fault: stop (default), skip it, or take its cells for nan.",
-)
-@click.option(
-    "--max-line", type=click.IntRange(1), metavar="N", help="Bytes of a row (default: 64 MiB)."
-)
 @sigma_option
 @corr_option
+@fit_option
 @click.option(
     "--scheduler",
     metavar="ADDRESS",
     help="Run on this Dask cluster, or on 'local' workers; -o then names a folder of parts.",
 )
 @click.option("--resume", is_flag=True, help="With --scheduler: keep the parts that are complete.")
+@click.option("--missing", metavar="A,B", help="Cells that count as empty, such as NA,-.")
+@click.option("--separator", metavar="S", help="Between cells: a sign, or tab, space, pipe.")
+@click.option("--decimal", metavar="S", default=".", help="The decimal sign, '.' or ','.")
+@click.option("--comment", metavar="S", help="Leave out lines that begin with S.")
+@click.option(
+    "--skip", type=click.IntRange(0), default=0, metavar="N", help="Lines before the header."
+)
+@click.option("--no-header", is_flag=True, help="There is no header: columns are c1, c2, ...")
+@click.option(
+    "--on-bad",
+    type=click.Choice(["stop", "skip", "null"]),
+    default="stop",
+    help="A row that cannot be read: stop, skip it, or take its bad cells as empty.",
+)
+@click.option(
+    "--max-line",
+    type=click.IntRange(1),
+    default=LONGEST,
+    metavar="BYTES",
+    help="Refuse longer rows of text (default: 64 MiB).",
+)
 @defs_option
 @max_operations_option
 def command(
@@ -120,23 +130,18 @@ def command(
     wrt: tuple[str, ...],
     no_grad: bool,
     hessian: bool,
+    solve: str | None,
     name: str | None,
     only: bool,
     prefix: str,
     sigma: tuple[str, ...],
     corr: tuple[str, ...],
+    fit: str | None,
     scheduler: str | None,
     resume: bool,
     defs: str | None,
     max_operations: int,
-    separator: str | None,
-    decimal: str | None,
-    comment: str | None,
-    skip: int,
-    no_header: bool,
-    missing: tuple[str, ...],
-    on_bad: str,
-    max_line: int | None,
+    **written: Any,
 ) -> None:
     """Read the arguments, find the tables, compute every row."""
     wanted = Wanted(
@@ -144,32 +149,50 @@ def command(
         no_grad,
         hessian=hessian,
     )
-    uncertain = _uncertain(sigma, corr, no_grad)
+    sizes, pairs = _uncertain(sigma, corr, no_grad)
     if resume and not scheduler:
         raise UsageError("--resume needs --scheduler")
-    said = dialect(separator, decimal, comment, missing, skip, not no_header, on_bad, max_line)
+    dialect = dialect_of(**written)
     try:
         asked, names = _sorted(words, defs)
-        asked.given().linked(
-            asked.text, max_operations
-        )  # what is wrong without a table comes first
+        root = _root(solve)
+        said = asked.given()
+        if root is None:  # what is wrong without a table is said first
+            used = said.linked(asked.text, max_operations).names
+        else:
+            used = equation(asked.text, said, max_operations).residual.names
     except ExpressionError as fault:
-        raise _backquoted(fault, words, source, said) from None
-    found = files.found(names, source, said)
+        raise _as_column(fault, words, source, dialect) from None
+    found = files.found(names, source, dialect)
     require_descriptors(1024 if scheduler else 64)
     require("polars", "llvmlite")
     from dezero_cli.tables.step import Plan
 
     constants, statements = _given(asked)
+    if fit:
+        constants, sizes, pairs = _with_fit(fit, used, said, constants, sizes, pairs)
     result = name or asked.name
     plan = Plan(
         *(asked.text, constants, wanted, only, prefix, statements, result, max_operations),
-        *uncertain,
+        *(sizes, pairs, root),
     )
     if scheduler:
         _spread(found, plan, form, output, scheduler, resume)
     else:
         _alone(found, plan, form, output)
+
+
+def _as_column(
+    fault: ExpressionError, words: tuple[str, ...], source: str | None, dialect: Dialect
+) -> ExpressionError:
+    """The fault of an expression, or that a column with such a name needs backquotes."""
+    names = [word for word in words if not is_statement(word)][1:]
+    try:
+        from dezero_cli.tables import hints, mapping
+
+        return hints.in_backquotes(fault, mapping.columns(files.found(names, source, dialect)))
+    except (CommandError, ImportError, OSError):
+        return fault
 
 
 def _uncertain(
@@ -188,13 +211,41 @@ def _uncertain(
     return sizes, tuple((*pair, float(number)) for pair, number in said.items())
 
 
+def _with_fit(
+    file: str,
+    used: Collection[str],
+    said: Given,
+    constants: dict[str, float],
+    sizes: dict[str, str],
+    pairs: tuple[tuple[str, str, float], ...],
+) -> tuple[dict[str, float], dict[str, str], tuple[tuple[str, str, float], ...]]:
+    """The constants, the uncertainties and their correlations, with those of a fit."""
+    from dezero_cli.language import fitted
+    from dezero_cli.uncertainty import of_fit
+    from dezero_cli.uncertainty.asked import Asked
+
+    fit = of_fit.among(fitted.fitted(file), used, {*said.values, *said.definitions})
+    more = of_fit.uncertain(fit, Asked(dict(sizes))).correlations
+    found = {name: repr(sigma) for name, sigma in of_fit.sigmas(fit).items()}
+    pairs += tuple((*pair, float(number)) for pair, number in more.items())
+    return constants | fit.values, found | sizes, pairs
+
+
+def _root(word: str | None) -> tuple[str, float, float] | None:
+    """The unknown and its bracket, if there is one."""
+    if word is None:
+        return None
+    ((name, limits),) = unknowns.within([word], "--solve").items()
+    if not math.isfinite(limits.low) or not math.isfinite(limits.high):
+        raise UsageError(f"--solve {word}: a bracket needs both ends, as in {name}=0:1")
+    return name, *limits
+
+
 def _alone(found: Tables, plan: Plan, form: str | None, output: str | None) -> None:
     """Compute all rows in this process, and show the progress."""
     from dezero_cli.tables import mapping
 
     target_format = files.target_format(output, form, found)
-    if form is None and output is None and found.format not in files.TEXT and sys.stdout.isatty():
-        target_format = "csv"
     if target_format not in files.TEXT and output in {None, "-"} and sys.stdout.isatty():
         raise UsageError(f"{target_format} cannot be shown on a terminal: give -o FILE")
     progress = Progress(found.size)
@@ -220,40 +271,14 @@ def _spread(
 
 def _sorted(words: tuple[str, ...], defs: str | None) -> tuple[Formula, list[str]]:
     """What is to be computed, and the names of tables."""
-    said = [word for word in words if is_statement(word) and not _names_files(word)]
-    rest = [word for word in words if word not in said]
+    said = list(filter(is_statement, words))
+    rest = [word for word in words if not is_statement(word)]
     if not rest or (os.path.isfile(rest[0]) and not rest[1:]):
         raise UsageError("missing the expression EXPR; for example: 'x**2 + y' table.csv")
     if os.path.splitext(rest[0])[1][1:] in ENDINGS and os.path.isfile(rest[0]):
         raise UsageError(f"the expression comes first, then the tables: {rest[-1]!r} {rest[0]}")
     readers = ["the table"] if rest[1:] in ([], ["-"]) else []
     return formula([rest[0], *said], defs=defs, readers=readers), rest[1:]
-
-
-def _names_files(word: str) -> bool:
-    """Whether a word is a file or a pattern of files, such as year=2024/p.csv."""
-    return os.path.isfile(word) or bool(glob.has_magic(word) and glob.glob(word))
-
-
-def _backquoted(
-    fault: ExpressionError, words: tuple[str, ...], source: str | None, said: Dialect
-) -> ExpressionError:
-    """The fault of an expression in which a column of the table stands without its backquotes."""
-    names = [word for word in words if _names_files(word)]
-    try:
-        from dezero_cli.tables import mapping
-
-        columns = mapping.columns(files.found(names, source, said)) if names else []
-    except (CommandError, ImportError):
-        return fault
-    for column in sorted(columns, key=len, reverse=True):
-        start = fault.text.find(column)
-        if start < 0 or column.isidentifier() or not start <= fault.start < start + len(column):
-            continue
-        whole = f"{fault.text[:start]}`{column}`{fault.text[start + len(column) :]}"
-        hint = f"the table has this column: write {shlex.quote(whole)}"
-        return ExpressionError(fault.message, fault.text, start, start + len(column), hint)
-    return fault
 
 
 def _given(asked: Formula) -> tuple[dict[str, float], tuple[str, ...]]:

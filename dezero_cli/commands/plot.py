@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import click
-import numpy as np
 
-from dezero.programs.latex import latex_name
 from dezero_cli import report
 from dezero_cli.arguments import (
     ExpressionCommand,
@@ -21,21 +15,13 @@ from dezero_cli.arguments import (
     theme_option,
     title_option,
 )
-from dezero_cli.faults import UsageError, did_you_mean
-from dezero_cli.language import explain, ranges, statements, symbolic
-from dezero_cli.language.diagnosis import missing_value
-from dezero_cli.language.expression import Expression
-from dezero_cli.language.ranges import Range
-from dezero_cli.language.spelling import canonical
-from dezero_cli.language.words import Formula, formula
+from dezero_cli.faults import UsageError
+from dezero_cli.language import number_files
+from dezero_cli.language.fitted import fitted
+from dezero_cli.language.words import formula
 from dezero_cli.output import open_output
 from dezero_cli.pictures import canvas, points
-from dezero_cli.pictures.subject import FIELD_SAMPLES, Spread, Subject
-
-if TYPE_CHECKING:
-    from dezero_cli.language.number_files import Columns
-    from dezero_cli.pictures.fits import Points
-    from dezero_cli.uncertainty.asked import Size
+from dezero_cli.pictures.scene import Drawing, Scene, staged
 
 HELP = """Draw EXPR and its derivatives over a range, or its contours and gradient over two.
 
@@ -49,8 +35,6 @@ A range is START:STOP or START:STOP:COUNT; its ends may be expressions of consta
 Poles, jumps and undefined ranges are left as gaps.  A list of values is a curve for each.
 Without -o the picture is drawn in the terminal, in letters.
 """
-LARGEST = 4_000_000
-"""The most samples that a grid may have."""
 
 
 @click.command(
@@ -65,13 +49,19 @@ LARGEST = 4_000_000
     "--order",
     type=click.IntRange(0, 6),
     metavar="N",
-    help="Draw derivatives up to order N, with one range (default: 1, or 0 with several curves "
-    "or with --data).",
+    help="Draw derivatives up to order N, with one range (default: 1, or 0 with several curves, "
+    "with --data and with --fit).",
 )
 @click.option(
     "--data",
     metavar="FILE",
     help="Add the points of a table; 'y == EXPR' says which column is drawn.",
+)
+@click.option("--join", is_flag=True, help="Join the points of --data, in the order of their rows.")
+@click.option(
+    "--fit",
+    metavar="FILE",
+    help="Take values, and their covariance for a band, from what dezero fit --json wrote.",
 )
 @click.option(
     "--sigma",
@@ -107,6 +97,8 @@ def command(
     words: tuple[str, ...],
     order: int | None,
     data: str | None,
+    join: bool,
+    fit: str | None,
     sigma: tuple[str, ...],
     log: str | None,
     title: str,
@@ -123,24 +115,26 @@ def command(
         raise UsageError(f"a picture cannot be shown on a terminal: add -o FILE ({canvas.ENDINGS})")
     form = form or _form(output)
     look = canvas.Look(title, canvas.size_of(size) if size else None, log or "", theme)
-    asked = formula(words, "'x**2' x=-3:3", defs, readers=["--data"] if data == "-" else [])
-    table = points.opened(data) if data else None
-    scene = _scene(asked, table, sigma, order, look.log, max_operations)
+    readers = [option for option, file in (("--data", data), ("--fit", fit)) if file == "-"]
+    if join and not data:
+        raise UsageError("--join joins the points of --data: add --data FILE")
+    wanted = Drawing(
+        formula(words, "'x**2' x=-3:3", defs, readers=readers),
+        number_files.columns(data) if data else None,
+        fitted(fit) if fit else None,
+        points.sizes(sigma),
+        order,
+        look.log,
+        join,
+        max_operations,
+    )
+    scene = staged(wanted)
     if in_terminal:
         _show(scene, title)
     else:
         _write(scene, look, form, output)
     for note in scene.notes:
         report.warn(note)
-
-
-@dataclass(frozen=True)
-class Scene:
-    """What is drawn: a subject, the points of a table, and what the user should know."""
-
-    subject: Subject
-    points: Points | None
-    notes: list[str]
 
 
 def _write(scene: Scene, look: canvas.Look, form: str, output: str | None) -> None:
@@ -161,112 +155,6 @@ def _show(scene: Scene, title: str) -> None:
     terminal.show(scene.subject, title, scene.points)
 
 
-def _scene(
-    asked: Formula,
-    table: Columns | None,
-    sigma: Sequence[str],
-    order: int | None,
-    log: str,
-    most: int,
-) -> Scene:
-    """What is to be drawn.  Raises UsageError and its like for what cannot be."""
-    shown = _ranges(asked)
-    left, text = points.sides(asked.text) if table else (None, asked.text)
-    names = [each.name for each in shown]
-    said = asked.given(columns=[*names, *(table.names if table else [])])
-    expression = said.linked(text, most)
-    if table and not shown:
-        shown = [points.range_of(expression, said, table)]
-        names = [shown[0].name]
-    family = _family(expression, said.values)
-    _check(expression, shown, said.values)
-    several = expression.is_list or family is not None
-    if len(shown) == 2 and (several or order is not None):
-        raise UsageError("two ranges show one result and its gradient: no lists, no --order")
-    numbers = {n: float(x) for n, x in said.values.items() if n in expression.names and not x.ndim}
-    sizes = points.sizes(sigma)
-    inner, outer = points.sorted_out(sizes, numbers, family, table)
-    notes: list[str] = []
-    scattered = None
-    if table:
-        scattered, notes = points.of_table(table, names, left or asked.name, said, outer)
-    if note := explain.note_on_e(expression, [*said.values, *names], explain.GIVE_E):
-        notes.append(note)
-    if order is None:
-        order = 0 if several or table or len(shown) == 2 else 1
-    unused = next((name for name in "fyghF" if name not in expression.names), "value")
-    result = asked.name or (canonical(left) if left else unused)
-    band = _spread(inner, numbers)
-    return Scene(
-        Subject(expression, shown, numbers, order, family, result, log, band, most),
-        scattered,
-        notes,
-    )
-
-
-def _spread(sizes: Mapping[str, Size], numbers: Mapping[str, float]) -> Spread | None:
-    """The uncertain values, taken as independent."""
-    if not sizes:
-        return None
-    from dezero_cli.uncertainty.asked import Asked
-    from dezero_cli.uncertainty.inputs import resolved
-
-    given = {name: np.array(number) for name, number in numbers.items()}
-    _, inputs = resolved(Asked(sizes), given)
-    sigmas = np.array([float(inputs.sigmas[name]) for name in sizes])
-    shown = ", ".join(f"${latex_name(name)}$" for name in sizes)
-    return Spread(tuple(sizes), np.diag(sigmas**2), label=f"± 1 σ of {shown}")
-
-
-def _family(
-    expression: Expression, given: Mapping[str, np.ndarray]
-) -> tuple[str, np.ndarray] | None:
-    """The one name whose value is a list, a curve for each; None without one."""
-    lists = [name for name, array in given.items() if array.ndim and name in expression.names]
-    if not lists:
-        return None
-    if len(lists) > 1:
-        raise UsageError(f"{' and '.join(lists)} are lists: one name may have a curve for each")
-    name, array = lists[0], given[lists[0]]
-    if array.ndim > 1 or not len(array):
-        raise UsageError(
-            f"{name} has shape {array.shape}: a plot needs a number, a list or a range"
-        )
-    return name, array
-
-
-def _ranges(asked: Formula) -> list[Range]:
-    """The ranges among the statements, which they leave."""
-    found = []
-    for key, (begun, word) in list(asked.said.items()):
-        text = statements.behind(word, begun)
-        if begun.parameters is None and ranges.parts(text) is not None:
-            found.append(ranges.span(begun.name, text))
-            del asked.said[key]
-    return found
-
-
 def _form(output: str | None) -> str:
     """The format of a picture that goes to a file of that name, or to standard output."""
     return canvas.FORMS[0] if output is None or output == "-" else canvas.form_of(output)
-
-
-def _check(expression: Expression, shown: Sequence[Range], fixed: Mapping[str, np.ndarray]) -> None:
-    """Refuse what cannot be drawn: no range, or too many; a name without a value, or unknown."""
-    given = {each.name for each in shown}
-    names = symbolic.free_names(expression, [*fixed, *given])
-    example = next((name for name in names if name not in fixed), "x")
-    if not 1 <= len(shown) <= 2:
-        count = "no range" if not shown else f"{len(shown)} ranges"
-        raise UsageError(f"{count}: give one or two, such as {example}=-3:3")
-    for name in names:
-        if name not in given and name not in fixed:
-            known = dict.fromkeys([*given, *fixed])
-            text, place = expression.source(name)
-            raise missing_value(text, name, place, known)
-    for each in shown:
-        if each.name not in expression.names:
-            hint = did_you_mean(each.name, names) or f"it uses {', '.join(names) or 'no names'}"
-            raise UsageError(f"no {each.name} in the expression: {hint}")
-    if math.prod(each.count or FIELD_SAMPLES for each in shown) > LARGEST:
-        raise UsageError(f"a grid may have at most {LARGEST:,} samples: give smaller counts")

@@ -13,13 +13,18 @@ from dezero_cli.arguments import (
     ExpressionCommand,
     corr_option,
     defs_option,
+    dist_option,
+    draws_seed_option,
     fix_option,
     for_option,
     format_option,
     get_option,
+    half_option,
     hessian_option,
     json_option,
+    level_option,
     max_operations_option,
+    mc_option,
     precision_option,
     sigma_option,
     vars_option,
@@ -32,11 +37,13 @@ from dezero_cli.language.equations import Equation, equations
 from dezero_cli.language.spelling import canonical_words, quoted, some_names
 from dezero_cli.language.words import definitions_used, expression_text, formula
 from dezero_cli.number_format import NumberFormat
+from dezero_cli.solving.drawn import of_columns
 from dezero_cli.solving.equation import EquationTask, Solved, solve, solve_all
+from dezero_cli.solving.functions import Layout
 from dezero_cli.solving.implicit import Implicit
 from dezero_cli.uncertainty.asked import Asked, from_words
-from dezero_cli.uncertainty.inputs import resolved
-from dezero_cli.uncertainty.propagation import of_gradients
+from dezero_cli.uncertainty.inputs import Inputs, column_name, resolved
+from dezero_cli.uncertainty.propagation import notes_on, of_gradients, sampled
 
 HELP = """Solve equations for unknowns, and differentiate the solution by what was given.
 
@@ -64,7 +71,12 @@ EXAMPLE = "'cos(x) == x' x=0.5"
 @wrt_option
 @hessian_option
 @sigma_option
+@half_option
 @corr_option
+@dist_option
+@mc_option
+@draws_seed_option
+@level_option
 @json_option
 @get_option
 @precision_option
@@ -80,7 +92,12 @@ def command(
     wrt: tuple[str, ...],
     hessian: bool,
     sigma: tuple[str, ...],
+    half: tuple[str, ...],
     corr: tuple[str, ...],
+    dist: tuple[str, ...],
+    mc: str | None,
+    seed: int | None,
+    level: float | None,
     as_json: bool,
     get: tuple[str, ...],
     precision: int | None,
@@ -91,14 +108,18 @@ def command(
     extras.require("scipy")
     if get and as_json:
         raise UsageError("--get prints numbers alone: leave out --json")
-    uncertain, get = from_words(sigma, corr=corr), canonical_words(get)
+    uncertain = from_words(sigma, half, corr, dist, (), 1, mc, seed, level)
+    get = canonical_words(get)
     asked = Posed(words, defs, vars_file, unknowns, fix, max_operations)
     names = asked.differentiated(some_names(wrt), uncertain.names)
+    spread = asked.uncertain_inputs(uncertain) if uncertain else None
     task = asked.task()
     if every and not (len(task.start) == 1 and task.brackets):
         raise UsageError("--all needs one unknown with a range, as in x=0:20")
     ends = solve_all(task) if every else [solve(task)]
-    each = [asked.solution(end, names, uncertain, hessian) for end in ends]
+    each = [
+        asked.solution(end, names, hessian) | asked.spread(end, uncertain, spread) for end in ends
+    ]
     result = asked.head | ({"solutions": each, "converged": bool(each)} if every else each[0])
     show = NumberFormat(precision, form)
     if get:
@@ -106,8 +127,7 @@ def command(
     elif as_json:
         report.write(report.json_line(result))
     else:
-        texts = [report.text_lines(report.solution_rows(one), show) for one in each]
-        report.write("\n".join(texts))
+        report.write("\n".join(report.solution_text(one, show) for one in each))
     return _status(ends)
 
 
@@ -180,23 +200,55 @@ class Posed:
         used = [name for name in self.names if name in held]
         return list(dict.fromkeys([*(wrt or used), *sigmas]))
 
-    def solution(
-        self, end: Solved, names: Sequence[str], uncertain: Asked, hessian: bool
-    ) -> dict[str, Any]:
+    def uncertain_inputs(self, uncertain: Asked) -> Inputs:
+        """The inputs that are uncertain; readings become their means."""
+        self.given.values, inputs = resolved(uncertain, self.given.values)
+        return inputs
+
+    def solution(self, end: Solved, names: Sequence[str], hessian: bool) -> dict[str, Any]:
         """What is told of one solution."""
         found: dict[str, Any] = {"solution": end.at, "residual": end.residual}
-        held = self._held()
-        given = {name: held.pop(name) for name in names}
-        residuals = [each.residual for each in self.equations]
         if end.converged:
-            implicit = Implicit(residuals, end.at, given, held)
+            implicit = self._implicit(end, names)
             found["grad"] = implicit.gradients()
             if hessian:
                 found["hessian"] = implicit.hessians()
-            if uncertain:
-                values, inputs = resolved(uncertain, self.given.values)
-                found |= of_gradients(found["grad"], values, inputs)
         return found | {"converged": end.converged, "steps": end.steps, "message": end.message}
+
+    def spread(self, end: Solved, uncertain: Asked, inputs: Inputs | None) -> dict[str, Any]:
+        """The uncertainty of each unknown: to first order, and by draws if these are asked for."""
+        if inputs is None or not end.converged:
+            return {}
+        gradients = self._implicit(end, inputs.names).gradients()
+        found = of_gradients(gradients, self.given.values, inputs)
+        if uncertain.draws is not None:
+            found["mc"] = self._drawn(end, uncertain, inputs)
+        return found
+
+    def _implicit(self, end: Solved, names: Sequence[str]) -> Implicit:
+        """The solution as a function of these values."""
+        held = self._held()
+        given = {name: held.pop(name) for name in names}
+        return Implicit([each.residual for each in self.equations], end.at, given, held)
+
+    def _drawn(self, end: Solved, uncertain: Asked, inputs: Inputs) -> dict[str, Any]:
+        """The mean, the uncertainty and the intervals of each unknown, by draws."""
+        keys = {
+            name: [column_name(name, index) for index in np.ndindex(self.given.values[name].shape)]
+            for name in inputs.names
+        }
+        residuals = [each.residual for each in self.equations]
+        function = of_columns(residuals, end.at, self._held(), keys)
+        layout = Layout(end.at)
+        sample = sampled(function, self.given.values, inputs, uncertain, layout.size)
+        for note in notes_on(sample):
+            report.warn(note)
+        numbers = {"mean": sample.means, "sigma": sample.sigmas}
+        found: dict[str, Any] = {key: layout.unpacked(array) for key, array in numbers.items()}
+        for key, ends in (("interval", sample.intervals), ("shortest", sample.shortest)):
+            low, high = (layout.unpacked(part) for part in ends.T)
+            found[key] = {name: np.stack([low[name], high[name]], axis=-1) for name in low}
+        return found | {"samples": sample.samples, "seed": sample.seed}
 
     # -------------------------------------------------------------------------------------------
     def _held(self) -> dict[str, np.ndarray]:
@@ -239,15 +291,21 @@ class Posed:
                 hint = did_you_mean(name, self.names) or f"they use {', '.join(self.names)}"
                 raise UsageError(f"no {quoted(name)} in the equations: {hint}")
             if name not in self.limits and name not in self.given.values:
-                start = f"{quoted(name)}=1, or a bracket such as {quoted(name)}=0:2"
-                raise UsageError(f"{quoted(name)} needs a start: add {start}")
+                raise self._without_start(name)
         known = {*self.unknowns, *self.given.values}
+        if not known and self.names:
+            raise self._without_start(self.names[0])
         for each in self.equations:
             for name in each.residual.names:
                 if name not in known and not each.residual.is_constant(name):
                     raise _without_value(each, name, known)
         if not self.unknowns:
             raise UsageError("nothing is unknown: give a start, as in x=1, or a bracket x=0:2")
+
+    @staticmethod
+    def _without_start(name: str) -> UsageError:
+        start = f"{quoted(name)}=1, or a bracket such as {quoted(name)}=0:2"
+        return UsageError(f"{quoted(name)} needs a start: add {start}")
 
 
 def _without_value(each: Equation, name: str, known: set[str]) -> Exception:

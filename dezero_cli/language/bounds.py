@@ -5,10 +5,10 @@ Both are counted before the work is done, and what is refused names the option t
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+from typing import Any
 
-from dezero.work import AllowanceError, allowing
+from dezero import Config
+from dezero.work import Allowance, AllowanceError
 from dezero_cli.faults import ExpressionError
 
 MOST_OPERATIONS = 1_000_000
@@ -38,19 +38,27 @@ def too_many_numbers(most: int) -> str:
     return f"this takes more than {most:,} numbers, which --max-numbers allows"
 
 
-@contextlib.contextmanager
-def within(most: int | None, text: str) -> Iterator[None]:
-    """Let the operations on a text make at most so many numbers; None: any.
+class within:  # noqa: N801, it is used as a function
+    """Let the operations on a text make at most so many numbers in a ``with`` block; None: any.
 
     Raises ExpressionError beyond that, with the place of the operation where one made them.
     """
-    try:
-        with allowing(most):
-            yield
-    except AllowanceError:
-        assert most is not None
-        raise ExpressionError(too_many_numbers(most), text, 0) from None
-    except ExpressionError as fault:
-        if most is not None and isinstance(fault.__cause__, AllowanceError):
-            fault.message = too_many_numbers(most)
-        raise
+
+    __slots__ = ("before", "most", "text")
+
+    def __init__(self, most: int | None, text: str) -> None:
+        self.most = most
+        self.text = text
+
+    def __enter__(self) -> None:
+        self.before = Config.allowance
+        Config.allowance = None if self.most is None else Allowance(self.most)
+
+    def __exit__(self, kind: Any, fault: Any, _: Any) -> None:
+        Config.allowance = self.before
+        if fault is None or self.most is None:
+            return
+        if isinstance(fault, AllowanceError):
+            raise ExpressionError(too_many_numbers(self.most), self.text, 0) from None
+        if isinstance(fault, ExpressionError) and isinstance(fault.__cause__, AllowanceError):
+            fault.message = too_many_numbers(self.most)

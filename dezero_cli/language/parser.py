@@ -15,8 +15,11 @@ import functools
 import operator
 import re
 import sys
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple, TypeVar
+from functools import lru_cache
+from threading import Lock
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from dezero import constant
 from dezero.arrays import getitem
@@ -44,26 +47,61 @@ T = TypeVar("T")
 
 
 def recent(size: Callable[..., int]) -> Callable[[Callable[..., T]], Callable[..., T]]:
-    """Keep what a function gave for the last arguments: many where they are short, else two.
+    """Keep what a function gave for the last arguments, and for those that come back.
 
     What is made of a text takes a hundred times its length; `size` gives that of some arguments.
+    Those that come once are not kept for long: the memory of the last is used again for the next,
+    which is quicker.
     """
 
-    def kept(function: Callable[..., T]) -> Callable[..., T]:
-        many = functools.lru_cache(maxsize=256)(function)
-        few = functools.lru_cache(maxsize=2)(function)
+    def keeping(function: Callable[..., T]) -> Callable[..., T]:
+        return functools.wraps(function)(lru_cache(LAST)(_Returning(function, size)))
 
-        @functools.wraps(function)
-        def found(*arguments: Any) -> T:
-            return (many if size(*arguments) <= LONGEST_TEXT else few)(*arguments)
-
-        return found
-
-    return kept
+    return keeping
 
 
-LONGEST_TEXT = 4096
-"""The characters of a text that many are kept of."""
+LAST = 2
+"""How many are kept in any case."""
+MOST_TEXT = 1 << 18
+"""The characters, together, of the texts that are kept since they came back."""
+MOST_SEEN = 1 << 14
+"""The texts that are known to have come before."""
+
+
+class _Returning(Generic[T]):
+    """A function that is not called a third time for the same arguments, as long as there is room.
+
+    The first time it notes that they came, the second time it keeps what the function gave.
+    """
+
+    def __init__(self, function: Callable[..., T], size: Callable[..., int]) -> None:
+        self.function, self.size = function, size
+        self.seen: set[int] = set()
+        self.kept: OrderedDict[tuple[Any, ...], T] = OrderedDict()
+        self.total = 0
+        self.lock = Lock()
+
+    def __call__(self, *arguments: Any) -> T:
+        with self.lock:
+            if arguments in self.kept:
+                self.kept.move_to_end(arguments)
+                return self.kept[arguments]
+        made = self.function(*arguments)
+        with self.lock:
+            self._note(arguments, made)
+        return made
+
+    def _note(self, arguments: tuple[Any, ...], made: T) -> None:
+        key = hash(arguments)
+        if key not in self.seen:
+            if len(self.seen) == MOST_SEEN:
+                self.seen.clear()
+            self.seen.add(key)
+        elif arguments not in self.kept:
+            self.kept[arguments] = made
+            self.total += self.size(*arguments)
+            while self.total > MOST_TEXT:
+                self.total -= self.size(*self.kept.popitem(last=False)[0])
 
 
 def parse_anew(text: str, defined: frozenset[str] = frozenset()) -> Expression:

@@ -103,6 +103,7 @@ def results(
         return _several(expression, given, replace(wanted, wrt=tuple(names)))
     kept: Kept | None = [] if wanted.retain_grad else None
     value, every = evaluate(expression, given, names, kept)
+    spend(WRITTEN * (value.size + sum([gradient.size for gradient in every.values()])))
     if wanted.no_grad:
         return {"value": value}
     found: dict[str, Any] = {"value": value, "grad": {name: every[name] for name in names}}
@@ -114,7 +115,8 @@ def results(
         found["hessian"] = hessian(expression, given, names)
     if kept is not None:
         found["intermediates"] = _intermediates(kept)
-    spend(WRITTEN * _size(found))
+    further = [found[key] for key in ("jacobian", "hessian", "intermediates") if key in found]
+    spend(WRITTEN * sum(map(_size, further)))
     return found
 
 
@@ -124,9 +126,10 @@ WRITTEN = 20
 
 def _size(found: Any) -> int:
     """How many numbers results have."""
-    if isinstance(found, Mapping):
-        return sum(map(_size, found.values()))
-    return int(found.size) if isinstance(found, np.ndarray) else 1
+    if isinstance(found, np.ndarray):
+        return found.size
+    items = found.values() if isinstance(found, Mapping) else found
+    return 1 if isinstance(found, str) else sum(map(_size, items))
 
 
 def held(expression: Expression, given: Values, names: Iterable[str]) -> tuple[Expression, Values]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from dezero import Variable
 from dezero.programs.formula import FormulaError, formulas
@@ -112,6 +112,17 @@ def of_several(
     return keys, numbers, merge(parts)
 
 
+def definitions(expression: Expression, names: Sequence[str]) -> dict[str, Program]:
+    """The programs of the definitions that an expression uses, but for those that are arrays."""
+    found: dict[str, Program] = {}
+    for name in expression.definitions:
+        try:
+            found[name] = program(expression.definition(name), names, ())
+        except ExpressionError:
+            continue
+    return found
+
+
 def texts(part: Program, text: str) -> list[str]:
     """The outputs of a program as formulas in this language."""
     try:
@@ -128,18 +139,22 @@ def code(
     name: str | None = None,
     real: str = "double",
     of: tuple[str, ...] = (),
+    local: Mapping[str, Program] | None = None,
 ) -> str:
     """The outputs of a program, differentiated by `wrt`, as a function in another language.
 
     `name` is what the function is called, `real` the type of C's numbers, `of` the results that
-    the outputs are or are derived of, if there are several.  Raises ExpressionError
-    where the language has no form for it, and UsageError where it does not allow the name.
+    the outputs are or are derived of, if there are several; `local` the definitions that the
+    code has as its locals where its formulas come by them.  Raises ExpressionError where the
+    language has no form for it, and UsageError where it does not allow the name.
     """
     from dezero.programs.code import IdentifierError, Options
     from dezero.programs.dialects import FORMS
 
+    local = local or {}
+    outputs = [*((part, i) for i in range(len(part.outputs))), *((d, 0) for d in local.values())]
     try:
-        return FORMS[form](part, wrt, text, Options(name, real, of))
+        return FORMS[form](merge(outputs), wrt, text, Options(name, real, of, tuple(local)))
     except IdentifierError as fault:
         raise UsageError(str(fault)) from None
     except FormulaError as fault:

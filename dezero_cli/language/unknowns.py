@@ -25,8 +25,8 @@ def take_limits(said: dict[str, tuple[Head, str]]) -> dict[str, Limits]:
     return found
 
 
-def within(words: Iterable[str]) -> dict[str, Limits]:
-    """The limits in the words of ``--within``, by name.
+def within(words: Iterable[str], option: str = "--within") -> dict[str, Limits]:
+    """The limits in the words of an option, by name.
 
     Raises UsageError for a word that is no NAME=LO:HI, or a name that comes twice.
     """
@@ -34,9 +34,9 @@ def within(words: Iterable[str]) -> dict[str, Limits]:
     for word in words:
         begun = statements.head(word)
         if begun is None or begun.parameters is not None:
-            raise UsageError(f"--within {word}: expected NAME=LO:HI, as in x=0:1 or x=0:")
+            raise UsageError(f"{option} {word}: expected NAME=LO:HI, as in x=0:1 or x=0:")
         if begun.name in found:
-            raise UsageError(f"--within: {quoted(begun.name)} is given twice")
+            raise UsageError(f"{option}: {quoted(begun.name)} is given twice")
         found[begun.name] = ranges.limits(begun.name, statements.behind(word, begun))
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -92,8 +93,13 @@ def formula(
 
 
 def library(defs: str | None) -> dict[str, tuple[Head, str]]:
-    """The statements of the file that ``--defs`` names."""
-    return statements.statements(file_statements(defs)) if defs else {}
+    """The statements of the file that ``--defs`` names; the result of a formula file is left."""
+    if not defs:
+        return {}
+    *others, last = file_statements(defs)
+    if others and statements.head(last) is None and not re.search("(?<![=<>!])=(?!=)", last):
+        return statements.statements(others)
+    return statements.statements([*others, last])
 
 
 def file_statements(name: str) -> list[FileText]:

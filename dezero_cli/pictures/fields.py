@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dezero_cli.pictures import canvas, sampling
+from dezero_cli.pictures import canvas, surfaces
 from dezero_cli.pictures.canvas import Look
 
 if TYPE_CHECKING:
@@ -26,15 +26,15 @@ class Path:
     """
 
     places: np.ndarray
-    name: str = "search"
-    joined: bool = True
+    name: str = "data"
+    joined: bool = False
 
 
 @dataclass(frozen=True)
 class FieldPicture:
     """A field with what the axes and the value are called, and a heading of one line or several."""
 
-    field: sampling.Field
+    field: surfaces.Field
     names: tuple[str, str]
     heading: str = ""
     path: Path | None = None
@@ -91,8 +91,7 @@ def walk(axes: Axes, path: Path, look: Look) -> None:
         stroke = [withStroke(linewidth=3.6, foreground="black")]
         axes.plot(x, y, color="white", linewidth=1.8, path_effects=stroke, zorder=4)
     size = 5.0 if len(x) <= 200 else 2.5
-    label = f"{path.name}, {len(x) - 1} steps" if path.joined else path.name
-    axes.plot(x, y, marker="o", markersize=size, color="white", label=label, **edge)
+    axes.plot(x, y, marker="o", markersize=size, color="white", label=path.name, **edge)
     if path.joined:
         axes.plot(x[:1], y[:1], marker="s", markersize=9, color="white", label="start", **edge)
         axes.plot(x[-1:], y[-1:], marker="*", markersize=16, color="white", label="end", **edge)
@@ -109,7 +108,7 @@ def fill(figure: Figure, axes: Axes, shown: FieldPicture) -> None:
     from matplotlib.colors import BoundaryNorm
 
     field = shown.field
-    levels = sampling.levels(field)
+    levels = surfaces.levels(field)
     extend = {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}
     beyond: Any = extend[levels.below, levels.above]
     colours = colormaps["viridis"]
@@ -123,7 +122,7 @@ def fill(figure: Figure, axes: Axes, shown: FieldPicture) -> None:
     bar.set_ticks(list(levels.bounds), labels=[level_label(level) for level in levels.bounds])
 
 
-def arrows(axes: Axes, field: sampling.Field, look: Look) -> None:
+def arrows(axes: Axes, field: surfaces.Field, look: Look) -> None:
     """Arrows along the gradient; if sizes differ much, the lengths are a power of them."""
     rows, columns = (_spread(len(each)) for each in (field.y, field.x))
     u, v = field.gradient[:, rows][:, :, columns]

@@ -22,7 +22,8 @@ MOST_POINTS, MOST_BARS = 20_000, 2_000
 class Points:
     """Data: places and values, shape (n,), with their standard uncertainties if there are any.
 
-    `rows` is how many there are in all, if these are some of them.
+    `rows` is how many there are in all, if these are some of them; `joined` whether a line goes
+    from each to the next.
     """
 
     x: np.ndarray
@@ -31,6 +32,7 @@ class Points:
     sigma_y: np.ndarray | None = None
     name: str = "data"
     rows: int | None = None
+    joined: bool = False
 
     def thinned(self) -> Points:
         """At most MOST_POINTS of them, evenly taken; they say out of how many."""
@@ -109,6 +111,8 @@ def points(axes: Axes, shown: Points, look: Look) -> None:
     """Points with their error bars of one standard uncertainty."""
     many = len(shown.x) > MOST_BARS
     ink = look.colours.ink
+    if shown.joined:
+        axes.plot(shown.x, shown.y, color=ink, linewidth=0.8, zorder=2.4)
     bars: Any = {"xerr": shown.sigma_x, "yerr": shown.sigma_y}
     if many or all(each is None for each in bars.values()):
         style: Any = {"linestyle": "", "marker": "o", "markeredgewidth": 0, "color": ink}

@@ -18,6 +18,8 @@ BRACKETS, DEEPEST = re.compile(r"[{}]|\\left|\\right"), 6
 """Matplotlib reads formulas by recursion, nearly a hundred calls for each pair of brackets."""
 LONGEST, PARTS, LINES = 700, 120, 3
 """Characters, parts and lines of a formula that is set; longer ones take longer than drawing."""
+MOST_LINES = 6
+"""Lines of a typed formula with its definitions."""
 WIDTH = 360.0
 """The room for a label in points, where a picture is 7 inches wide."""
 _DIGITS = re.compile(r"\d+\.\d+")
@@ -139,12 +141,18 @@ def _packed(pieces: Sequence[str], widths: Sequence[float], width: float) -> lis
     return lines
 
 
-def typed(left: str, text: str, fixed: Mapping[str, float], width: float = WIDTH) -> str:
-    """A text that the user typed, broken before operators, with the fixed values."""
-    pieces = _short(_typed_pieces(f"{left} = ", " ".join(text.split())[:1000]))
-    lines = _packed(pieces, [width_of(part, math=False) for part in pieces], width) or []
-    if len(lines) > LINES:
-        lines = [*lines[: LINES - 1], [*lines[LINES - 1][:-1], " ..."]]
+def typed(
+    left: str,
+    text: str,
+    fixed: Mapping[str, float],
+    width: float = WIDTH,
+    definitions: Mapping[str, str] | None = None,
+) -> str:
+    """A text that the user typed, broken before operators, with its definitions and values."""
+    lines = _typed_lines(left, text, width)
+    for name, meant in (definitions or {}).items():
+        if len(lines) < MOST_LINES:
+            lines += _typed_lines(f"with {name}", meant, width)[: MOST_LINES - len(lines)]
     values = _short(f", {name} = {value:.4g}" for name, value in fixed.items())
     sizes = [width_of(part, math=False) for part in values]
     if len(lines) == 1 and sum(sizes) + width_of("".join(lines[0]), math=False) <= width:
@@ -153,6 +161,15 @@ def typed(left: str, text: str, fixed: Mapping[str, float], width: float = WIDTH
         lines += _packed(values, sizes, width) or []
     first, *more = ("".join(line).strip() for line in lines)
     return "\n".join([first, *("    " + line.removeprefix(", ") for line in more)])
+
+
+def _typed_lines(left: str, text: str, width: float) -> list[list[str]]:
+    """An equation in up to LINES lines; dots stand for what does not fit."""
+    pieces = _short(_typed_pieces(f"{left} = ", " ".join(text.split())[:1000]))
+    lines = _packed(pieces, [width_of(part, math=False) for part in pieces], width) or []
+    if len(lines) > LINES:
+        lines = [*lines[: LINES - 1], [*lines[LINES - 1][:-1], " ..."]]
+    return lines
 
 
 def _short(pieces: Iterable[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from dezero.programs.latex import latex_name
 from dezero_cli.language import symbolic
+from dezero_cli.language.words import definitions_used
 from dezero_cli.pictures import canvas, ends, fields, fits, labels, sampling
 from dezero_cli.pictures.canvas import Look
 from dezero_cli.pictures.fields import Path
@@ -48,7 +49,7 @@ def curves(subject: Subject, look: Look, points: Points | None = None) -> Figure
     members = list(subject.members())
     drawn = [member.curves() for member in members]
     panels = _panels(subject, members, drawn, room(look))
-    more = (points is not None) + (subject.spread is not None)  # lines of the legend
+    more = (points is not None) + (subject.uncertain is not None)  # lines of the legend
     tops = [(3.8 if len(panels) == 1 else 3.2) + LINE_HEIGHT * more] + [2.0] * len(panels[1:])
     heights = [top + LINE_HEIGHT * panel.rows for top, panel in zip(tops, panels)]
     figure, axes = canvas.panels(look, heights)
@@ -198,7 +199,14 @@ def _formula(member: Member, order: int, symbol: str, width: float) -> str:
         return found
     if order:
         return labels.fitting([f"${symbol}$"], width) or subject.derivative_name(order)
-    return labels.typed(subject.heading, subject.expression.text, fixed, width)
+    return _typed(subject, fixed, width)
+
+
+def _typed(subject: Subject, fixed: Mapping[str, float], width: float) -> str:
+    """What is drawn as it was typed, with the definitions and the values that it uses."""
+    expression = subject.expression
+    meant = definitions_used(expression)
+    return labels.typed(subject.heading, expression.text, fixed, width, meant)
 
 
 def _alike(one: tuple[float, float], other: tuple[float, float]) -> bool:
@@ -261,11 +269,11 @@ def _band(
 ) -> tuple[float, float]:
     """The band of uncertain values about a curve; gives limits that show it, or most of it."""
     reach = member.band(drawn.x)
-    if reach is None or member.subject.spread is None:
+    if reach is None or member.subject.uncertain is None:
         return limits
     both = np.stack([drawn.y - reach, drawn.y + reach])
     named = axes.get_legend_handles_labels()[1]
-    label = member.subject.spread.label
+    label = member.subject.uncertain.label
     fits.band(axes, drawn.x, both, "" if label in named else label, look)
     log = "y" in member.subject.log
     return fits.widened(limits, both, log)
@@ -276,7 +284,7 @@ def _with_points(points: Points, limits: tuple[float, float], log: bool) -> tupl
     reach = np.zeros(len(points.x)) if points.sigma_y is None else points.sigma_y
     bars = np.concatenate([points.y - reach, points.y + reach])
     bars = bars[np.isfinite(bars) & ((bars > 0) | (not log))]
-    return min([limits[0], *bars.tolist()]), max([limits[1], *bars.tolist()])
+    return float(bars.min(initial=limits[0])), float(bars.max(initial=limits[1]))
 
 
 # ------------------------------------------------------------------------------------ two ranges
@@ -288,7 +296,9 @@ def contours(subject: Subject, look: Look, points: Points | None = None) -> Figu
     fixed = {n: x for n, x in subject.fixed.items() if n in subject.expression.names}
     heading = labels.formula(symbol, program, 0, fixed, room(look))
     if heading is None:
-        heading = labels.typed(subject.heading, subject.expression.text, fixed, room(look))
+        heading = _typed(subject, fixed, room(look))
     names = labels.symbol(subject.names[0]), labels.symbol(subject.names[1])
-    path = None if points is None else Path(np.stack([points.x, points.y]), points.label, False)
+    path = None
+    if points is not None:
+        path = Path(np.stack([points.x, points.y]), points.label, points.joined)
     return fields.draw(fields.FieldPicture(field, names, heading, path, value=f"${symbol}$"), look)

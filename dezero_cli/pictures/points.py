@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dezero_cli.faults import FileText, UsageError, ValuesError, did_you_mean
-from dezero_cli.language import number_files, symbolic
+from dezero_cli.language import symbolic
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.number_files import Columns
 from dezero_cli.language.parser import tokens
@@ -22,11 +22,6 @@ if TYPE_CHECKING:
 
 MARGIN = 0.03
 """What the range of a table's points has beyond them, as a part of it."""
-
-
-def opened(path: str) -> Columns:
-    """The columns of a table."""
-    return number_files.columns(path)
 
 
 def sides(text: str) -> tuple[str | None, str]:

@@ -15,7 +15,7 @@ from dezero_cli.language.expression import Expression
 from dezero_cli.language.ranges import Range
 from dezero_cli.language.results import names_of
 from dezero_cli.number_format import number_text
-from dezero_cli.pictures import sampling
+from dezero_cli.pictures import sampling, surfaces
 from dezero_cli.report import derivative_label
 
 CURVE_SAMPLES, FIELD_SAMPLES = 1001, 201
@@ -27,7 +27,7 @@ MOST_CURVES = 20
 
 
 @dataclass(frozen=True)
-class Spread:
+class Uncertain:
     """Uncertain values: their names, their covariance (n, n), and how wide the band is.
 
     The band reaches `factor` standard uncertainties to both sides; `label` says what it is.
@@ -54,7 +54,7 @@ class Subject:
     family: tuple[str, np.ndarray] | None = None
     result: str = "f"
     log: str = ""
-    spread: Spread | None = None
+    uncertain: Uncertain | None = None
     most: int | None = None
 
     @property
@@ -103,10 +103,10 @@ class Subject:
         count = CURVE_SAMPLES if len(self.ranges) == 1 else FIELD_SAMPLES
         return [each.places(count, axis in self.log) for each, axis in zip(self.ranges, "xy")]
 
-    def field(self) -> sampling.Field:
+    def field(self) -> surfaces.Field:
         """The values and the gradient over two ranges.  Raises PictureError without values."""
         program = symbolic.program(self.expression, self.inputs, self.names)
-        sampled = sampling.field(
+        sampled = surfaces.field(
             lambda x, y: run(program, {**self.fixed, **dict(zip(self.names, (x, y)))}, len(x)),
             *self.places(),
         )
@@ -190,11 +190,13 @@ class Member:
 
     def _check(self, drawn: sampling.Curve, places: np.ndarray) -> None:
         if not len(drawn.samples):
-            raise nowhere(self.subject, "finite value")
+            raise nowhere(self.subject, "finite value", self.label)
         if drawn.length() < NARROW * (places[-1] - places[0]):
-            raise nowhere(self.subject, f"visible range of finite values below {LARGEST:g}")
+            what = f"visible range of finite values below {LARGEST:g}"
+            raise nowhere(self.subject, what, self.label)
         if "y" in self.subject.log and not (drawn.samples > 0).any():
-            raise nowhere(self.subject, "value above 0, which a logarithmic axis needs,")
+            what = "value above 0, which a logarithmic axis needs,"
+            raise nowhere(self.subject, what, self.label)
 
     def band(self, places: np.ndarray) -> np.ndarray | None:
         """How far the band reaches at some places, to first order; None without uncertain values.
@@ -202,7 +204,7 @@ class Member:
         It is the root of g'Sg, where g is the gradient for the uncertain values and S their
         covariance (JCGM 100:2008, equation 13).
         """
-        spread = self.subject.spread
+        spread = self.subject.uncertain
         if spread is None:
             return None
         wrt = [name for name in spread.names if name in self.subject.expression.names]
@@ -217,9 +219,10 @@ class Member:
             return np.asarray(spread.factor * np.sqrt(np.maximum(variance, 0.0)))
 
 
-def nowhere(subject: Subject, what: str) -> PictureError:
-    """The fault of a function that has no `what` to draw."""
+def nowhere(subject: Subject, what: str, label: str = "") -> PictureError:
+    """The fault of a function that has no `what` to draw; the `label` says which of several."""
     places = " and ".join(
         f"{r.name} from {number_text(r.start)} to {number_text(r.stop)}" for r in subject.ranges
     )
-    return PictureError(f"nothing to draw: no {what} for {places}")
+    of = f" of {label}" if label else ""
+    return PictureError(f"nothing to draw{of}: no {what} for {places}")

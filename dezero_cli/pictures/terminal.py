@@ -12,13 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from dezero_cli.number_format import number_text
-from dezero_cli.pictures import sampling
+from dezero_cli.pictures import sampling, surfaces
 from dezero_cli.pictures.fits import Points
 from dezero_cli.pictures.subject import Member, Subject
 
 WIDEST, NARROWEST = 100, 30
 ROWS, LOWER_ROWS, MOST_ROWS = 16, 7, 24
 """Lines of the function's panel, of that of its derivatives, and of a field."""
+MOST_MARKS = 60
+"""How many letters of points may hide the curve."""
 BRAILLE = 0x2800
 DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 """The bit of each dot of a braille letter, four high and two wide (Unicode 6.2, chapter 21)."""
@@ -47,7 +49,7 @@ def text(
 ) -> list[str]:
     """The lines of a picture that is so many letters wide, and as high as is good."""
     if len(subject.ranges) == 2:
-        return _shaded(subject, width, height)
+        return _shaded(subject, width, height, points)
     members = list(subject.members())
     drawn = [member.curves() for member in members]
     rows = max(6, min(ROWS, height - 6 - (LOWER_ROWS + 2) * (subject.order > 0)))
@@ -97,9 +99,11 @@ class Strip:
         if low < 0 < high and not self.log:
             axis = letters[round((rows - 1) * high / (high - low))]
             axis[axis == " "] = "┈"
-        for row, column in self._scattered(width, rows):
-            letters[row, column] = "o"
-            owner[row, column] = -1
+        places = self._scattered(width, rows)
+        for row, column in places:
+            if len(places) <= MOST_MARKS or letters[row, column] in " ┈":
+                letters[row, column] = "o"
+                owner[row, column] = -1
         self._name_curves(letters, owner, rows, width)
         upper, lower = self.marks
         found = [self.heading] if self.heading else []
@@ -124,7 +128,8 @@ class Strip:
             return []
         x, y = self._dots(self.points.x, self.points.y, width, rows)
         inside = (x >= 0) & (x < 2 * width) & (y >= 0) & (y < 4 * rows)
-        return list(zip((y[inside] // 4).astype(int), (x[inside] // 2).astype(int)))
+        letters = np.stack([y[inside] // 4, x[inside] // 2]).astype(int)
+        return [(row, column) for row, column in np.unique(letters, axis=1).T.tolist()]
 
     def _name_curves(self, letters: np.ndarray, owner: np.ndarray, rows: int, width: int) -> None:
         """Write each label at the right end of its curve, where no other label stands."""
@@ -219,7 +224,7 @@ def _function_panel(
     bands = [(c.y - r, c.y + r) for c, r in zip(functions, reaches) if r is not None]
     more = np.concatenate([[] if points is None else points.y, *itertools.chain(*bands)])
     more = more[np.isfinite(more) & ((more > 0) | (not log))]
-    low, high = min([low, *more.tolist()]), max([high, *more.tolist()])
+    low, high = float(more.min(initial=low)), float(more.max(initial=high))
     if high == low:
         low, high = low - (abs(low) or 1.0), high + (abs(high) or 1.0)
     several = [member.label for member in members] if len(members) > 1 else [""]
@@ -243,10 +248,10 @@ def _derivative_panel(
 
 
 # ------------------------------------------------------------------------------------ two ranges
-def _shaded(subject: Subject, width: int, height: int) -> list[str]:
+def _shaded(subject: Subject, width: int, height: int, points: Points | None) -> list[str]:
     """A field as shades from the least to the greatest value, between the levels of a picture."""
     field = subject.field()
-    levels = sampling.levels(field).bounds
+    levels = surfaces.levels(field).bounds
     vertical = subject.ranges[1]
     scale = vertical.stop - vertical.start
     upper, lower = _mark(vertical.stop, scale), _mark(vertical.start, scale)
@@ -259,7 +264,10 @@ def _shaded(subject: Subject, width: int, height: int) -> list[str]:
     shades = np.array([*SHADES, "·"])
     numbers = np.where(np.isfinite(values), np.searchsorted(cuts, values, "right"), len(SHADES))
     found = [_heading(subject)]
-    for i, letters in enumerate(shades[numbers]):
+    drawn = shades[numbers]
+    if points is not None:
+        _mark_places(drawn, points, subject)
+    for i, letters in enumerate(drawn):
         marks = {0: upper, rows // 2: vertical.name, rows - 1: lower}
         found.append(f"{marks.get(i, ''):>{margin}} │{''.join(letters)}")
     found += _axis(subject, margin, width)
@@ -268,8 +276,19 @@ def _shaded(subject: Subject, width: int, height: int) -> list[str]:
     return [*found, f"{'':>{margin}}  " + "  ".join(legend) + " and above"]
 
 
+def _mark_places(letters: np.ndarray, points: Points, subject: Subject) -> None:
+    """Write an o where a point is."""
+    rows, columns = letters.shape
+    horizontal, vertical = subject.ranges
+    across = _part(points.x, horizontal.start, horizontal.stop, "x" in subject.log)
+    along = 1 - _part(points.y, vertical.start, vertical.stop, "y" in subject.log)
+    inside = (across >= 0) & (across <= 1) & (along >= 0) & (along <= 1)
+    places = along[inside] * (rows - 1), across[inside] * (columns - 1)
+    letters[tuple(np.round(each).astype(int) for each in places)] = "o"
+
+
 def _heading(subject: Subject) -> str:
     """What is drawn, as it was typed, with the values of the other names."""
     fixed = "".join(f", {n} = {x:.4g}" for n, x in subject.fixed.items())
-    band = "" if subject.spread is None else " (± 1 σ)"
+    band = "" if subject.uncertain is None else " (± 1 σ)"
     return f"{subject.heading} = {' '.join(subject.expression.text.split())}{fixed}{band}"

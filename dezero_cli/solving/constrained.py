@@ -3,94 +3,34 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from dezero_cli import extras
+from dezero_cli.solving import rescue
+from dezero_cli.solving.conditions import LITTLE, Constraints
 from dezero_cli.solving.free import Objective
-from dezero_cli.solving.functions import EPSILON, Array, Functions
+from dezero_cli.solving.functions import EPSILON, Array
 
 NEAR = 1e-6
 """How near to its limit a constraint may be acting, beside its terms."""
 ROUNDS = 40
-LITTLE = 1e-8
 VANISHING = 1e-18
 """A fall that counts as none, beside the terms of the value at the start."""
 
 
-class Constraints:
-    """Conditions c(x) = 0 (`equal`) or c(x) >= 0, bounds of the unknowns among them, last.
-
-    Each condition is a value of `functions` times a sign.
-    """
-
-    def __init__(
-        self, functions: Functions, signs: Array, equal: Array, low: Array, high: Array
-    ) -> None:
-        self.functions = functions
-        self.signs = signs
-        self.low, self.high = low, high
-        self.lower = np.flatnonzero(np.isfinite(low))
-        self.upper = np.flatnonzero(np.isfinite(high))
-        bounds = len(self.lower) + len(self.upper)
-        self.equal = np.concatenate([equal, np.zeros(bounds, bool)])
-        self.own = len(signs)
-
-    def values(self, x: Array) -> Array:
-        """How far each condition is from its limit; less than 0 where it does not hold."""
-        own = self.signs * self.functions.values(x)
-        below = x[self.lower] - self.low[self.lower]
-        above = self.high[self.upper] - x[self.upper]
-        return np.concatenate([own, below, above])
-
-    def jacobian(self, x: Array) -> Array:
-        """The derivatives of the conditions, a row each."""
-        unit = np.eye(x.size)
-        own = self.signs[:, np.newaxis] * self.functions.jacobian(x)
-        return np.concatenate([own, unit[self.lower], -unit[self.upper]])
-
-    def curvature(self, x: Array, multipliers: Array) -> Array:
-        """The second derivatives of the conditions' sum, each times its multiplier."""
-        weights = self.signs * multipliers[: self.own]
-        return self.functions.curvature(x, weights)
-
-    def terms(self, x: Array) -> Array:
-        """The size of what each condition is a difference of, and a little where that is 0."""
-        own = self.functions.noise(x) / EPSILON
-        own = np.where(np.isfinite(own), own, 1.0)
-        below = np.maximum(np.abs(x[self.lower]), np.abs(self.low[self.lower]))
-        above = np.maximum(np.abs(x[self.upper]), np.abs(self.high[self.upper]))
-        return np.asarray(np.maximum(np.concatenate([own, below, above]), LITTLE))
-
-    def at_bounds(self, x: Array, acting: Array) -> Array:
-        """The point with the unknowns whose bounds act at these, whatever rounding did."""
-        below, above = np.split(acting[self.own :], [len(self.lower)])
-        x = x.copy()
-        x[self.lower[below]] = self.low[self.lower[below]]
-        x[self.upper[above]] = self.high[self.upper[above]]
-        return x
-
-    def clipped(self, x: Array) -> Array:
-        """The point between its bounds that is nearest."""
-        return np.asarray(np.clip(x, self.low, self.high))
-
-    def violation(self, x: Array) -> float:
-        """How far the worst condition is from holding, beside its terms where these are large."""
-        c = self.values(x)
-        missed = np.where(self.equal, np.abs(c), np.maximum(-c, 0))
-        if not missed.size:
-            return 0.0
-        found = float(np.max(missed / np.maximum(self.terms(x), 1.0)))
-        return found if math.isfinite(found) else math.inf
-
-
 class Optimum(NamedTuple):
-    """matrix point, the multiplier of each condition there, and whether it is a KKT point."""
+    """A point, the multiplier of each condition there, and whether it is a KKT point.
+
+    Where the conditions are `degenerate`, there are no multipliers.
+    """
 
     x: Array
     multipliers: Array
     converged: bool
+    degenerate: bool = False
 
 
 def minimum(objective: Objective, constraints: Constraints, start: Array) -> Optimum:
@@ -101,7 +41,7 @@ def minimum(objective: Objective, constraints: Constraints, start: Array) -> Opt
     found = _kkt_point(objective, constraints, start)
     for _ in range(5):
         kind, direction = verdict(objective, constraints, found)
-        if not found.converged or kind != SADDLE:
+        if not found.converged or found.degenerate or kind != SADDLE:
             break
         size = max(float(np.abs(found.x).max()), 1.0)
         tried = [found.x + size * step * direction for step in (1e-2, -1e-2, 0.3, -0.3)]
@@ -120,25 +60,35 @@ def verdict(objective: Objective, constraints: Constraints, found: Optimum) -> t
     """What a KKT point is by the Hessian of the Lagrangian, and the direction of least curvature.
 
     Within what the conditions leave that hold the point (those with multipliers): a minimum where
-    it is curved up in every direction, a saddle where it is curved down in one, else flat.
+    it is curved up in every direction, a saddle where it is curved down in one, else flat.  It is
+    flat, too, where the curvature is that of a search that has not quite arrived: where it falls
+    over the next step, as that of x**4 does.
     """
     jacobian = constraints.jacobian(found.x)
     holding = constraints.equal | (np.abs(found.multipliers) > 0)
     free = _null_space(jacobian[holding])
-    hessian = objective.hessian(found.x) - constraints.curvature(found.x, found.multipliers)
+
+    def projected(x: Array) -> Array:
+        hessian = objective.hessian(x) - constraints.curvature(x, found.multipliers)
+        return np.asarray(free.T @ hessian @ free)
+
+    hessian = projected(found.x)
     if not free.shape[1] or not np.isfinite(hessian).all():
         return MINIMUM, np.zeros(found.x.size)
-    projected = free.T @ hessian @ free
-    diagonal = np.sqrt(np.abs(np.diag(projected)))
-    largest = float(diagonal.max())
-    unit = 1 / np.where(diagonal > 1e-8 * largest, diagonal, largest or 1.0)
-    curvatures, axes = np.linalg.eigh(projected * np.outer(unit, unit))
+    diagonal = np.sqrt(np.abs(np.diag(hessian)))
+    unit = 1 / np.where(diagonal > 0, diagonal, float(diagonal.max()) or 1.0)
+    curvatures, axes = np.linalg.eigh(hessian * np.outer(unit, unit))
     direction = free @ (unit * axes[:, 0])
     direction /= float(np.abs(direction).max()) or 1.0
-    noise = SEEN * max(float(np.abs(curvatures).max()), 0.0)
-    if curvatures[0] > noise:
-        return MINIMUM, direction
-    return SADDLE if curvatures[0] < -noise else FLAT, direction
+    noise = SEEN * float(np.abs(curvatures).max())
+    if curvatures[0] < -noise:
+        return SADDLE, direction
+    if curvatures[0] <= noise:
+        return FLAT, direction
+    left = objective.gradient(found.x) - found.multipliers @ jacobian
+    step = free @ np.linalg.solve(hessian, -free.T @ left)
+    moved = np.linalg.eigvalsh(projected(found.x + step) * np.outer(unit, unit))
+    return MINIMUM if moved[0] > curvatures[0] / 2 else FLAT, direction
 
 
 SEEN = 1e-9
@@ -160,21 +110,43 @@ def _null_space(jacobian: Array) -> Array:
 
 
 def _kkt_point(objective: Objective, constraints: Constraints, start: Array) -> Optimum:
-    """The point at which the gradient is made of those of what acts."""
-    best: Optimum | None = None
+    """The point at which the gradient is made of those of what acts.
+
+    Where the first search fails, others follow: in other units, from a point with penalties.
+    """
     objective.scale = objective.noise(start) / EPSILON
     begin = constraints.clipped(start)
-    for scaled in (False, True):
-        for _ in range(2):
-            x = _slsqp(objective, constraints, begin, scaled)
-            found = polished(objective, constraints, x)
-            best = found if best is None else _better(objective, constraints, best, found)
-            if best.converged:
-                return best
-            begin = best.x
-        begin = constraints.clipped(start)
-    assert best is not None
-    return best
+    best = _searched(objective, constraints, begin, False)
+    others: Sequence[tuple[Callable[[], Array], bool]] = (
+        (lambda: rescue.penalty_point(objective, constraints, begin), False),
+        (lambda: best.x, False),
+        (lambda: best.x, True),
+        (lambda: begin, True),
+    )
+    for again, scaled in others:
+        if best.converged:
+            break
+        found = _searched(objective, constraints, again(), scaled)
+        best = _better(objective, constraints, best, found)
+    return _without_multipliers(objective, constraints, best, begin)
+
+
+def _searched(
+    objective: Objective, constraints: Constraints, start: Array, scaled: bool
+) -> Optimum:
+    return polished(objective, constraints, _slsqp(objective, constraints, start, scaled))
+
+
+def _without_multipliers(
+    objective: Objective, constraints: Constraints, found: Optimum, start: Array
+) -> Optimum:
+    """The same, unless the conditions are degenerate there: then a point at which all hold."""
+    x = rescue.restored(constraints, found.x)
+    if found.converged and x is found.x:
+        return found
+    if constraints.violation(x) > 1e-12 or not rescue.is_degenerate(constraints, x, start):
+        return found
+    return Optimum(x, np.zeros(len(constraints.equal)), True, True)
 
 
 def _better(
@@ -277,6 +249,10 @@ def _multipliers(g: Array, jacobian: Array, near: Array, equal: Array) -> Array:
     size = np.linalg.norm(g)
     answer = extras.optimize().lsq_linear(matrix / units, g / size, (low, np.inf), method="bvls")
     found[rows] = answer.x / units * size
+    held = rows[equal[rows] | (found[rows] > 0)]
+    refined = found[held] + _least_squares(jacobian[held].T, g - found @ jacobian)
+    if (equal[held] | (refined > 0)).all():
+        found[held] = refined
     found[(np.abs(found) * np.linalg.norm(jacobian, axis=1) < 1e-10 * size) & ~equal] = 0
     return found
 
@@ -309,10 +285,10 @@ def _newton(
         if not np.isfinite(hessian).all():
             break
         system = np.block([[hessian, -jacobian.T], [jacobian, np.zeros((len(rows), len(rows)))]])
-        step = _solved(system, np.concatenate([-g, -c]))
+        left = g - multipliers[rows] @ jacobian  # small in the end, and so are a step's errors
+        step = _solved(system, np.concatenate([-left, -c]))
         x = constraints.at_bounds(x + step[:n], acting)
-        multipliers = np.zeros(len(acting))
-        multipliers[rows] = step[n:]
+        multipliers[rows] += step[n:]
         if not np.isfinite(x).all():
             break
     return (best, kept) if least < math.inf else (best, multipliers)

@@ -65,7 +65,30 @@ def minimum(objective: Objective, start: Array) -> tuple[Array, bool]:
             return found, True
         if objective.value(found) < objective.value(best):
             best = found
-    return best, False
+    return best, _is_kink(objective, best)
+
+
+def minimum_near(objective: Objective, start: Array) -> Array:
+    """Where one search from `start` ends, as a start for another."""
+    objective.scale = objective.noise(start) / EPSILON
+    return polished(objective, _trust_region(objective, start), 20)[0]
+
+
+def _is_kink(objective: Objective, x: Array) -> bool:
+    """Whether the value rises in proportion to the distance, in every direction that is tried.
+
+    At a minimum without a gradient, such as that of max(x, -y), no better proof is at hand.
+    """
+    f = objective.value(x)
+    size = np.maximum(np.abs(x), 1e-3)
+    draw = np.random.default_rng(0)
+    ways = np.concatenate([np.eye(x.size), draw.standard_normal((8 * x.size, x.size))])
+    ways = np.concatenate([ways, -ways]) * size
+    slopes = [
+        min((objective.value(x + step * way) - f) / step for way in ways)
+        for step in (1e-3, 1e-5, 1e-7)
+    ]
+    return math.isfinite(f) and 0 < max(slopes) < 10 * min(slopes)
 
 
 def polished(objective: Objective, x: Array, most: int) -> tuple[Array, bool]:

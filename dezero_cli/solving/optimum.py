@@ -15,7 +15,8 @@ from dezero_cli.language.ranges import Limits
 from dezero_cli.language.spelling import quoted
 from dezero_cli.number_format import number_text
 from dezero_cli.solving import constrained, free
-from dezero_cli.solving.constrained import FLAT, MINIMUM, SADDLE, Constraints, Optimum
+from dezero_cli.solving.conditions import Constraints
+from dezero_cli.solving.constrained import FLAT, MINIMUM, SADDLE, Optimum
 from dezero_cli.solving.free import MANY, Objective
 from dezero_cli.solving.functions import Array, Functions, Layout
 
@@ -169,6 +170,8 @@ def _found(
 def _kind(task: OptimumTask, objective: Objective, constraints: Constraints, end: Optimum) -> str:
     if end.x.size > MANY * 5:
         return FLAT if not end.converged else (MAXIMUM if task.maximize else MINIMUM)
+    if end.degenerate:
+        return FLAT
     kind = constrained.verdict(objective, constraints, end)[0]
     return MAXIMUM if task.maximize and kind == MINIMUM else kind
 
@@ -176,6 +179,8 @@ def _kind(task: OptimumTask, objective: Objective, constraints: Constraints, end
 def _message(
     objective: Objective, constraints: Constraints, end: Optimum, kind: str, value: float
 ) -> str:
+    if end.degenerate:
+        return "the constraints are degenerate there: they have no multipliers"
     if end.converged:
         ends = {FLAT: "the Hessian does not tell whether it is an optimum"}
         ends[SADDLE] = "the gradient is 0, but the value is curved both ways"

@@ -1,20 +1,15 @@
-"""Cells of text -> float64: what counts as a number, as empty, and what to say of the rest."""
+"""Cells of text as numbers, and what to say of one that is not a number."""
 
 from __future__ import annotations
 
 import re
 
-import numpy as np
 import polars as pl
 
-from dezero_cli.faults import TableError
 from dezero_cli.tables.dialect import Dialect
 
 _FORTRAN = r"^([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))[dD]([+-]?[0-9]+)$"
-"""A double of Fortran, such as 1.2D+03."""
-
-LONGEST = 40
-"""Characters of a cell that a message shows."""
+_COMMA = r"^([+-]?[0-9]*),([0-9]*(?:[eEdD][+-]?[0-9]+)?)$"
 
 
 def stripped(cells: pl.Series) -> pl.Series:
@@ -23,125 +18,76 @@ def stripped(cells: pl.Series) -> pl.Series:
     return bare.set(bare == "", None)
 
 
-def numbers(cells: pl.Series, dialect: Dialect) -> tuple[pl.Series, np.ndarray]:
-    """Cells as numbers, null for an empty one, and the places of those that are not numbers."""
-    if dialect.decimal == "." and not dialect.missing:
-        found = cells.cast(pl.Float64, strict=False)
-        if found.null_count() == cells.null_count():
-            return found, np.empty(0, np.intp)
+def filled(cells: pl.Series, dialect: Dialect) -> pl.Series:
+    """Bare cells, without those that count as empty, and with points for decimal commas."""
     bare = stripped(cells)
     if dialect.missing:
-        bare = bare.set(bare.is_in(list(dialect.missing)).fill_null(False), None)
-    plain = pointed(bare, dialect)
-    found = plain.cast(pl.Float64, strict=False)
-    if found.null_count() > plain.null_count():
-        found = plain.str.replace(_FORTRAN, "${1}e${2}").cast(pl.Float64, strict=False)
-    return found, (found.is_null() & bare.is_not_null()).arg_true().to_numpy()
+        bare = bare.set(bare.is_in(list(dialect.missing)), None)
+    return pointed(bare) if dialect.decimal == "," else bare
 
 
-def pointed(cells: pl.Series, dialect: Dialect) -> pl.Series:
-    """Cells with a decimal point in place of the table's decimal comma."""
-    if dialect.decimal == ".":
-        return cells
-    dotted = cells.str.contains(".", literal=True).fill_null(False)
-    return cells.set(dotted, "?").str.replace(",", ".", literal=True)
+def pointed(cells: pl.Series) -> pl.Series:
+    """Cells with a point for the decimal comma of a number; a point is no decimal sign there."""
+    point = cells.str.contains(r"^[+-]?[0-9]*\.[0-9]+$")
+    turned = cells.str.replace(_COMMA, "${1}.${2}")
+    return turned.set(point, cells.filter(point) + " ") if point.any() else turned
 
 
-def as_number(text: str) -> float | None:
-    """The number that a cell is; None for what is empty, or not a number."""
-    try:
-        return float(text) if text and "_" not in text else None
-    except ValueError:
-        return fortran(text)
+def numbers(cells: pl.Series, dialect: Dialect) -> tuple[pl.Series, pl.Series]:
+    """Text cells as float64, null where they are empty; and which of them are no numbers."""
+    plain = not dialect.missing and dialect.decimal == "."
+    if plain:
+        found = cells.cast(pl.Float64, strict=False)
+        if found.null_count() == cells.null_count():
+            return found, pl.Series([], dtype=pl.UInt32)
+    bare = filled(cells, dialect)
+    found = bare.cast(pl.Float64, strict=False)
+    if found.null_count() > bare.null_count():
+        bare = bare.str.replace(_FORTRAN, "${1}e${2}")
+        found = bare.cast(pl.Float64, strict=False)
+    return found, (found.is_null() & bare.is_not_null()).arg_true()
 
 
-def fortran(text: str) -> float | None:
-    """The number that a double of Fortran is; None if it is not one."""
-    found = re.match(_FORTRAN, text.strip())
-    return float(f"{found[1]}e{found[2]}") if found else None
+# --------------------------------------------------------------------------- what is not a number
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:([ ,.'_\u00a0\u2009\u202f])\d{3})(?:\1\d{3})*(?:[.,]\d+)?")
+_MISSING = frozenset(
+    "- -- --- . .. ? * na n/a n.a. #n/a <na> null none nil missing unknown #value! #div/0!".split()
+)
+_SIGNS = "%‰$€£¥₹₽₩¢"
 
 
-def not_a_number(text: str, dialect: Dialect, row: int, column: str) -> TableError:
-    """The fault of a cell that is not a number, with what helps."""
+def not_a_number(text: str, column: str, comma_is_free: bool) -> str:
+    """What to say of a cell that is not a number, with what mends it where that is known.
+
+    `comma_is_free` tells whether a comma may be the decimal sign.
+    """
+    shown = text if len(text) <= 40 else text[:37] + "..."
+    said = f"{shown!r} is not a number"
     bare = text.strip()
-    shown = bare if len(bare) <= LONGEST else bare[: LONGEST - 3] + "..."
-    advice = _advice(bare, dialect, column)
-    return TableError(f"{shown!r} is not a number{advice}", row=row, column=column)
+    if bare.lower() in _MISSING:
+        return f"{said}: --missing '{bare}' makes such cells count as empty"
+    core = bare.strip(_SIGNS + " \u00a0")
+    found = "".join(dict.fromkeys(sign for sign in bare if sign in _SIGNS))
+    if found and _numberlike(core):
+        kind = "percent" if found in "%‰" else "currency"
+        return f"{said}: take the {kind} sign off first: {_without(column, found)}"
+    grouped = _THOUSANDS.fullmatch(bare)
+    comma = bare.replace(",", ".", 1)
+    if "," in bare and _numberlike(comma) and "." not in bare:
+        other = ", or give --decimal ," if comma_is_free else ""
+        more = f"; a thousands sign goes with: {_without(column, ',')}" if grouped else ""
+        return f"{said}: write {comma}{other}{more}"
+    if grouped:
+        return f"{said}: take the thousands sign off first: {_without(column, grouped[1])}"
+    return said
 
 
-_CURRENCY = re.compile(
-    r"^[^\w\s]?\s*[$€£¥₹₽]|[$€£¥₹₽]\s*$|^(?:USD|EUR|GBP|CHF|JPY)\b|\b(?:USD|EUR|GBP|CHF|JPY)$"
-)
-_MISSING = {
-    "na",
-    "n/a",
-    "n.a.",
-    "#n/a",
-    "null",
-    "none",
-    "missing",
-    "-",
-    "--",
-    "---",
-    ".",
-    "..",
-    "?",
-    "*",
-    "x",
-    "\\n",
-}
-"""Cells that often stand for what is missing."""
-
-_GROUPED = re.compile(
-    r"^[+-]?[0-9]{1,3}([,.'’\u00a0\u202f _])[0-9]{3}(?:\1[0-9]{3})*(?:[.,][0-9]*)?$"
-)
+def _numberlike(text: str) -> bool:
+    return bool(re.fullmatch(r"[+-]?(\d+([.,' ]\d+)*[.,]?|[.,]\d+)([eE][+-]?\d+)?", text))
 
 
-def _advice(text: str, dialect: Dialect, column: str) -> str:
-    """What to do about a cell: a sign to take off, a decimal comma, a word for what is missing."""
-    if text.endswith("%"):
-        return f": a percent sign, which {_off(column, '%')} takes off"
-    if _CURRENCY.search(text):
-        sign = next((each for each in text if each in "$€£¥₹₽"), None)
-        what = f"a currency sign, which {_off(column, '[^0-9.+-]')} takes off"
-        return f": {what}" if sign or text else ""
-    grouped = _GROUPED.match(text)
-    point = dialect.decimal
-    if (
-        grouped
-        and grouped[1] != point
-        and (
-            grouped[1] != ","
-            or text.count(",") > 1
-            or "." in text
-            or len(text.partition(",")[2]) == 3
-        )
-    ):
-        return f": thousands' signs, which {_off(column, f'[{grouped[1]}]')} takes off"
-    if point == "." and "," in text and is_number(text.replace(",", ".", 1)):
-        instead = "" if dialect.separator in {None, ","} else ", or say --decimal ,"
-        return f": write {text.replace(',', '.', 1)}{instead}"
-    if point == "," and "." in text and is_number(text):
-        return f": --decimal , was said, so write {text.replace('.', ',')}"
-    if text.lower() in _MISSING:
-        return f": if it stands for what is missing, say --missing {_quoted(text)}"
-    return ""
-
-
-def _off(column: str, pattern: str) -> str:
-    """The line of Miller's that takes characters off the cells of a column."""
-    return f'mlr --csv put \'${{{column}}} = gsub(${{{column}}}, "{pattern}", "")\''
-
-
-def _quoted(text: str) -> str:
-    import shlex
-
-    return shlex.quote(text)
-
-
-def is_number(text: str) -> bool:
-    """Whether a cell reads as a number."""
-    try:
-        return float(text) is not None
-    except ValueError:
-        return False
+def _without(column: str, signs: str) -> str:
+    """The command of Miller that takes signs out of a column."""
+    if re.search(r"[{}'\\]", column + signs):
+        return f'sed "s/[{signs}]//g" FILE'
+    return f'mlr --csv put \'${{{column}}} = gsub(${{{column}}}, "[{signs}]", "")\' FILE'

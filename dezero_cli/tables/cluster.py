@@ -133,10 +133,10 @@ def _parts(tables: Tables, form: str, folder: str) -> Iterator[Part]:
         if tables.format != "parquet" or found.st_size < LARGE:
             yield Part(dataclasses.replace(tables, names=(name,)), f"{folder}/{stem}.{form}")
             continue
-        rows = mapping.row_count(dataclasses.replace(tables, names=(name,)))
+        rows = mapping.row_count(Tables((name,), "parquet"))
         for start in range(0, rows, ROWS):
             end = min(start + ROWS, rows)
-            piece = dataclasses.replace(tables, names=(name,), rows=(start, end))
+            piece = Tables((name,), "parquet", rows=(start, end))
             yield Part(piece, f"{folder}/{stem}-{start:012}-{end:012}.{form}")
 
 
@@ -249,7 +249,7 @@ def _types(client: Any, parts: Sequence[Part], plan: Plan, form: str) -> Types |
     futures = client.map(columnar.learnt, tables, plan=plan, pure=False)
     for _ in _finished(client, futures):
         pass
-    types = Types()
+    types = Types((), tables[0].dialect)
     for future in futures:
         types.include(_result(future)[0])
     return types

@@ -1,253 +1,340 @@
-"""CSV and its relatives: bytes -> rows that are each checked -> numbers, and the lines themselves.
+"""CSV and TSV: bytes -> rows that are each checked -> columns of text, and of numbers if needed.
 
-What is not computed with goes out as its line came in.  A row has as many cells as the header;
-blank lines are skipped; a cell that contains the separator, a quote or a line end is in double
-quotes, and a quote inside it is doubled (RFC 4180).
+The rows stay text, so that whatever is not computed with is written as it was read.  A row has as
+many cells as the header; blank lines are skipped; a cell that contains the separator, a quote or a
+line end is in double quotes, and a quote inside it is doubled (RFC 4180).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import orjson
+import polars as pl
 
-from dezero_cli.faults import TableError
-from dezero_cli.tables.dialect import BLANKS, NULL, SKIP, STOP, Dialect
-from dezero_cli.tables.layout import NEWLINE, Layout, inside, layout_of, stray_quotes
-from dezero_cli.tables.rows import Record, Rows, first_not_utf8, is_utf8, line_end
+from dezero_cli.faults import TableError, UsageError
+from dezero_cli.tables import cells as texts
+from dezero_cli.tables import encode, layout
+from dezero_cli.tables.dialect import BLANKS, Dialect
+from dezero_cli.tables.files import SEPARATORS
 
-_ADVICE = "put the whole cell in quotes, and double the quote inside"
-_TOKENS = re.compile(rb'"(?:[^"]|"")*"?|[^ \t\r\n"][^ \t\r\n]*')
+_EXACT = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
+"""A number that JSON writes in the same way."""
+_RUN = re.compile(rb'("(?:[^"]|"")*")|^[ \t]+|[ \t]+(?=\r?$)|[ \t]+', re.MULTILINE)
+_CELL = re.compile(r'"((?:[^"]|"")*)"')
+_LINE = "\x1f"
+"""A separator that text does not contain, so that a line is one cell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The names of columns, the line that they stand in, how lines end, where the rows begin."""
+
+    names: list[str]
+    start: int
+    line: bytes = b""
+    end: str = "\n"
 
 
 class Delimited:
-    """The reader of a table of cells that are apart by a character, or by blanks."""
+    """The reader of CSV or TSV."""
 
     def __init__(self, form: str, dialect: Dialect) -> None:
+        self.given = dialect.separator or SEPARATORS[form]
+        self.separator = "\t" if self.given == BLANKS else self.given
         self.form = form
         self.dialect = dialect
-        self.between = dialect.of(form)
-        self._blanks = self.between == BLANKS
-        self.separator = "\t" if self._blanks else self.between
-        """What is between the cells that are read: tabs stand for blanks."""
-        self._comment = dialect.comments()
+        if dialect.decimal == self.given:
+            raise UsageError("--decimal , needs cells that are separated by another sign")
 
-    # -------------------------------------------------------------------------------- the header
-    def header(self, data: bytes, source: str) -> tuple[bytes, int]:
-        """The line of the header at the start of `data`, and where the rows begin.
+    @property
+    def comma_is_free(self) -> bool:
+        """Whether a comma could be the decimal sign, and is not."""
+        return self.given != "," and self.dialect.decimal == "."
 
-        It is empty if the table has none.  Raises TableError for an empty table.
-        """
-        start = 0
-        for _ in range(self.dialect.skip):
-            start = data.find(b"\n", start) + 1 or len(data)
-        start = self._behind_blanks(data, start)
-        if start == len(data):
-            raise TableError("the file is empty", source)
-        if not self.dialect.header:
-            return b"", start
-        end = start
-        while True:
-            end = data.find(b"\n", end) + 1 or len(data)
-            if not data.count(b'"', start, end) % 2:
-                return data[start:end], end
-            if end == len(data):
-                break
-        stray = stray_quotes(data[start : data.find(b"\n", start)], ord(self.separator))
-        fault = "a quote that is never closed"
-        fault = f"a quote inside a name: {_ADVICE}" if len(stray) else fault
-        raise TableError(f"the header has {fault}", source)
-
-    def _behind_blanks(self, data: bytes, start: int) -> int:
-        """Where the first line after blank lines and comments begins."""
-        blank = re.compile(rb"(?:[ \t]*\r?\n)*" if self._blanks else rb"[\r\n]*")
-        while True:
-            start = blank.match(data, start).end()  # type: ignore[union-attr]
-            comment = self._comment and self._comment.match(data, start)
-            if not comment:
-                return start
-            start = comment.end()
-
-    def names(self, line: bytes, data: bytes, source: str) -> list[str]:
-        """The names in the line of the header; without one, c1, c2, ... for the first of `data`."""
-        if not line:
-            first = self._tabbed(self._without_comments(data))
-            layout = layout_of(first, ord(self.separator))
-            return [f"c{i + 1}" for i in range(int(layout.cells[~layout.blank][0]))]
-        text = _decoded(line, source)
-        bare = re.sub(r'"[^"]*"', "", text).rstrip("\r\n")
-        if "\r" in bare:
-            raise TableError("its lines end in CR only; expected LF or CR LF", source)
-        table = self._tabbed(line).rstrip(b"\r\n")
-        if len(stray_quotes(table, ord(self.separator))):
-            raise TableError(f"the header has a quote inside a name: {_ADVICE}", source)
-        return _split(table.decode(), self.separator)
-
-    # ---------------------------------------------------------------------------------- the rows
     def cut(self, data: bytes) -> int:
         """Where the last complete row of `data` ends; 0 if there is none."""
         if b'"' not in data:
             return data.rfind(b"\n") + 1
-        if self._comment is not None:  # quotes mean nothing in comments
-            data = self._comment.sub(_covered, data)
+        if self._has_comments(data):
+            return max((end for _, end, whole in self._lines(data) if whole), default=0)
         array = np.frombuffer(data, np.uint8)
-        ends = np.flatnonzero((array == NEWLINE) & ~inside(array))
+        ends = np.flatnonzero((array == layout.NEWLINE) & ~layout.inside(array))
         return int(ends[-1]) + 1 if len(ends) else 0
 
-    def rows(self, data: bytes, names: list[str], used: Sequence[int]) -> Rows:
-        """The rows of `data`, with a cell for each of `names`; those at places `used` are numbers.
+    # ------------------------------------------------------------------------------- the header
+    def columns(self, data: bytes, source: str) -> Header:
+        """The header at the start of `data`.
 
-        Raises TableError, its rows counted from the start of `data`.
+        Raises TableError for an empty table, and for a header that cannot be read.
         """
-        data = self._without_comments(data)
-        table = self._tabbed(data)
-        if b'"' not in table and (found := self._even(data, table, names, used)):
-            return found
-        return self._picked(data, table, names, used)
+        start, end = self._first_row(data, source)
+        text = _decoded(data[start:end], source)
+        line = text.rstrip("\r\n")
+        try:
+            names = self._cells(line)
+        except TableError as fault:
+            raise TableError(f"the header: {fault.message}", source) from None
+        if "\r" in re.sub(r'"[^"]*"', "", line):
+            raise TableError("its lines end in CR only; expected LF or CR LF", source)
+        ending = "\r\n" if text.endswith("\r\n") else "\n"
+        if self.dialect.header:
+            return Header(names, end, line.encode(), ending)
+        return Header([f"c{i}" for i in range(1, len(names) + 1)], start, b"", ending)
 
-    def _without_comments(self, data: bytes) -> bytes:
-        return data if self._comment is None else self._comment.sub(b"", data)
+    def _first_row(self, data: bytes, source: str) -> tuple[int, int]:
+        """Where the first row that is neither blank nor a comment begins and ends."""
+        for start, end, _ in self._lines(data, one=True):
+            if data[start:end].strip(b" \t\r\n" if self.given == BLANKS else b"\r\n"):
+                return start, end
+        raise TableError("the file is empty", source)
+
+    def _cells(self, line: str) -> list[str]:
+        """The cells of a line, without their quotes.  Raises TableError for stray quotes."""
+        raw = self._tabbed(line.encode())
+        array = np.frombuffer(raw, np.uint8)
+        lay = layout.layout(array, ord(self.separator))
+        layout.check_quotes(array, ord(self.separator), lay)
+        places = np.flatnonzero((array == ord(self.separator)) & ~layout.inside(array))
+        bounds = zip([-1, *places.tolist()], [*places.tolist(), len(raw)], strict=True)
+        cells = (raw[start + 1 : end].decode() for start, end in bounds)
+        return [cell[1:-1].replace('""', '"') if _CELL.fullmatch(cell) else cell for cell in cells]
+
+    # --------------------------------------------------------------------------------- comments
+    def _has_comments(self, data: bytes) -> bool:
+        mark = self.dialect.comment
+        return mark is not None and mark.encode() in data
+
+    def _lines(self, data: bytes, one: bool = False) -> Iterator[tuple[int, int, bool]]:
+        """Where the records of `data` begin and end, comments left out, and whether it is whole."""
+        mark = self.dialect.comment.encode() if self.dialect.comment else None
+        start = place = 0
+        odd = False
+        while place < len(data):
+            end = data.find(b"\n", place) + 1
+            line = data[place : end or len(data)]
+            if not odd and mark and line.lstrip(b" \t").startswith(mark):
+                start = place = place + len(line)
+                continue
+            odd ^= bool(line.count(b'"') & 1)
+            place += len(line)
+            if not odd:
+                yield start, place, end > 0
+                start = place
+        if odd:
+            yield start, place, False
+
+    # ------------------------------------------------------------------------------------- rows
+    def piece(self, data: bytes, columns: Sequence[str]) -> Rows:
+        """The rows of `data`.  Raises TableError, its rows counted from the start of `data`."""
+        if self._has_comments(data):
+            data = b"".join(data[start:end] for start, end, _ in self._lines(data))
+        if data and not data.endswith(b"\n"):
+            data += b"\n"
+        if self.given == BLANKS:
+            data = _BLANK_LINE.sub(b"", data)
+        cells = self._tabbed(data)
+        array = np.frombuffer(cells, np.uint8)
+        separator = ord(self.separator)
+        even = None if b'"' in cells else layout.is_even(array, separator, len(columns))
+        if even is not None and not (len(columns) == 1 and _has_blank(data)):
+            return Rows(self, data, cells, len(columns), even)
+        lay = layout.layout(array, separator)
+        layout.check_quotes(array, separator, lay)
+        if self.dialect.on_bad == "stop":
+            layout.check_cells(lay, len(columns))
+        return self._mended(data, cells, lay, len(columns))
+
+    def _mended(self, data: bytes, cells: bytes, lay: layout.Layout, wanted: int) -> Rows:
+        """Rows without blank lines; those with too few or too many cells filled or left out."""
+        whole, fill = ~lay.blank, self.dialect.on_bad == "null"
+        ragged = whole & (lay.cells != wanted)
+        if fill and (lay.cells[ragged] > wanted).any():
+            layout.check_cells(lay._replace(cells=np.maximum(lay.cells, wanted)), wanted)
+        kept = whole if fill else whole & ~ragged
+        if kept.all() and not ragged.any():
+            return Rows(self, data, cells, wanted, len(kept))
+        short = wanted - lay.cells[kept]
+        joined = _joined(cells, lay, kept, self.separator.encode(), short)
+        if self.given == BLANKS:
+            raw = layout.layout(np.frombuffer(data, np.uint8), ord(self.separator))
+            data = _joined(data, raw, kept, b" NaN", short)
+        else:
+            data = joined
+        rows = Rows(self, data, joined, wanted, int(np.count_nonzero(kept)))
+        rows.places, rows.read = np.cumsum(whole)[kept], int(np.count_nonzero(whole))
+        return rows
 
     def _tabbed(self, data: bytes) -> bytes:
-        """The data with a tab in place of each run of blanks, if blanks are between its cells."""
-        if not self._blanks:
+        """Text whose runs of blanks are single tabs, if blanks are the separator."""
+        if self.given != BLANKS:
             return data
-        if b'"' in data:
-            return b"\n".join(b"\t".join(_TOKENS.findall(line)) for line in data.split(b"\n"))
-        return re.sub(rb"[ \t]+", b"\t", re.sub(rb"(?m)^[ \t]+|[ \t\r]+$", b"", data))
 
-    def _even(
-        self, data: bytes, table: bytes, names: list[str], used: Sequence[int]
-    ) -> Rows | None:
-        """The rows of data without quotes; None if one of them needs a closer look.
+        def tab(run: re.Match[bytes]) -> bytes:
+            if run[1]:
+                return run[1]
+            start, end = run.span()
+            outer = start == 0 or data[start - 1] == layout.NEWLINE or data[end : end + 1] in _ENDS
+            return b"" if outer else b"\t"
 
-        If a row has as many cells as the header on average, and none has fewer, each has as many;
-        a row with fewer has no last cell.
-        """
-        array, width = np.frombuffer(table, np.uint8), len(names)
-        count = int(np.count_nonzero(array == NEWLINE)) + (table[-1:] != b"\n")
-        cells = int(np.count_nonzero(array == ord(self.separator))) + count
-        end = line_end(data)
-        if not table or cells != count * width or end is None:
-            return None
+        return _RUN.sub(tab, data)
+
+    def explained(self, data: bytes, fault: Exception) -> TableError:
+        """The fault of data that Polars refuses."""
+        lay = layout.layout(np.frombuffer(data, np.uint8), ord(self.separator))
         try:
-            found = Rows(self, names, table, used, data, end)
-        except TableError:
-            return None  # a closer look tells where the fault is
-        if found.rows != count or (
-            self.dialect.on_bad != STOP and (found.wrong or not is_utf8(data))
-        ):
-            return None
-        if found.open and (width == 1 or self._uneven(table, width)):
-            return None
-        return found.settled(count)
+            data.decode()
+        except UnicodeDecodeError as wrong:
+            row = layout.row_of(wrong.start, lay)
+            return TableError(f"not UTF-8 (byte 0x{data[wrong.start]:02x})", row=row)
+        return TableError(f"cannot be read as {self.form}: {encode.first_line(fault)}")
 
-    def _uneven(self, table: bytes, width: int) -> bool:
-        """Whether a row has more or fewer cells than the header, or is blank."""
-        layout = layout_of(table, ord(self.separator))
-        return bool((layout.cells != width).any() or layout.blank.any())
 
-    def _picked(self, data: bytes, table: bytes, names: list[str], used: Sequence[int]) -> Rows:
-        """The rows, each looked at, without blank lines and those that are to be skipped."""
-        layout = layout_of(table, ord(self.separator))
-        count = int(np.count_nonzero(~layout.blank))
-        faults = self._faults(table, layout, len(names))
-        if faults and self.dialect.on_bad == STOP:
-            raise next(iter(faults.values()))
-        lines = table.count(b"\n") + (table[-1:] not in {b"", b"\n"})
-        one_each = lines == len(layout.ends) and not layout.blank.any()
-        end = line_end(data) if one_each and not faults else None
-        if end is not None:
-            found = Rows(self, names, table, used, data, end)
-            if found.rows != count:
-                raise TableError(f"cannot be read as {self.form}: its quotes do not match")
-            if not (found.wrong and self.dialect.on_bad == SKIP):
-                return found.settled(count)
-        records = list(self._records(data, table, layout))
-        if self.dialect.on_bad == NULL:
-            records = [self._filled(each, len(names), faults) for each in records]
-        kept = [each for each in records if each.row not in faults]
-        found = Rows.of(self, names, kept, used)
-        if found.wrong and self.dialect.on_bad == SKIP:
-            faults |= {kept[row].row: found.fault(column, row) for column, row in found.wrong}
-            kept = [each for each in kept if each.row not in faults]
-            found = Rows.of(self, names, kept, used)
-        found.faults = sorted(faults.items())
-        return found.settled(count)
+_ENDS = (b"", b"\n", b"\r")
+_BLANK_LINE = re.compile(rb"^[ \t]*\r?\n", re.MULTILINE)
 
-    def _faults(self, table: bytes, layout: Layout, width: int) -> dict[int, TableError]:
-        """The rows that are not as they should be; what is wrong with quotes comes first."""
-        found: dict[int, TableError] = {}
 
-        def add(row: int, message: str) -> None:
-            found.setdefault(row, TableError(message, row=row))
+def _joined(
+    data: bytes, lay: layout.Layout, kept: np.ndarray, mark: bytes, short: np.ndarray
+) -> bytes:
+    """The records that are kept; where one is short of cells, as many marks are added."""
+    bounds = zip(lay.starts[kept].tolist(), lay.ends[kept].tolist(), short.tolist(), strict=True)
+    return b"".join(
+        (data[a:b].removesuffix(b"\r") + mark * n if n else data[a:b]) + b"\n" for a, b, n in bounds
+    )
 
-        if b'"' in table:
-            for place in np.sort(stray_quotes(table, ord(self.separator))):
-                add(layout.row_of(int(place)), f"a quote inside a cell: {_ADVICE}")
-            if table.count(b'"') % 2 and not found:
-                add(layout.row_of(table.rfind(b'"')), "a quote is never closed")
-        for record in np.flatnonzero((layout.cells != width) & ~layout.blank):
-            got = int(layout.cells[record])
-            message = f"{got} cell{'s'[: got != 1]}, but the header has {width}"
-            add(layout.row_of(int(layout.starts[record])), message)
-        if not is_utf8(table):
-            for start, end in zip(layout.starts, layout.ends, strict=True):
-                byte = first_not_utf8(table[start:end])
-                if byte is not None:
-                    add(layout.row_of(int(start)), f"not UTF-8 (byte 0x{byte:02x})")
+
+def _has_blank(data: bytes) -> bool:
+    return data.startswith((b"\n", b"\r\n")) or b"\n\n" in data or b"\n\r\n" in data
+
+
+class Rows:
+    """Rows of text: as whole lines, as cells, and some of their cells as numbers.
+
+    `rows` is their number, `read` the number of rows that were read to get them, which is larger
+    where bad ones are left out; `places` are their numbers among these.
+    """
+
+    def __init__(self, reader: Delimited, data: bytes, cells: bytes, width: int, rows: int) -> None:
+        self._reader = reader
+        self._data = data
+        self._cells = cells
+        self._width = width
+        self._kept: np.ndarray | None = None
+        self.rows = self.read = rows
+        self.places: np.ndarray | None = None
+
+    @property
+    def skipped(self) -> int:
+        """The number of rows that were left out."""
+        return self.read - self.rows
+
+    def arrays(self, columns: dict[str, int]) -> dict[str, np.ndarray]:
+        """Columns, given by name and place, as float64; nan for an empty cell.
+
+        Raises TableError for other text, or leaves such rows out, or takes the cell for empty.
+        """
+        if not self.rows:
+            return {name: np.empty(0) for name in columns}
+        frame = self._parsed(sorted(set(columns.values())))
+        found: dict[str, np.ndarray] = {}
+        bad = np.zeros(self.rows, bool)
+        for name, place in columns.items():
+            numbers, wrong = texts.numbers(frame[str(place)], self._reader.dialect)
+            if len(wrong) and self._reader.dialect.on_bad == "stop":
+                text = frame[str(place)][int(wrong[0])]
+                raise TableError(
+                    texts.not_a_number(text.strip(), name, self._reader.comma_is_free),
+                    row=self._row(int(wrong[0])),
+                    column=name,
+                )
+            bad[wrong.to_numpy()] = True
+            found[name] = numbers.to_numpy()
+        if self._reader.dialect.on_bad == "skip" and bad.any():
+            self._kept = ~bad
+            self.rows = int(np.count_nonzero(self._kept))
+            return {name: numbers[self._kept] for name, numbers in found.items()}
         return found
 
-    def _records(self, data: bytes, table: bytes, layout: Layout) -> Iterator[Record]:
-        """The rows one by one, without blank lines; their cells and their lines as they came."""
-        whole = np.flatnonzero(~layout.blank)
-        cut = [table[layout.starts[i] : layout.ends[i]] for i in whole]
-        lines = cut if data is table else list(filter(bytes.strip, data.split(b"\n")))
-        returns = [line.endswith(b"\r") for line in lines]
-        if lines and not data.endswith(b"\n"):
-            returns[-1] = returns[0]
-        for i, (cells_, line) in enumerate(zip(cut, lines, strict=True)):
-            end = b"\r\n" if returns[i] else b"\n"
-            size = int(layout.cells[whole[i]])
-            yield Record(i + 1, size, cells_.removesuffix(b"\r"), line.removesuffix(b"\r"), end)
+    def _row(self, index: int) -> int:
+        return index + 1 if self.places is None else int(self.places[index])
 
-    def _filled(self, record: Record, width: int, faults: dict[int, TableError]) -> Record:
-        """A row with empty cells at its end, if it has too few; it then is without fault."""
-        missing = width - record.size
-        if missing <= 0 or record.row not in faults or "cell" not in faults[record.row].message:
-            return record
-        del faults[record.row]
-        cut = record.cells + self.separator.encode() * missing
-        line = record.line + self.between.encode() * missing
-        return record._replace(size=width, cells=cut, line=line)
+    def _parsed(self, places: Sequence[int] | None = None) -> pl.DataFrame:
+        """The cells of some columns, or of all; each column is called by its place."""
+        schema = {str(i): pl.String for i in range(self._width)}
+        if not self._cells:
+            return pl.DataFrame(schema=schema)
+        if places is not None and not places:
+            return pl.DataFrame()
+        try:
+            return pl.read_csv(
+                self._cells,
+                has_header=False,
+                separator=self._reader.separator,
+                columns=places,
+                schema=schema,
+            )
+        except pl.exceptions.PolarsError as fault:
+            raise self._reader.explained(self._cells, fault) from None
 
+    def _filtered(self, cells: pl.Series) -> pl.Series:
+        return cells if self._kept is None else cells.filter(pl.Series(self._kept))
 
-def _covered(found: re.Match[bytes]) -> bytes:
-    """Blanks in place of a comment."""
-    size = len(found[0])
-    return b" " * (size - 1) + b"\n" if found[0].endswith(b"\n") else b" " * size
+    @property
+    def frame(self) -> pl.DataFrame:
+        """The cells as text; each column is called by its place."""
+        frame = self._parsed()
+        return frame if self._kept is None else frame.filter(pl.Series(self._kept))
 
+    def text(self) -> pl.Series:
+        """Each row as it was read, without its line end."""
+        schema = {"": pl.String}
+        if not self._data:
+            return pl.Series("", [], dtype=pl.String)
+        if b"\x1f" not in self._data:
+            try:
+                lines = pl.read_csv(
+                    self._data, has_header=False, separator=_LINE, quote_char=None, schema=schema
+                )[""]
+            except pl.exceptions.PolarsError as fault:
+                raise self._reader.explained(self._cells, fault) from None
+            if len(lines) == len(self._kept if self._kept is not None else range(self.rows)):
+                return self._filtered(lines)
+        try:
+            return self._filtered(pl.Series("", [line.decode() for line in self._split()]))
+        except UnicodeDecodeError as fault:
+            raise self._reader.explained(self._cells, fault) from None
 
-def _split(line: str, separator: str) -> list[str]:
-    """The cells of a line whose quotes have been checked."""
-    if '"' not in line:
-        return line.split(separator)
-    cell = re.compile(
-        rf'(?:"((?:[^"]|"")*)"|([^"{re.escape(separator)}]*))(?:{re.escape(separator)}|\Z)'
-    )
-    found, place = [], 0
-    while place <= len(line):
-        match = cell.match(line, place)
-        assert match is not None
-        quoted = match[1]
-        found.append(match[2] if quoted is None else quoted.replace('""', '"'))
-        place = match.end() + (not match[0].endswith(separator) or match.end() == place)
-    return found
+    def _split(self) -> Iterable[bytes]:
+        lay = layout.layout(np.frombuffer(self._data, np.uint8), ord(self._reader.separator))
+        for start, end in zip(lay.starts.tolist(), lay.ends.tolist(), strict=True):
+            yield self._data[start:end].removesuffix(b"\r")
+
+    def lines(self, names: Sequence[str]) -> list[bytes]:
+        """Each row as a JSON object on one line; a cell that reads as a JSON number is one."""
+        frame = self.frame
+        parts: list[pl.Expr] = []
+        for i, name in enumerate(names):
+            key = orjson.dumps(name).decode()
+            cell = pl.col(str(i))
+            if self._reader.dialect.decimal == ",":
+                frame = frame.with_columns(texts.pointed(frame[str(i)]))
+            text = pl.struct(cell.alias("")).struct.json_encode().str.slice(4).str.head(-1)
+            number = cell.str.contains(_EXACT)
+            parts.append(pl.lit(("{" if i == 0 else ",") + key + ":"))
+            parts.append(
+                pl.when(cell.is_null()).then(pl.lit("null")).when(number).then(cell).otherwise(text)
+            )
+        joined = frame.select(pl.concat_str([*parts, pl.lit("}")])).to_series()
+        return [line.encode() for line in joined.to_list()]
 
 
 def _decoded(data: bytes, source: str) -> str:
-    byte = first_not_utf8(data)
-    if byte is not None:
-        raise TableError(f"not UTF-8 (byte 0x{byte:02x} in the header)", source)
-    return data.decode()
+    try:
+        return data.decode()
+    except UnicodeDecodeError as fault:
+        byte = data[fault.start]
+        raise TableError(f"not UTF-8 (byte 0x{byte:02x} in the header)", source) from None

@@ -6,49 +6,50 @@ In CSV and TSV a number is the shortest text that reads back to the same float64
 
 from __future__ import annotations
 
+import csv
 import io
-import os
-import re
+import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
+import orjson
 import polars as pl
 
 from dezero_cli import report
-from dezero_cli.faults import TableError
+from dezero_cli.number_format import number_text
 
 
-def delimited(
-    frame: pl.DataFrame,
-    separator: str,
-    header: bool = False,
-    comma: bool = False,
-    end: bytes = b"\n",
-    raw: bool = False,
-) -> bytes:
-    """A table as CSV or its like, lines that end in `end`.
+class Style(NamedTuple):
+    """How CSV and TSV are written."""
 
-    With `comma` numbers have a decimal comma; with `raw` cells are written without quotes.
-    """
+    separator: str
+    decimal: str = "."
+    end: str = "\n"
+
+
+def delimited(frame: pl.DataFrame, style: Style, quoted: bool = True) -> bytes:
+    """The rows of a table as CSV or TSV; cells are put in quotes where they need them."""
+    if style.decimal != ".":
+        numbers = [name for name, kind in frame.schema.items() if kind.is_float()]
+        text = pl.col(numbers).cast(pl.String).str.replace(".", style.decimal, literal=True)
+        frame = frame.with_columns(text)
     buffer = io.BytesIO()
     frame.write_csv(
         buffer,
-        include_header=header,
-        separator=separator,
-        decimal_comma=comma,
-        line_terminator=end.decode(),
-        quote_style="never" if raw else "necessary",
+        include_header=False,
+        separator=style.separator,
+        line_terminator=style.end,
+        quote_style="necessary" if quoted else "never",
     )
     return buffer.getvalue()
 
 
-def header(names: Sequence[str], separator: str) -> bytes:
-    """The names of columns as a line without its end."""
-    quote = re.compile(rf'[\n\r"{re.escape(separator)}]')
-    escaped = (
-        '"' + name.replace('"', '""') + '"' if quote.search(name) else name for name in names
-    )
-    return separator.join(escaped).encode()
+def header(names: Sequence[str], style: Style) -> bytes:
+    """The header of CSV or TSV."""
+    text = io.StringIO()
+    csv.writer(text, delimiter=style.separator, lineterminator=style.end).writerow(names)
+    return text.getvalue().encode()
 
 
 def results_frame(names: Sequence[str], arrays: Sequence[np.ndarray]) -> pl.DataFrame:
@@ -56,44 +57,43 @@ def results_frame(names: Sequence[str], arrays: Sequence[np.ndarray]) -> pl.Data
     return pl.DataFrame([pl.Series(name, array) for name, array in zip(names, arrays, strict=True)])
 
 
-def objects(lines: list[bytes] | None, names: Sequence[str], arrays: Sequence[np.ndarray]) -> bytes:
-    """Each row as a JSON object on a line: the one in `lines`, if any, with the results added."""
+def objects(
+    lines: list[bytes] | None,
+    names: Sequence[str],
+    arrays: Sequence[np.ndarray],
+    marks: Sequence[dict[str, str]] = (),
+) -> bytes:
+    """Each row as a JSON object on a line: the one in `lines`, if any, with the results added.
+
+    `marks` are what "nonfinite" says of the numbers in `lines`.
+    """
     rows = len(arrays[0])
     opening = b"{" if lines is None else [_open(line) for line in lines]
-    return report.json_rows([opening], dict(zip(names, arrays, strict=True)), rows)
+    text = report.json_rows([opening], dict(zip(names, arrays, strict=True)), rows)
+    if not any(marks):
+        return text
+    made = text.split(b"\n")
+    for row, before in enumerate(marks):
+        if before:
+            numbers = [float(array[row]) for array in arrays]
+            odd = {n: x for n, x in zip(names, numbers, strict=True) if not math.isfinite(x)}
+            plain = made[row].removesuffix(report.nonfinite_ending(names, numbers))
+            plain = plain if odd else plain.removesuffix(b"}")
+            every = {**before, **{name: number_text(x) for name, x in odd.items()}}
+            ending = orjson.dumps({report.NONFINITE: every}).removeprefix(b"{")
+            made[row] = plain + b"," + ending
+    return b"\n".join(made)
 
 
 def table_objects(frame: pl.DataFrame) -> list[str]:
     """Each row of a table of any types as a JSON object."""
-    _refuse_nested_nonfinite(frame)
-    decimals = [name for name, kind in frame.schema.items() if kind.is_decimal()]
-    mark = f"decimal-{os.urandom(8).hex()}:"  # Polars writes decimals as text
-    marked = (pl.concat_str([pl.lit(mark), pl.col(n).cast(pl.String)]).alias(n) for n in decimals)
-    text = frame.with_columns(*marked).write_ndjson()
-    if decimals:
-        text = re.sub(f'"{mark}([^"]*)"', r"\1", text)
-    lines = text.split("\n")[: frame.height]
+    lines = frame.write_ndjson().split("\n")[: frame.height]
     floats = frame.select(name for name, kind in frame.schema.items() if kind.is_float())
     finite = floats.select((pl.all().is_finite() | pl.all().is_null()).name.keep())
     for row in (~finite.select(pl.all_horizontal(pl.all())).to_series()).arg_true():
         numbers = [0.0 if number is None else number for number in floats.row(row)]
         lines[row] = lines[row][:-1] + report.nonfinite_ending(floats.columns, numbers).decode()
     return lines
-
-
-def _refuse_nested_nonfinite(frame: pl.DataFrame) -> None:
-    """Refuse lists and objects with numbers that are not finite, which JSON cannot tell."""
-    for name, kind in frame.schema.items():
-        columns = [frame[name]] if kind.is_nested() else []
-        while columns:
-            column = columns.pop()
-            if isinstance(column.dtype, pl.Struct):
-                columns += [column.struct.field(field.name) for field in column.dtype.fields]
-            elif column.dtype.is_nested():
-                columns.append(column.explode())
-            elif column.dtype.is_float() and not column.is_finite().all():
-                fault = f"JSON cannot hold a number that is not finite in {kind}"
-                raise TableError(fault, column=name)
 
 
 def _open(line: bytes) -> bytes:

@@ -1,7 +1,9 @@
-"""JSON Lines: bytes -> an object a line -> numbers where wanted; the lines themselves are kept."""
+"""JSON Lines: bytes -> an object per line -> numbers if needed; the lines themselves are kept."""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,16 +15,17 @@ import polars as pl
 from dezero_cli import report
 from dezero_cli.faults import TableError
 from dezero_cli.language import json_input, values
-from dezero_cli.tables import json_text
-from dezero_cli.tables.cells import fortran
-from dezero_cli.tables.dialect import NULL, STOP, Dialect
+from dezero_cli.tables.delimited import Header
+from dezero_cli.tables.dialect import Dialect
 
-_NO_JSON = re.compile(rb'"(?:[^"\\]|\\.)*"|(-?\b(?:NaN|nan|Infinity|inf|None|True|False)\b)')
-LONGEST = 40
-"""Characters of a value that a message shows."""
+MARKS = {"nan": np.nan, "inf": np.inf, "-inf": -np.inf}
+"""What "nonfinite" may say of a number that is null."""
 
-NONFINITE = {"inf": np.inf, "-inf": -np.inf, "nan": np.nan}
-"""What the key "nonfinite" of a line says of a number that is null there."""
+_MARKS = re.compile(
+    rb'(?:,\s*"nonfinite"\s*:\s*\{[^{}]*\}|"nonfinite"\s*:\s*\{[^{}]*\}\s*,?)', re.DOTALL
+)
+
+_MANY = re.compile(rb"[0-9]{19}")
 
 
 class JsonLines:
@@ -30,280 +33,260 @@ class JsonLines:
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
-        self._comment = dialect.comments()
 
     def cut(self, data: bytes) -> int:
         """Where the last complete line of `data` ends; 0 if there is none."""
         return data.rfind(b"\n") + 1
 
-    def header(self, data: bytes, source: str) -> tuple[bytes, int]:
-        """No header, and where the rows begin."""
-        start = 0
-        for _ in range(self.dialect.skip):
-            start = data.find(b"\n", start) + 1 or len(data)
-        first = data[start:].lstrip()
-        line = first.partition(b"\n")[0].strip()
-        if line[:1] == b"[":
-            fault = (
-                "a JSON array, where JSON Lines has an object on each line: jq -c '.[]' makes it so"
-            )
-            raise TableError(fault, source)
-        if line == b"{" or (line[:1] == b"{" and line[-1:] in b",{[" and b"\n" in first):
-            fault = "an object goes over several lines: jq -c . puts each on a line of its own"
-            raise TableError(fault, source)
-        return b"", start
-
-    def names(self, line: bytes, data: bytes, source: str) -> list[str]:
-        """All keys of the objects in `data`, in order of appearance."""
+    def columns(self, data: bytes, source: str) -> Header:
+        """All keys of the objects in `data`, in order of appearance, and where the rows begin."""
         try:
-            found = self.rows(data, [], ())
+            objects = self.piece(data, ()).objects
         except TableError as fault:
             raise fault.below(source, 0) from None
-        if not found.rows and not found.faults:
+        if not objects:
             raise TableError("the file is empty", source)
-        return list(found.keys())
+        keys = dict.fromkeys(key for each in objects for key in each)
+        if all(_is_marks(each.get(report.NONFINITE, {})) for each in objects):
+            keys.pop(report.NONFINITE, None)
+        return Header(list(keys), 0)
 
-    def rows(self, data: bytes, names: list[str], used: Sequence[int]) -> Objects:
+    def piece(self, data: bytes, columns: Sequence[str]) -> Objects:
         """The rows of `data`.  Raises TableError, its rows counted from the start of `data`."""
-        if self._comment:
-            data = self._comment.sub(b"", data)
-        lines = [line for line in map(bytes.strip, data.split(b"\n")) if line]
+        given = [line for line in map(bytes.strip, data.split(b"\n")) if line]
         read = json_input.loads if json_input.has_negative_zero(data) else orjson.loads
-        objects: list[dict[str, Any]] = []
-        faults: dict[int, TableError] = {}
-        for row, line in enumerate(lines, 1):
+        lines, objects, places = [], [], []
+        for row, line in enumerate(given, 1):
             try:
                 objects.append(_object(read, line, row))
-            except TableError as fault:
-                if self.dialect.on_bad == STOP:
+            except TableError:
+                if self.dialect.on_bad != "skip":
                     raise
-                faults[row] = fault
-        kept = [line for row, line in enumerate(lines, 1) if row not in faults]
-        numbers = [row for row in range(1, len(lines) + 1) if row not in faults]
-        found = Objects(kept, objects, numbers, names, self.dialect, faults, len(lines))
-        found.take(used)
+                continue
+            lines.append(line)
+            places.append(row)
+        found = Objects(lines, objects, columns, self.dialect)
+        found.places, found.read = places, len(given)
         return found
 
 
 def _object(read: Callable[[bytes], Any], line: bytes, row: int) -> dict[str, Any]:
-    """The object of a line; a number beyond float64 is inf in it."""
+    """What `read` makes of a line; a number beyond float64 is inf."""
     try:
-        each = _loaded(read, line)
-    except orjson.JSONDecodeError as fault:
-        raise TableError(f"not JSON: {_reason(line, fault.msg)}", row=row) from None
+        each = read(line)
+    except orjson.JSONDecodeError:
+        try:
+            each = json_input.loads(line)
+        except orjson.JSONDecodeError as fault:
+            raise TableError(_not_json(line, row, fault.msg), row=row) from None
     if type(each) is not dict:
-        raise TableError("not a JSON object", row=row)
+        raise TableError(f"not a JSON object{_LINES if type(each) is list else ''}", row=row)
     return each
 
 
-def _loaded(read: Callable[[bytes], Any], line: bytes) -> Any:
-    """What `read` makes of a line; a number beyond float64 is inf."""
-    try:
-        return read(line)
-    except orjson.JSONDecodeError:
-        return json_input.loads(line)
+_LINES = ": jq -c '.[]' writes the elements of an array as lines"
+_WORD = re.compile(rb"[:\[,]\s*([+-]?(?:nan|inf(?:inity)?))\b", re.IGNORECASE)
 
 
-def _reason(line: bytes, reason: str) -> str:
-    """Why a line is not JSON."""
-    for found in _NO_JSON.finditer(line):
-        if found[1]:
-            word = found[1].decode()
-            number = word.lstrip("-").lower()[:3] in {"nan", "inf"}
-            instead = f'write "{_spelt(word)}" or null' if number else f"write {_spelt(word)}"
-            return f"{word} is not a word of JSON: {instead}"
-    return reason
+def _not_json(line: bytes, row: int, message: str) -> str:
+    """What to say of a line that is not JSON."""
+    word = _WORD.search(line)
+    if row == 1 and line.startswith(b"["):
+        return f"not JSON Lines but an array{_LINES}"
+    if row == 1 and line == b"{":
+        return "not JSON Lines, an object has several lines: jq -c . writes it in one"
+    if word:
+        text = word[1].decode()
+        meant = "nan" if "nan" in text.lower() else "-inf" if text[0] == "-" else "inf"
+        return f'not JSON: {text} is written "{meant}"'
+    return f"not JSON: {message}"
 
 
-def _spelt(word: str) -> str:
-    """A word of Python or JavaScript as it is written in JSON."""
-    sign = "-" if word.startswith("-") else ""
-    return {"nan": "nan", "none": "null", "true": "true", "false": "false"}.get(
-        word.lstrip("-").lower(), f"{sign}inf"
-    )
+def _is_marks(found: Any) -> bool:
+    """Whether something is what "nonfinite" says in this package's output."""
+    return type(found) is dict and all(type(x) is str and x in MARKS for x in found.values())
 
 
 class Objects:
-    """Rows that are JSON objects; see `Piece` in streams.py."""
+    """Rows that are JSON objects; `places` are their row numbers among the `read` ones."""
 
     def __init__(
         self,
         lines: list[bytes],
         objects: list[dict[str, Any]],
-        numbers: list[int],
-        names: list[str],
+        columns: Sequence[str],
         dialect: Dialect,
-        faults: dict[int, TableError],
-        seen: int,
     ) -> None:
         self._lines = lines
-        self._objects = objects
-        self._numbers = numbers
+        self.objects = objects
+        self.columns = columns
         self._dialect = dialect
-        self._faults = faults
-        self.names = names
-        self.seen = seen
-        self.nulls = 0
-        self.arrays: dict[int, np.ndarray] = {}
+        self.rows = self.read = len(objects)
+        self.places: list[int] = []
 
     @property
-    def rows(self) -> int:
-        """How many rows there are."""
-        return len(self._objects)
+    def skipped(self) -> int:
+        """The number of rows that were left out."""
+        return self.read - self.rows
 
     @property
-    def faults(self) -> list[tuple[int, TableError]]:
-        """The rows that were left out, and why."""
-        return sorted(self._faults.items())
+    def marks(self) -> list[dict[str, str]]:
+        """What "nonfinite" says in each row."""
+        key = report.NONFINITE
+        found: list[Any] = [each.get(key, {}) for each in self.objects]
+        return [each if each and _is_marks(each) else {} for each in found]
 
-    # --------------------------------------------------------------------------------- the numbers
-    def take(self, used: Sequence[int]) -> None:
-        """Read columns as float64: nan for null, for a missing key, and for the string "nan"."""
-        wrong: dict[int, TableError] = {}
-        for place in used:
-            self.arrays[place] = self._column(self.names[place], wrong)
-        if not wrong:
-            return
-        if self._dialect.on_bad == NULL:
-            self.nulls = len(wrong)
-            return
-        if self._dialect.on_bad == STOP:
-            raise next(iter(wrong.values()))
-        kept = [i for i in range(self.rows) if i not in wrong]
-        self._faults |= {self._numbers[i]: fault for i, fault in wrong.items()}
-        self.arrays = {place: array[kept] for place, array in self.arrays.items()}
+    def cells(self, column: str) -> list[Any]:
+        """The values of a column; a null that was not finite is that number."""
+        cells = [each.get(column) for each in self.objects]
+        if any(report.NONFINITE in each for each in self.objects):
+            for i, marks in enumerate(self.marks):
+                if column in marks and cells[i] is None:
+                    cells[i] = MARKS[marks[column]]
+        return cells
+
+    def arrays(self, columns: dict[str, int]) -> dict[str, np.ndarray]:
+        """Columns as float64; nan for null, for a missing key, and for the string "nan".
+
+        Raises TableError for anything else, or leaves such rows out, or takes the cell for empty.
+        """
+        found: dict[str, np.ndarray] = {}
+        bad: set[int] = set()
+        for column in columns:
+            self._refuse_repeated(column)
+            cells = self.cells(column)
+            missing = self._dialect.missing
+            cells = [
+                np.nan if cell is None or (missing and cell in missing) else cell for cell in cells
+            ]
+            numbers = values.column(cells)
+            if numbers is None:
+                wrong = [i for i, cell in enumerate(cells) if values.column([cell]) is None]
+                self._refuse(cells, wrong, column)
+                bad.update(wrong)
+                for i in wrong:
+                    cells[i] = np.nan
+                numbers = values.column(cells)
+            assert numbers is not None
+            found[column] = numbers
+        if bad and self._dialect.on_bad == "skip":
+            return self._without(bad, found)
+        return found
+
+    def _refuse(self, cells: list[Any], wrong: list[int], column: str) -> None:
+        if wrong and self._dialect.on_bad == "stop":
+            shown = orjson.dumps(cells[wrong[0]]).decode()
+            shown = shown if len(shown) <= 40 else shown[:37] + "..."
+            row = self.places[wrong[0]]
+            raise TableError(f"{shown} is not a number", row=row, column=column)
+
+    def _without(self, bad: set[int], found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Leave rows out, here and in the arrays."""
+        kept = [i for i in range(self.rows) if i not in bad]
         self._lines = [self._lines[i] for i in kept]
-        self._objects = [self._objects[i] for i in kept]
-        self._numbers = [self._numbers[i] for i in kept]
+        self.objects = [self.objects[i] for i in kept]
+        self.places = [self.places[i] for i in kept]
+        self.rows = len(kept)
+        return {name: numbers[kept] for name, numbers in found.items()}
 
-    def _column(self, column: str, wrong: dict[int, TableError]) -> np.ndarray:
-        """A column as float64; rows with something else are added to `wrong`."""
-        self._find_repeated(column, wrong)
-        cells = [self._cell(each, column) for each in self._objects]
-        found = values.column(cells)
-        if found is not None:
-            return found
-        array = np.full(len(cells), np.nan)
-        for i, cell in enumerate(cells):
-            one = values.column([cell])
-            if one is None and type(cell) is str:
-                number = fortran(cell)
-                one = None if number is None else np.array([number])
-            if one is not None:
-                array[i] = one[0]
-                continue
-            shown = orjson.dumps(cell).decode()
-            shown = shown if len(shown) <= LONGEST else shown[: LONGEST - 3] + "..."
-            fault = TableError(f"{shown} is not a number", row=self._numbers[i], column=column)
-            wrong.setdefault(i, fault)
-        return array
-
-    def _cell(self, each: dict[str, Any], column: str) -> Any:
-        """A value to compute with: nan where there is none, what "nonfinite" says for null."""
-        cell = each.get(column)
-        if cell is None:
-            said = _nonfinite(each)
-            return np.nan if said is None else NONFINITE.get(said.get(column, ""), np.nan)
-        missing = str(cell).strip() in self._dialect.missing if self._dialect.missing else False
-        return np.nan if missing else cell
-
-    def _find_repeated(self, column: str, wrong: dict[int, TableError]) -> None:
-        """Add the rows that have a key twice to `wrong`; nearly always, counting rules them out."""
+    def _refuse_repeated(self, column: str) -> None:
+        """Refuse a row that has a key twice; nearly always, counting tells that none has."""
         key = orjson.dumps(column)
-        rows = sum(column in each for each in self._objects)
+        rows = sum(column in each for each in self.objects)
         escaped = any(b"\\" in line for line in self._lines)
         if not escaped and sum(line.count(key) for line in self._lines) == rows:
             return
-        for i, (line, each) in enumerate(zip(self._lines, self._objects, strict=True)):
+        for row, line, each in zip(self.places, self._lines, self.objects, strict=True):
             if column not in each or (b"\\" not in line and line.count(key) == 1):
                 continue
             if json_input.first_repeated(line, names=(column,)) is not None:
-                fault = TableError("this key is given twice", row=self._numbers[i], column=column)
-                wrong.setdefault(i, fault)
+                raise TableError("this key is given twice", row=row, column=column)
 
-    # ------------------------------------------------------------------------------------ the text
-    def objects(self, taken: frozenset[str]) -> list[bytes]:
-        """The objects as they were read.  Raises TableError for one with a key that is `taken`."""
-        for name in sorted(taken & set().union(*self._objects)):
-            rows = (i for i, each in enumerate(self._objects) if name in each)
-            if name == report.NONFINITE:
-                rows = (i for i in rows if _nonfinite(self._objects[i]) is None)
-            row = next(rows, None)
-            if row is None:
-                continue
+    def refuse_taken(self, taken: Sequence[str]) -> None:
+        """Refuse an object with a key that the results use."""
+        for name in self.keys().intersection(taken):
+            row = next(i for i, each in zip(self.places, self.objects, strict=True) if name in each)
             fault = "this key is needed for a result: choose another name with --prefix"
-            if name == report.NONFINITE:
+            raise TableError(fault, row=row, column=name)
+        for row, each in zip(self.places, self.objects, strict=True):
+            if report.NONFINITE in each and not _is_marks(each[report.NONFINITE]):
                 fault = "JSON Lines output uses this name itself: rename the column"
-            raise TableError(fault, row=self._numbers[row], column=name)
-        return self._lines
+                raise TableError(fault, row=row, column=report.NONFINITE)
 
-    def with_nonfinite(self, out: bytes) -> bytes:
-        """Objects with results behind them, with one key "nonfinite" where there were two."""
-        rows = [i for i, each in enumerate(self._objects) if report.NONFINITE in each]
-        if not rows:
-            return out
-        lines = out.split(b"\n")
-        for i in rows:
-            lines[i] = json_text.with_one_nonfinite(lines[i])
-        return b"\n".join(lines)
+    def lines(self, names: Sequence[str]) -> list[bytes]:
+        """The objects as they were read, without what "nonfinite" says in them."""
+        pairs = zip(self._lines, self.objects, strict=True)
+        return [_unmarked(line) if report.NONFINITE in each else line for line, each in pairs]
 
-    def keys(self) -> dict[str, None]:
-        """The keys of all objects, without the one that says which numbers are not finite."""
-        found = dict.fromkeys(key for each in self._objects for key in each)
-        if report.NONFINITE in found and all(
-            _nonfinite(each) is not None for each in self._objects if report.NONFINITE in each
-        ):
-            del found[report.NONFINITE]
-        return found
+    def keys(self) -> set[str]:
+        """The keys of all objects."""
+        return set().union(*self.objects)
 
     @property
     def frame(self) -> pl.DataFrame:
-        """The cells as text, lists and objects as JSON; columns are called by their places.
-
-        Raises TableError for a key that is not one of the columns.
-        """
-        rows = self.texts()
+        """The cells as text, lists and objects as JSON; each column is called by its place."""
+        self.refuse_unknown()
+        objects = [_loaded_exactly(*pair) for pair in zip(self._lines, self.objects, strict=True)]
+        exact = Objects(self._lines, objects, self.columns, self._dialect)
         return pl.DataFrame(
-            {str(i): [_plain(row.get(name)) for row in rows] for i, name in enumerate(self.names)},
-            schema={str(i): pl.String for i in range(len(self.names))},
+            {str(i): list(map(_text, exact.cells(c))) for i, c in enumerate(self.columns)},
+            schema={str(i): pl.String for i in range(len(self.columns))},
         )
 
-    def texts(self) -> list[dict[str, str]]:
-        """The value of each key as JSON text, as it came; what is not finite as a bare word.
+    def widen(self) -> None:
+        """Read integers of many digits as they are; orjson rounds those beyond 64 bits."""
+        for i, line in enumerate(self._lines):
+            if _MANY.search(line):
+                with contextlib.suppress(RecursionError, ValueError):
+                    self.objects[i] = json.loads(line)
 
-        Raises TableError for a key that is not one of the columns.
-        """
-        known = {*self.names}
-        for name in self.keys():
-            if name not in known:
-                rows = (self._numbers[i] for i, each in enumerate(self._objects) if name in each)
-                raise TableError(
-                    "this key is missing from the first rows", row=next(rows), column=name
-                )
-        found = []
-        for line, each in zip(self._lines, self._objects, strict=True):
-            members = json_text.members(line)
-            said = _nonfinite(each)
-            if said is not None:
-                members.pop(report.NONFINITE, None)
-                members |= {key: word for key, word in said.items() if each.get(key, 0) is None}
-            found.append(members)
-        return found
+    def refuse_unknown(self) -> None:
+        """Refuse a key that the first rows do not have."""
+        unknown = self.keys().difference([*self.columns, report.NONFINITE])
+        if unknown:
+            name = min(unknown)
+            row = next(i for i, each in zip(self.places, self.objects, strict=True) if name in each)
+            raise TableError("this key is missing from the first rows", row=row, column=name)
 
 
-def _nonfinite(each: dict[str, Any]) -> dict[str, str] | None:
-    """What an object says of numbers that are not finite; None if it says nothing of the kind."""
-    said = each.get(report.NONFINITE)
-    if type(said) is dict and all(type(w) is str and w in NONFINITE for w in said.values()):
-        return said
-    return None
+def _loaded_exactly(line: bytes, known: dict[str, Any]) -> dict[str, Any]:
+    """An object whose numbers are the text that they are written as."""
+    if b"\\ud" in line or b"\\uD" in line:
+        return known
+    try:
+        found: dict[str, Any] = json.loads(line, parse_float=_kept, parse_int=_kept)
+    except (RecursionError, ValueError):
+        return known
+    return found
 
 
-def _plain(text: str | None) -> str | None:
-    """The text of a cell: a string without its quotes, nothing for null."""
-    if text is None or text == "null":
-        return None
-    if text[0] != '"':
-        return text
-    word = json_input.loads(text)
-    return word if type(word) is str else None
+def _kept(text: str) -> orjson.Fragment:
+    return orjson.Fragment(text)
+
+
+def _unmarked(line: bytes) -> bytes:
+    """A line without the key "nonfinite"."""
+    matches = list(_MARKS.finditer(line))
+    if len(matches) == 1:
+        start, end = matches[0].span()
+        shorter = line[:start] + line[end:]
+        try:
+            if report.NONFINITE not in orjson.loads(shorter):
+                return shorter
+        except orjson.JSONDecodeError:
+            pass
+    found = json.loads(line, parse_float=_kept, parse_int=_kept)
+    found.pop(report.NONFINITE)
+    return orjson.dumps(found)
+
+
+def _text(cell: Any) -> str | None:
+    """A JSON value as the text of a cell."""
+    if cell is None or type(cell) is str:
+        return cell
+    if type(cell) is float:
+        return "NaN" if cell != cell else repr(cell)
+    try:
+        return orjson.dumps(cell).decode()
+    except orjson.JSONEncodeError:
+        raise TableError("an object is nested too deeply") from None

@@ -1,4 +1,4 @@
-"""Where the rows and cells of quoted text are: every byte of a block at once, in NumPy."""
+"""Where the rows and cells of CSV lie in its bytes, and what is wrong with its quotes."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-QUOTE, NEWLINE, RETURN = b'"\n\r'
+from dezero_cli.faults import TableError
 
-Bytes = np.ndarray
+QUOTE, NEWLINE, RETURN = b'"\n\r'
 
 
 class Layout(NamedTuple):
@@ -19,30 +19,21 @@ class Layout(NamedTuple):
     cells: np.ndarray
     blank: np.ndarray
 
-    def row_of(self, place: int) -> int:
-        """The number of the row that contains a byte, from 1; blank lines are not counted."""
-        record = int(np.searchsorted(self.ends, place))
-        return record + 1 - int(np.count_nonzero(self.blank[:record]))
 
-
-def inside(array: Bytes) -> np.ndarray:
+def inside(array: np.ndarray) -> np.ndarray:
     """Whether each byte is inside quotes (the opening quote counts, the closing one does not)."""
     found: np.ndarray = (np.cumsum(array == QUOTE, dtype=np.uint8) & 1).astype(bool)
     return found
 
 
-def layout_of(data: bytes, separator: int) -> Layout:
-    """The records of `data`, the last of which may lack its newline."""
-    array = np.frombuffer(data, np.uint8)
-    newlines, separators = array == NEWLINE, array == separator
-    if b'"' in data:
-        outside = ~inside(array)
-        newlines &= outside
-        separators &= outside
-    ends = np.flatnonzero(newlines)
+def layout(array: np.ndarray, separator: int) -> Layout:
+    """Where the records lie."""
+    outside = ~inside(array)
+    ends = np.flatnonzero((array == NEWLINE) & outside)
     if len(array) and (not len(ends) or ends[-1] != len(array) - 1):
         ends = np.append(ends, len(array))
-    cells = np.diff(np.searchsorted(np.flatnonzero(separators), ends), prepend=0) + 1
+    separators = np.flatnonzero((array == separator) & outside)
+    cells = np.diff(np.searchsorted(separators, ends), prepend=0) + 1
     starts = np.concatenate([[0], ends[:-1] + 1]) if len(ends) else ends
     lengths = ends - starts
     blank = lengths == 0
@@ -51,16 +42,44 @@ def layout_of(data: bytes, separator: int) -> Layout:
     return Layout(starts, ends, cells, blank)
 
 
-def stray_quotes(data: bytes, separator: int) -> np.ndarray:
-    """The places of quotes inside a cell without quotes, and of those that end one too early."""
-    array = np.frombuffer(data, np.uint8)
+def is_even(array: np.ndarray, separator: int, cells: int) -> int | None:
+    """The number of rows, if none has quotes or is blank, and each has as many cells; else None."""
+    stops = array[(array == separator) | (array == NEWLINE)]
+    rows, rest = divmod(len(stops), cells)
+    if rest or not rows or array[-1] != NEWLINE or np.count_nonzero(stops == NEWLINE) != rows:
+        return None
+    return rows if (stops[cells - 1 :: cells] == NEWLINE).all() else None
+
+
+def check_quotes(array: np.ndarray, separator: int, lay: Layout) -> None:
+    """Refuse quotes inside a cell without quotes, and a quote that is never closed."""
     quotes = np.flatnonzero(array == QUOTE)
     padded = np.concatenate([[NEWLINE], array, [NEWLINE]])
     opening, closing = quotes[0::2], quotes[1::2]
-    before, behind = padded[opening], padded[closing + 2]
-    return np.concatenate(
+    stray = np.concatenate(
         [
-            opening[~np.isin(before, [separator, NEWLINE, QUOTE])],
-            closing[~np.isin(behind, [separator, NEWLINE, RETURN, QUOTE])],
+            opening[~np.isin(padded[opening], [separator, NEWLINE, QUOTE])],
+            closing[~np.isin(padded[closing + 2], [separator, NEWLINE, RETURN, QUOTE])],
         ]
     )
+    if len(stray):
+        advice = "put the whole cell in quotes, and double the quote inside"
+        row = row_of(int(stray.min()), lay)
+        raise TableError(f"a quote inside a cell: {advice}", row=row)
+    if len(quotes) % 2:
+        raise TableError("a quote is never closed", row=row_of(int(quotes[-1]), lay))
+
+
+def check_cells(lay: Layout, wanted: int) -> None:
+    """Refuse a row that does not have as many cells as the header."""
+    ragged = np.flatnonzero((lay.cells != wanted) & ~lay.blank)
+    if len(ragged):
+        got = int(lay.cells[ragged[0]])
+        message = f"{got} cell{'s'[: got != 1]}, but the header has {wanted}"
+        raise TableError(message, row=row_of(int(lay.starts[ragged[0]]), lay))
+
+
+def row_of(place: int, lay: Layout) -> int:
+    """The number of the row that contains a byte; blank lines are not counted."""
+    record = int(np.searchsorted(lay.ends, place))
+    return record + 1 - int(np.count_nonzero(lay.blank[:record]))

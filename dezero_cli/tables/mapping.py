@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dezero_cli.faults import UsageError
-from dezero_cli.output import open_output
+from dezero_cli import reading
+from dezero_cli.compression import packed
+from dezero_cli.faults import CommandError
+from dezero_cli.output import Output, open_output
 from dezero_cli.progress import Progress
-from dezero_cli.tables import columnar, compressed, streams
+from dezero_cli.tables import columnar, streams
 from dezero_cli.tables.files import TEXT, Tables
-from dezero_cli.tables.inference import Types
 from dezero_cli.tables.step import Plan
 
 
@@ -17,7 +18,7 @@ def map_tables(
     form: str,
     output: str | None,
     progress: Progress | None = None,
-    types: Types | None = None,
+    types: columnar.AnyTypes | None = None,
 ) -> int:
     """Write `tables` with the results of `plan` as `form` to `output`; return the number of rows.
 
@@ -26,13 +27,29 @@ def map_tables(
     ExpressionError, and OSError if reading or writing fails.
     """
     progress = progress or Progress(0)
-    kind = compressed.without_ending(output or "")[1]
-    if kind and form not in TEXT:
-        raise UsageError(f"{output}: {form} compresses its columns itself: leave out the ending")
-    with open_output(output) as opened, compressed.compressing(opened, kind) as target:
-        if tables.format in TEXT and form in TEXT:
-            return streams.map_text(tables, plan, form, target, progress)
-        return columnar.map_columns(tables, plan, form, target, progress, types)
+    unchanged = reading.Unchanged(tables.names)
+    with open_output(output) as plain, packed(plain) as target:
+        try:
+            rows = _mapped(tables, plan, form, target, progress, types)
+        except CommandError:
+            unchanged.check()
+            raise
+        unchanged.check()
+    return rows
+
+
+def _mapped(
+    tables: Tables,
+    plan: Plan,
+    form: str,
+    target: Output,
+    progress: Progress,
+    types: columnar.AnyTypes | None,
+) -> int:
+    """Write the tables in the way that their format and `form` ask for."""
+    if tables.format in TEXT and form in TEXT:
+        return streams.map_text(tables, plan, form, target, progress)
+    return columnar.map_columns(tables, plan, form, target, progress, types)
 
 
 def check(tables: Tables, plan: Plan) -> list[str]:
@@ -45,14 +62,12 @@ def check(tables: Tables, plan: Plan) -> list[str]:
     return step.notes
 
 
-def columns(tables: Tables) -> list[str]:
-    """The names of the columns of tables, as expressions name them."""
-    if tables.format in TEXT:
-        return streams.TextTable(tables).columns
-    return columnar.names(tables)
-
-
 def row_count(tables: Tables) -> int:
     """The number of rows of tables: text is read to count them, columns store the number."""
     count = streams.row_count if tables.format in TEXT else columnar.row_count
     return count(tables)
+
+
+def columns(tables: Tables) -> list[str]:
+    """The names of the columns of a table."""
+    return streams.TextTable(tables).names if tables.format in TEXT else columnar.columns(tables)

@@ -1,31 +1,42 @@
-"""What a library prints on descriptor 2, such as the text of a panic, kept from the user."""
+"""What a library prints by itself, on standard error, is not shown: it is told as one line."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
 
+from dezero_cli.progress import Progress
+
 
 @contextlib.contextmanager
-def quietly() -> Iterator[None]:
-    """In this block descriptor 2 is a file; what was printed is shown only if all went well."""
+def quiet(progress: Progress) -> Iterator[None]:
+    """In this block, only the progress is shown on standard error.
+
+    Panics of Rust are printed to descriptor 2 by whatever thread they happen in.
+    """
+    shown = sys.stderr
+    saved = os.dup(2)
     try:
-        kept = os.dup(2)
-    except OSError:  # standard error is closed
-        yield
-        return
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as caught:
-        os.dup2(caught.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(kept, 2)
-            os.close(kept)
-        caught.seek(0)
-        with contextlib.suppress(OSError):
-            os.write(2, caught.read())
+        if _is_standard_error(shown):
+            progress.stream = open(saved, "w", closefd=False, encoding="utf-8")  # noqa: SIM115
+        with tempfile.TemporaryFile() as hidden:
+            os.dup2(hidden.fileno(), 2)
+            sys.stderr = io.StringIO()
+            try:
+                yield
+            finally:
+                sys.stderr = shown
+                os.dup2(saved, 2)
+    finally:
+        progress.stream = None
+        os.close(saved)
+
+
+def _is_standard_error(stream: object) -> bool:
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        return bool(stream.fileno() == 2)  # type: ignore[attr-defined]
+    return False

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
-import shlex
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -14,12 +11,15 @@ import numpy as np
 from dezero.functions import CONSTANTS
 from dezero.programs import native
 from dezero.programs.trace import Program, merge
-from dezero_cli.faults import ExpressionError, ValuesError, did_you_mean, nearest
-from dezero_cli.language import explain, statements, symbolic, values
+from dezero_cli.faults import ValuesError, did_you_mean
+from dezero_cli.language import equations, explain, statements, symbolic, values
 from dezero_cli.language.diagnosis import assignment
 from dezero_cli.language.expression import Expression
+from dezero_cli.language.ranges import Limits
 from dezero_cli.language.results import Wanted, names_of, results
 from dezero_cli.language.spelling import canonical, meant
+from dezero_cli.solving.columns import ColumnRoots, root_program
+from dezero_cli.tables import hints
 from dezero_cli.uncertainty.asked import percent
 from dezero_cli.uncertainty.columns import RowSize, sigma_input, sigma_program
 
@@ -31,7 +31,8 @@ class Plan:
     `constants` are the values on the command line, `defs` the statements whose meaning depends on
     the table's columns; `name` is what the result is called.  The uncertainties `sigmas` are still
     text, a number or a column for each name, because only the table tells the names of its
-    columns; `correlations` are those of pairs of these names.
+    columns; `correlations` are those of pairs of these names.  With `solve`, a name and a bracket,
+    the expression is an equation, whose root in each row is the result.
     """
 
     expr: str
@@ -44,6 +45,7 @@ class Plan:
     most: int | None = None
     sigmas: Mapping[str, str] = field(default_factory=dict)
     correlations: tuple[tuple[str, str, float], ...] = ()
+    solve: tuple[str, float, float] | None = None
 
     @property
     def matrix(self) -> np.ndarray | None:
@@ -65,7 +67,11 @@ class Plan:
         columns = [canonical(name) for name in table]
         given = statements.sorted_out(statements.statements(self.defs), False, columns)
         more = {name: values.one_number(name, array) for name, array in given.values.items()}
-        return given.linked(self.expr, self.most), {**self.constants, **more}
+        if self.solve:
+            expression = equations.equation(self.expr, given, self.most).residual
+        else:
+            expression = given.linked(self.expr, self.most)
+        return expression, {**self.constants, **more}
 
 
 class Step:
@@ -92,6 +98,7 @@ class Step:
         self._matrix = plan.matrix
         self._wanted = replace(plan.wanted, wrt=tuple(written), hessian=False)
         self._derived = list(dict.fromkeys([*written, *self._sigmas]))
+        self._roots: ColumnRoots | None = None
         inputs = [n for n in whole.names if n in known or n in self._constants]
         inputs = list(dict.fromkeys([*inputs, *self._derived]))
         given = [name for name in inputs if name not in held]
@@ -103,6 +110,9 @@ class Step:
         }
         self._elements = expression.results
         self._pairs = _pairs(written) if plan.wanted.hessian else []
+        if plan.solve:
+            unknown, low, high = plan.solve
+            self._roots = ColumnRoots(expression, inputs, unknown, Limits(low, high))
         self._kernel = native.compiled(self._program([*inputs, *self._spread], written))
         self._read = [name for name in inputs if name in known]
         read = [*map(known.__getitem__, self._read), *self._spread.values()]
@@ -118,6 +128,14 @@ class Step:
         That is second derivatives, then the standard uncertainty.
         """
         parts: list[tuple[Program, int]] = []
+        if self._roots:
+            known = (self._roots.residual, inputs, self._roots.unknown, self._derived)
+            whole = root_program(*known, self._pairs)
+            if not self._sigmas:
+                return whole
+            first = root_program(*known)
+            spread = sigma_program(first, self._derived, self._sigmas, self._matrix)
+            return merge([*((whole, i) for i in range(len(whole.outputs))), (spread, 0)])
         for each in self._elements:
             first = symbolic.program(each, inputs, self._derived)
             parts += [(first, i) for i in range(1 + len(self._derived))]
@@ -137,6 +155,8 @@ class Step:
         given = self._constants | {name: arrays[self._column[name]] for name in self._read}
         given |= {name: arrays[column] for name, column in self._spread.items()}
         given |= {n: kernel.run(given, threads=1)[0] for n, kernel in self._held.items()}
+        if self._roots:
+            given[self._roots.unknown] = self._roots.found(given, rows)
         outputs = (np.broadcast_to(x, (rows,)) for x in self._kernel.run(given, threads=1))
         found_columns: list[list[np.ndarray]] = [[], [], [], []]
         values, gradients, seconds, sigmas = found_columns
@@ -167,10 +187,27 @@ def _columns(expression: Expression, plan: Plan, table: Sequence[str]) -> dict[s
     return found
 
 
+def _check_unknown(plan: Plan, expression: Expression, known: Mapping[str, str]) -> None:
+    """Refuse an unknown that the equation does not have, or that has values already."""
+    if plan.solve is None:
+        return
+    unknown = plan.solve[0]
+    if unknown in known or unknown in plan.constants:
+        what = "a column of the table" if unknown in known else "a value on the command line"
+        raise ValuesError(f"--solve {unknown}: {unknown} is {what}: give the unknown another name")
+    if unknown not in expression.names:
+        hint = did_you_mean(unknown, expression.names) or "solve for a name of the equation"
+        raise ValuesError(f"--solve {unknown}: no {unknown} in the equation: {hint}")
+    for name in plan.wanted.wrt or ():
+        if name in expression.definitions:
+            raise ValuesError(f"--wrt {name}: {name} is a definition, which moves with the root")
+
+
 def _check_names(
     expression: Expression, plan: Plan, known: Mapping[str, str], table: Sequence[str]
 ) -> None:
     """Refuse a name that is both a column and a value, and a name that is neither."""
+    _check_unknown(plan, expression, known)
     for name in expression.definitions:
         if meant(name, name, table) is not None:
             raise ValuesError(
@@ -184,63 +221,10 @@ def _check_names(
                 "leave out the value, or give it another name"
             )
         constant = name in plan.constants or expression.is_constant(name)
+        if plan.solve and name == plan.solve[0]:
+            continue
         if name not in known and not constant:
-            raise _missing(expression, name, table, plan.constants)
-
-
-def _missing(
-    expression: Expression, name: str, table: Sequence[str], constants: Mapping[str, float]
-) -> ExpressionError:
-    """A name that is neither a column nor a value."""
-    text, place = expression.source(name)
-    hint = did_you_mean(name, [*table, *constants, *CONSTANTS])
-    other = _other_separator(table)
-    column = _in_backquotes(name, table)
-    alike = next((each for each in table if _looks(each) == _looks(name)), None)
-    if other is not None:
-        hint = f"the only column is {table[0]}; {other}"
-    elif alike is not None and not alike.isascii():
-        hint = f"the table has {alike} ({_points(alike)}), and this is {name} ({_points(name)})"
-    elif column is not None:
-        written = f"`{column}`"
-        whole = text[:place] + written + text[place + len(name) :]
-        hint = f"write {written} in backquotes: {shlex.quote(whole)}"
-    elif hint is None:
-        shown = ", ".join(table[:8]) + ", ..." * (len(table) > 8)
-        add = f"add {assignment(name)}"
-        hint = f"the columns are {shown}; or {add}" if table else add
-    return ExpressionError(f"no column {name}", text, place, place + len(name), hint)
-
-
-def _other_separator(table: Sequence[str]) -> str | None:
-    """What to say where a table's only column shows that its cells are apart by something else."""
-    if len(table) != 1:
-        return None
-    for sign, word in ((";", "';'"), ("\t", "tab"), ("|", "'|'"), (" ", "space")):
-        parts = table[0].split(sign)
-        if len(parts) > 1 and (sign != " " or all(part.isidentifier() for part in parts if part)):
-            return f"cells must be separated by ',', not {word}: or say --separator {word}"
-    return None
-
-
-def _in_backquotes(name: str, table: Sequence[str]) -> str | None:
-    """The column that a name is the begin of, or nearly, and that only backquotes can name."""
-    odd = [each for each in table if each and not each.isidentifier() and "`" not in each]
-    first = [each for each in odd if re.match(rf"{re.escape(name)}(?!\w)", each, re.IGNORECASE)]
-    words = [each for each in odd if name.lower() in re.split(r"\W+", each.lower())]
-    near = nearest(name, table)
-    found = first or words or [each for each in odd if each == near]
-    return found[0] if found else None
-
-
-def _looks(name: str) -> str:
-    """A name as it looks: characters that are drawn alike are the same."""
-    return unicodedata.normalize("NFKC", name)
-
-
-def _points(name: str) -> str:
-    """The code points of a name that are not ASCII."""
-    return " ".join(f"U+{ord(each):04X}" for each in name if not each.isascii()) or "ASCII"
+            raise hints.missing(expression, name, table, plan.constants)
 
 
 def _differentiated(
@@ -271,8 +255,9 @@ def _result_names(
     """What the new columns are called: results, derivatives, second ones, uncertainties."""
     if plan.name and expression.is_list:
         raise ValuesError("--as names one result: give the elements of a list names of their own")
-    alone = plan.name is None and not expression.is_list
-    elements = [plan.name] if plan.name else names_of(expression)
+    name = plan.name or (plan.solve[0] if plan.solve else None)
+    alone = name is None and not expression.is_list
+    elements = [name] if name else names_of(expression)
     of = [""] if alone else [f"{element}_" for element in elements]
     pairs = _pairs(names) if plan.wanted.hessian else []
     found = [

@@ -12,14 +12,14 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import polars as pl
 
-from dezero_cli import reading, report
+from dezero_cli import reading
 from dezero_cli.faults import TableError
 from dezero_cli.output import Output
 from dezero_cli.progress import Progress
-from dezero_cli.tables import compressed, encode
-from dezero_cli.tables.delimited import Delimited
-from dezero_cli.tables.dialect import SEPARATORS, Dialect
-from dezero_cli.tables.files import Tables
+from dezero_cli.tables import encode
+from dezero_cli.tables.delimited import Delimited, Header
+from dezero_cli.tables.dialect import LONGEST, Dialect
+from dezero_cli.tables.files import SEPARATORS, Tables
 from dezero_cli.tables.jsonlines import JsonLines
 from dezero_cli.tables.step import Plan, Step
 
@@ -29,9 +29,6 @@ BLOCK = 4 << 20
 HEAD = 1 << 16
 """Bytes at the start of each further file that are read to find its columns."""
 
-LONGEST = 64 << 20
-"""Bytes that one row may have, unless more are allowed."""
-
 THREADS = 4
 """The most blocks that are processed at once; Polars has threads of its own for each."""
 
@@ -40,27 +37,20 @@ PAUSE, PATIENCE = 0.05, 0.2
 
 
 class Piece(Protocol):
-    """Some rows of a table of text.
-
-    `arrays` are columns as float64, by their places.  `seen` is how many rows there were, `faults`
-    those that were left out, by number from 1, `nulls` those of which cells were taken for nan.
-    """
+    """Some rows of a table of text; `read` counts those that were left out too."""
 
     rows: int
-    seen: int
-    nulls: int
-    arrays: dict[int, np.ndarray]
-    faults: list[tuple[int, TableError]]
+    read: int
 
     @property
     def frame(self) -> pl.DataFrame:
-        """The cells, all as text; columns are called by their places."""
+        """The cells, all as text; each column is called by its place."""
 
-    def objects(self, taken: frozenset[str]) -> list[bytes]:
-        """A JSON object for each row.  Raises TableError for a key that is `taken`."""
+    def arrays(self, columns: dict[str, int]) -> dict[str, np.ndarray]:
+        """Columns, given by name and place, as float64.  Bad rows may be left out from then on."""
 
-    def with_nonfinite(self, out: bytes) -> bytes:
-        """What `objects` gave, with results, so that "nonfinite" stands once in a line."""
+    def lines(self, names: Sequence[str]) -> list[bytes]:
+        """A JSON object for each row, with these keys."""
 
 
 class TextFormat(Protocol):
@@ -69,23 +59,18 @@ class TextFormat(Protocol):
     def cut(self, data: bytes) -> int:
         """Where the last complete row of `data` ends."""
 
-    def header(self, data: bytes, source: str) -> tuple[bytes, int]:
-        """The line of the header of a file that begins with `data`, and where its rows begin."""
+    def columns(self, data: bytes, source: str) -> Header:
+        """The header of a file that begins with `data`."""
 
-    def names(self, line: bytes, data: bytes, source: str) -> list[str]:
-        """The columns of a file with such a header and with rows that begin with `data`."""
-
-    def rows(self, data: bytes, names: list[str], used: Sequence[int]) -> Any:
-        """The rows of `data`, a Piece; the columns at the places `used` are numbers."""
+    def piece(self, data: bytes, columns: list[str]) -> Any:
+        """The rows of `data`."""
 
 
 def text_format(tables: Tables) -> TextFormat:
-    """The reader of a table of text."""
-    return (
-        JsonLines(tables.dialect)
-        if tables.format == "jsonl"
-        else Delimited(tables.format, tables.dialect)
-    )
+    """The reader of a format of text."""
+    if tables.format == "jsonl":
+        return JsonLines(tables.dialect)
+    return Delimited(tables.format, tables.dialect)
 
 
 # ---------------------------------------------------------------------------------------- reading
@@ -94,7 +79,7 @@ class RowBlock:
     """Complete rows of a file, for which `size` bytes of input were read.
 
     `first` tells whether they are its first rows, `pause` whether the input has paused after them,
-    `over` that they are the begin of a row that is too long.
+    and `long` that this is the begin of a row that is longer than rows may be.
     """
 
     source: str
@@ -102,42 +87,54 @@ class RowBlock:
     size: int
     first: bool
     pause: bool = False
-    over: bool = False
+    long: bool = False
 
 
 def blocks(
-    name: str, cut: Callable[[bytes], int], size: int | None = None, most: int | None = None
+    name: str,
+    cut: Callable[[bytes], int],
+    size: int | None = None,
+    skip: int = 0,
+    longest: int = LONGEST,
 ) -> Iterator[RowBlock]:
     """The rows of a file, or of standard input for ``-``, in blocks; none if it is empty.
 
-    `size` is how much is read at a time (default: BLOCK), `most` how long a row may be.
+    `size` is how much is read at a time (default: BLOCK), `skip` the number of lines that are left
+    out at the start.
     """
-    source = compressed.Source(name)
+    source = reading.table_source(name)
     try:
         piped = reading.is_stream(name)
-        rest, first, ended, pause = b"", True, False, True
+        rest, first, ended, pause, counted = b"", True, False, True, 0
         while not ended:
             if piped and not pause and not source.wait(PAUSE):
                 yield RowBlock(name, b"", 0, False, True)  # blocks in work must not wait for more
-            taken = source.taken
-            arrived, pause, ended = _arrived(source, piped, size or BLOCK)
-            taken = source.taken - taken if taken or not first else source.taken
+            arrived, pause, ended = _arrived(source, piped, max(size or BLOCK, len(rest)))
             data = rest + arrived
             if first:
-                data = _without_mark(data, name)
+                data, skip = _without_lines(_without_mark(data, name), skip)
             end = len(data) if ended else cut(data)
-            if not end and len(data) > (most or LONGEST):
-                yield RowBlock(name, data, taken, first, over=True)
-                return
             rest = data[end:]
             if end:
-                yield RowBlock(name, data[:end], taken, first, pause)
+                yield RowBlock(name, data[:end], source.consumed - counted, first, pause)
+                counted = source.consumed
                 first = False
+            if len(rest) > longest:
+                yield RowBlock(name, rest, 0, first, long=True)
+                return
     finally:
         source.close()
 
 
-def _arrived(source: compressed.Source, piped: bool, most: int) -> tuple[bytes, bool, bool]:
+def _without_lines(data: bytes, skip: int) -> tuple[bytes, int]:
+    """Text without its first lines, and how many more are to be left out."""
+    place = 0
+    while skip and (end := data.find(b"\n", place) + 1):
+        place, skip = end, skip - 1
+    return (b"" if skip else data[place:]), skip
+
+
+def _arrived(source: reading.Source, piped: bool, most: int) -> tuple[bytes, bool, bool]:
     """The next bytes; whether a pipe has paused after them; whether they are the last."""
     parts: list[bytes] = []
     size, start = 0, time.monotonic()
@@ -160,103 +157,92 @@ def _without_mark(data: bytes, name: str) -> bytes:
 
 
 class TextTable:
-    """The rows of a table of text, its files in order.
+    """The rows of a table of text, its files in order; `columns` are known from the start."""
 
-    `marks` tell a file that has changed since another pass.  `names` are the columns as they are
-    written, `columns` without blanks around them, as they are looked up; `header` is the line that
-    has them; `first` is the name of the first file.
-    """
-
-    def __init__(self, tables: Tables, marks: dict[str, tuple[int, ...]] | None = None) -> None:
-        self.marks = {} if marks is None else marks
+    def __init__(self, tables: Tables) -> None:
         self.format = text_format(tables)
-        self._files = tables.names
-        self.first = tables.names[0]
-        self._most = tables.dialect.max_line or LONGEST
-        self._by_file: dict[str, list[str]] = {}
-        self.header = b""
+        self.dialect = tables.dialect
+        self.is_json = tables.format == "jsonl"
+        self._names = tables.names
+        self._headers: dict[str, Header] = {}
         self._first = self._blocks(tables.names[0])
         self._head = self._below_header(next(self._first, None), tables.names[0])
         for name in tables.names[1:]:
             if not reading.is_stream(name):
-                first = next(self._blocks(name, HEAD), None)
-                self._below_header(first, name)
-        if isinstance(self.format, JsonLines):
-            self.names = list(dict.fromkeys(c for each in self._by_file.values() for c in each))
-        else:
-            self.names = self._by_file[tables.names[0]]
-        self.columns = list(map(str.strip, self.names))
+                self._below_header(next(self._blocks(name, HEAD), None), name)
+        headers = self._headers.values()
+        every = dict.fromkeys(name for each in headers for name in each.names)
+        self.header = self._headers[tables.names[0]]
+        self.columns = list(every) if self.is_json else self.header.names
+        self.names = [name.strip() for name in self.columns]
 
     def __iter__(self) -> Iterator[RowBlock]:
         """Every block of rows, without the headers."""
         yield self._head
         yield from self._first
-        for name in self._files[1:]:
+        for name in self._names[1:]:
             for block in self._blocks(name):
                 yield self._below_header(block, name) if block.first else block
 
     def _blocks(self, name: str, size: int | None = None) -> Iterator[RowBlock]:
-        """The blocks of a file, which is the same at each time it is opened."""
-        mark = reading.mark(name) if name != "-" else ()
-        if self.marks.setdefault(name, mark) != mark:
-            raise TableError("changed while it was read", name)
-        return blocks(name, self.format.cut, size, self._most)
+        dialect = self.dialect
+        return blocks(name, self.format.cut, size, dialect.skip, dialect.longest)
 
-    def places(self, columns: Iterable[str]) -> list[int]:
-        """Where columns are.
-
-        Raises TableError for a column that stands twice, or that one of the files lacks.
-        """
-        columns = list(columns)
-        for name, known in self._by_file.items():
-            for column in columns:
-                if column not in map(str.strip, known):
-                    fault = f"this column is missing, but {self._files[0]} has it"
+    def places(self, columns: Iterable[str]) -> dict[str, int]:
+        """Where columns stand.  Raises TableError for one that a file lacks, or has twice."""
+        found = {}
+        for column in columns:
+            for name, known in self._headers.items():
+                if column not in [each.strip() for each in known.names]:
+                    fault = f"this column is missing, but {self._names[0]} has it"
                     raise TableError(fault, name, column=column)
-        return [self._place(column) for column in columns]
+            if self.names.count(column) > 1:
+                raise TableError(f"two columns are named {column!r}", self._names[0])
+            found[column] = self.names.index(column)
+        return {self.columns[place]: place for place in found.values()} if self.is_json else found
 
-    def _place(self, column: str) -> int:
-        for names in (self.names, self.columns):
-            if names.count(column) == 1:
-                return names.index(column)
-        raise TableError(f"two columns are named {column!r}", self._files[0])
+    def piece(self, block: RowBlock) -> Any:
+        """The rows of a block, checked."""
+        if block.long:
+            raise TableError(self._too_long(block.data), row=1)
+        return self.format.piece(block.data, self.columns)
 
-    def piece(self, block: RowBlock, used: Sequence[int]) -> Any:
-        """The rows of a block, checked; the columns at the places `used` are numbers."""
-        if block.over:
-            quote = "a quote is never closed, or " if b'"' in block.data else ""
-            raise TableError(f"{quote}it has more than {self._most} bytes: see --max-line", row=1)
-        return self.format.rows(block.data, self.names, used)
+    def _too_long(self, data: bytes) -> str:
+        if not self.is_json and data.count(b'"') & 1:
+            return "a quote is never closed"
+        return f"longer than {self.dialect.longest:,} bytes: --max-line reads longer rows"
 
-    def pieces(self, used: Sequence[int]) -> Iterator[tuple[RowBlock, Any]]:
-        """Every block with its rows, checked; the cells at the places `used` must be numbers."""
-        tally = Tally()
+    def pieces(
+        self, columns: Iterable[str], look: Callable[[Any], object] = lambda _: None
+    ) -> Iterator[Any]:
+        """The rows of every block, without those to be left out; `look` may refuse them too."""
+        places = self.places(columns)
+        below: dict[str, int] = {}
         for block in self:
+            before = below.setdefault(block.source, 0)
             try:
-                piece = self.piece(block, used)
+                piece = self.piece(block)
+                piece.arrays(places)
+                look(piece)
             except TableError as fault:
-                raise tally.placed(fault, block.source) from None
-            tally.add(piece, block.source)
-            yield block, piece
+                raise fault.below(block.source, before) from None
+            below[block.source] += piece.read
+            yield piece
 
     def _below_header(self, block: RowBlock | None, name: str) -> RowBlock:
         """The first block of a file without its header, which must match the other files."""
         if block is None:
             raise TableError("the file is empty", name)
-        if block.over:
-            raise TableError(f"the header is longer than {self._most} bytes", name)
-        line, start = self.format.header(block.data, name)
-        names = self.format.names(line, block.data[start:], name)
-        if not self._by_file:
-            self.header = line
-        first = self._by_file.setdefault(self._files[0], names)
-        if list(map(str.strip, names)) != list(map(str.strip, first)) and not isinstance(
-            self.format, JsonLines
-        ):
-            theirs = f"those of {self._files[0]} are {_shown(first)}"
-            raise TableError(f"its columns are {_shown(names)}, but {theirs}", name)
-        self._by_file[name] = names
-        return replace(block, data=block.data[start:])
+        if block.long:
+            raise TableError(f"the header: {self._too_long(block.data)}", name)
+        header = self.format.columns(block.data, name)
+        first = self._headers.setdefault(self._names[0], header)
+        same = [n.strip() for n in header.names] == [n.strip() for n in first.names]
+        if not same and not self.is_json:
+            theirs = f"those of {self._names[0]} are {_shown(first.names)}"
+            raise TableError(f"its columns are {_shown(header.names)}, but {theirs}", name)
+        self._headers[name] = header
+        return replace(block, data=block.data[header.start :])
 
 
 def _shown(names: list[str]) -> str:
@@ -265,27 +251,27 @@ def _shown(names: list[str]) -> str:
 
 # ---------------------------------------------------------------------------------------- working
 class TextRows(NamedTuple):
-    """A block of rows with their results, as text."""
+    """A block of rows with their results, as text, and how many rows were read and left out."""
 
     out: bytes
-    piece: Any
+    read: int
+    skipped: int
 
 
-def open_text(
-    tables: Tables, plan: Plan, marks: dict[str, tuple[int, ...]] | None = None
-) -> tuple[TextTable, Step, list[int]]:
-    """The rows of a table of text, the step to apply to them, and the places of its columns.
+def open_text(tables: Tables, plan: Plan) -> tuple[TextTable, Step]:
+    """The rows of a table of text, and the step to apply to them.
 
     Raises TableError for files that do not match each other, and whatever Step raises.
     """
-    source = TextTable(tables, marks)
-    step = Step(plan, source.columns)
-    return source, step, source.places(step.columns)
+    source = TextTable(tables)
+    step = Step(plan, source.names)
+    source.places(step.columns)
+    return source, step
 
 
 def row_count(tables: Tables) -> int:
     """The number of rows of a table of text."""
-    return sum(piece.rows for _, piece in TextTable(tables).pieces(()))
+    return sum(piece.rows for piece in TextTable(tables).pieces(()))
 
 
 def map_text(tables: Tables, plan: Plan, form: str, target: Output, progress: Progress) -> int:
@@ -293,21 +279,25 @@ def map_text(tables: Tables, plan: Plan, form: str, target: Output, progress: Pr
 
     Raises TableError for the first row with a fault.
     """
-    source, step, used = open_text(tables, plan)
+    source, step = open_text(tables, plan)
     progress.notes += step.notes
-    writer = _Writer(source, step, used, form, tables, plan.only)
+    writer = _Writer(source, step, tables.format, form, plan.only)
     workers = min(THREADS, pl.thread_pool_size())
-    tally = Tally()
+    below: dict[str, int] = {}
     waiting: deque[tuple[RowBlock, Future[TextRows]]] = deque()
+    skipped = 0
 
     def finish(block: RowBlock, future: Future[TextRows]) -> None:
+        nonlocal skipped
+        before = below.setdefault(block.source, 0)
         try:
             made = future.result()
         except TableError as fault:
-            raise tally.placed(fault, block.source) from None
-        tally.add(made.piece, block.source)
+            raise fault.below(block.source, before) from None
+        below[block.source] += made.read
+        skipped += made.skipped
         target.write((b"" if progress.begun else writer.header()) + made.out)
-        progress.add(made.piece.rows, block.size)
+        progress.add(made.read, block.size)
         progress.show()
 
     with ThreadPoolExecutor(workers) as pool:
@@ -320,92 +310,79 @@ def map_text(tables: Tables, plan: Plan, form: str, target: Output, progress: Pr
                 finish(*waiting.popleft())
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-    progress.notes += tally.notes()
-    return tally.rows
+    progress.notes += skipped_note(skipped)
+    return sum(below.values()) - skipped
 
 
-class Tally:
-    """How many rows came of each file, and what became of the bad ones."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-        self._seen: dict[str, int] = {}
-        self._left_out = self._nulls = 0
-        self._first: TableError | None = None
-
-    def placed(self, fault: TableError, source: str) -> TableError:
-        """A fault in the next rows of a file, with its row counted from the file's start."""
-        return fault.below(source, self._seen.get(source, 0))
-
-    def add(self, piece: Piece, source: str) -> None:
-        """Count further rows of a file."""
-        if piece.faults and self._first is None:
-            self._first = self.placed(piece.faults[0][1], source)
-        self.rows += piece.rows
-        self._left_out += len(piece.faults)
-        self._nulls += piece.nulls
-        self._seen[source] = self._seen.get(source, 0) + piece.seen
-
-    def notes(self) -> list[str]:
-        """What the user is to be told of bad rows."""
-        notes = []
-        if self._left_out:
-            notes.append(f"note: {_rows(self._left_out)} skipped; the first: {self._first}")
-        if self._nulls:
-            notes.append(
-                f"note: {_rows(self._nulls)} with cells that are not numbers, taken for nan"
-            )
-        return notes
-
-
-def _rows(count: int) -> str:
-    return f"{count} row{'s'[: count != 1]}"
+def skipped_note(count: int) -> list[str]:
+    """What to tell the user of rows that were left out."""
+    return [f"{count:,} row{'s'[: count != 1]} that could not be read left out"] if count else []
 
 
 class _Writer:
     """Turns blocks of rows into text."""
 
-    def __init__(
-        self, source: TextTable, step: Step, used: list[int], form: str, tables: Tables, only: bool
-    ) -> None:
+    def __init__(self, source: TextTable, step: Step, given: str, form: str, only: bool) -> None:
         self.source = source
         self.step = step
-        self.used = used
         self.form = form
         self.only = only
-        self._alike = form == tables.format
-        own = Dialect() if form == "jsonl" else tables.dialect
-        self._separator = (
-            "" if form == "jsonl" else own.of(form) if self._alike else SEPARATORS[form]
-        )
-        self._comma = own.decimal == "," and self._separator != ","
-        self._end = b"\r\n" if self._alike and source.header.endswith(b"\r\n") else b"\n"
-        self._headed = own.header
+        self._places = source.places(step.columns)
+        self._same = given == form and form in SEPARATORS
+        if form in SEPARATORS:
+            dialect = source.dialect if given in SEPARATORS else Dialect()
+            separator = dialect.separator if self._same else None
+            end = source.header.end if self._same else "\n"
+            self._style = encode.Style(separator or SEPARATORS[form], dialect.decimal, end)
+        elif not only:
+            refuse_twice(source.columns, form)
 
     def header(self) -> bytes:
-        """The text before the rows: the header as it came, with the names of the new columns."""
-        if self.form == "jsonl" or not self._headed:
+        """The text before the rows."""
+        headless = self.source.dialect.header is False and not self.source.is_json
+        if self.form == "jsonl" or headless:
             return b""
-        own = [] if self.only or self._alike else self.source.names
-        line = encode.header([*own, *self.step.results], self._separator) + self._end
-        if not self._alike or self.only:
-            return line
-        return self.source.header.rstrip(b"\r\n") + self._separator.encode() + line
-
-    def _cells(self, frame: pl.DataFrame) -> bytes:
-        return encode.delimited(frame, self._separator, comma=self._comma, end=self._end)
+        results = encode.header(self.step.results, self._style)
+        if self.only:
+            return results
+        if self._same:
+            return self.source.header.line + self._style.separator.encode() + results
+        names = encode.header(self.source.columns, self._style)
+        return names.removesuffix(b"\n") + self._style.separator.encode() + results
 
     def text(self, block: RowBlock) -> TextRows:
         """A block of rows with their results, as text."""
-        piece = self.source.piece(block, self.used)
-        arrays = {c: piece.arrays[i] for c, i in zip(self.step.columns, self.used, strict=True)}
+        piece = self.source.piece(block)
+        arrays = piece.arrays(self._places)
+        arrays = {name.strip(): array for name, array in arrays.items()}
         results = self.step.run(arrays, piece.rows)
-        if self.form == "jsonl":
-            taken = frozenset((*self.step.results, report.NONFINITE))
-            lines = None if self.only else piece.objects(taken)
-            out = encode.objects(lines, self.step.results, results)
-            return TextRows(piece.with_nonfinite(out) if lines is not None else out, piece)
-        frame = encode.results_frame([f"_{name}" for name in self.step.results], results)
-        if self._alike and not self.only:
-            return TextRows(piece.with_results(frame), piece)
-        return TextRows(self._cells(frame if self.only else piece.frame.hstack(frame)), piece)
+        make = self._objects if self.form == "jsonl" else self._delimited
+        return TextRows(make(piece, results), piece.read, piece.read - piece.rows)
+
+    def _objects(self, piece: Any, results: list[np.ndarray]) -> bytes:
+        names = self.step.results
+        if self.only:
+            return encode.objects(None, names, results)
+        if not self.source.is_json:
+            return encode.objects(piece.lines(self.source.columns), names, results)
+        piece.refuse_taken(names)
+        return encode.objects(piece.lines(()), names, results, piece.marks)
+
+    def _delimited(self, piece: Any, results: list[np.ndarray]) -> bytes:
+        columns = encode.results_frame(self.step.results, results)
+        if self.only:
+            return encode.delimited(columns, self._style)
+        if self._same:
+            whole = pl.DataFrame([piece.text(), *columns])
+            return encode.delimited(whole, self._style, quoted=False)
+        return encode.delimited(piece.frame.hstack(columns), self._style)
+
+
+def refuse_twice(names: Sequence[str], form: str) -> None:
+    """Refuse columns of one name where the format cannot hold them."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            said = f"two columns are named {name!r}" if name else "two columns have no name"
+            raise TableError(f"{said}, which {form} cannot hold: --only leaves them out")
+        seen.add(name)

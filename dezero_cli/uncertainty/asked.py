@@ -132,6 +132,8 @@ class Asked:
                 raise UsageError(f"{option} needs the inputs' uncertainties: add --sigma NAME=S")
         if self.seed is not None and self.draws is None:
             raise UsageError("--seed is for draws: add --mc N")
+        if self.seed is not None and self.seed >= 2**63:
+            raise UsageError(f"--seed {self.seed}: expected a whole number below 2**63")
         return self
 
 

@@ -29,6 +29,9 @@ from dezero_cli.uncertainty.inputs import column_name
 MOST_OPERATIONS = 20_000
 """Operations of a program, beyond which draws are evaluated one by one."""
 
+DRAWN_FOR = 4
+"""What a drawn number, and one that is added up, counts for: both take longer than a sum."""
+
 MOST_COMPILED = 1000
 """Operations beyond which a compiler takes longer than NumPy saves."""
 
@@ -52,7 +55,11 @@ def of_expression(expression: Expression, values: Values, drawn: set[str]) -> tu
             raise
         program = None
     if program is None:
-        work = OPERATION * sum(1 + value.size for value in used.values())
+        work = (
+            DRAWN_FOR
+            * OPERATION
+            * (expression.work + sum(1 + value.size for value in used.values()))
+        )
         return lambda columns: _one_by_one(expression, used, drawn, columns), work
     kernel = native.compiled(program) if len(program.operations) <= MOST_COMPILED else None
 
@@ -62,7 +69,8 @@ def of_expression(expression: Expression, values: Values, drawn: set[str]) -> tu
         found = kernel.run(given, threads=1) if kernel else program.run(given)
         return [np.broadcast_to(y, (rows,)) for y in found]
 
-    return run, len(program.inputs) + len(program.operations)
+    drawn_or_summed = len(program.inputs) + len(program.outputs)
+    return run, DRAWN_FOR * drawn_or_summed + len(program.operations)
 
 
 def _program(expression: Expression, values: Values, drawn: set[str]) -> Program:
@@ -91,6 +99,8 @@ def _array(name: str, shape: tuple[int, ...], columns: Mapping[str, Variable]) -
     """An array of columns as one Variable."""
     if not shape:
         return columns[name]
+    if 0 in shape:
+        return constant(np.zeros(shape))
     every = stack([columns[column_name(name, index)] for index in np.ndindex(shape)])
     return every.reshape(shape)
 

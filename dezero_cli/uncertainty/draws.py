@@ -20,7 +20,7 @@ from dezero.programs.native import cores
 from dezero.work import spend
 from dezero_cli.uncertainty.asked import LEVEL, Draws
 from dezero_cli.uncertainty.distributions import InputDraws
-from dezero_cli.uncertainty.intervals import Bins, bins_of, in_sorted
+from dezero_cli.uncertainty.intervals import Bins, Pair, bins_of, in_sorted
 
 Blocks = Callable[[Mapping[str, np.ndarray]], Sequence[np.ndarray]]
 """Columns of draws by name -> a column for each number of the results; called in any thread."""
@@ -30,6 +30,9 @@ KEPT = 1 << 20
 
 MOST_AUTOMATIC = 10**8
 """Draws after which `auto` gives up."""
+
+NOWHERE = ((math.nan, math.nan), (math.nan, math.nan))
+"""Intervals of draws that are farther apart than numbers reach."""
 
 FEWEST = 16
 """Blocks that `auto` judges by, at least."""
@@ -205,14 +208,17 @@ class _Run:
 
     def _part(self, number: int) -> _Part:
         """Draw a block, send it through the function, and add it up."""
+        with np.errstate(all="ignore"):
+            return self._summed(self._finite(number))
+
+    def _finite(self, number: int) -> np.ndarray:
+        """The results of a block's draws, a row a number, without those that are not finite."""
         rows = min(self.source.rows, self.count - number * self.source.rows)
         with np.errstate(all="ignore"):
             found = self.blocks(self.source.block(number, rows))
-            results = np.array(found, dtype=np.float64).reshape(len(found), rows)
-            finite = np.isfinite(results).all(axis=0)
-            if not finite.all():
-                results = results[:, finite]
-            return self._summed(results)
+        results = np.array(found, dtype=np.float64).reshape(len(found), rows)
+        finite = np.isfinite(results).all(axis=0)
+        return results if finite.all() else results[:, finite]
 
     def _summed(self, results: np.ndarray) -> _Part:
         size, rows = results.shape
@@ -274,27 +280,20 @@ class _Run:
             bins.counts += bins.counted(kept)
         return bins.edges, bins.counts[1:-1]
 
-    def _intervals(
-        self, i: int, kept: np.ndarray
-    ) -> tuple[tuple[float, float], tuple[float, float]]:
+    def _intervals(self, i: int, kept: np.ndarray) -> tuple[Pair, Pair]:
         """The intervals of one number of the results."""
-        if not self.bins:
+        if not self.bins or not self.total.rows:
             return in_sorted(np.sort(kept), self.level)
         least, most = self.total.extremes[:, i].tolist()
         found = self.bins[i].intervals(self.level, least, most)
         return found or self._counted_again(i, least, most)
 
-    def _counted_again(
-        self, i: int, least: float, most: float
-    ) -> tuple[tuple[float, float], tuple[float, float]]:
+    def _counted_again(self, i: int, least: float, most: float) -> tuple[Pair, Pair]:
         """The intervals by a second pass of the same draws, in bins from the least to the most."""
         bins = Bins(least, most + 1e-9 * (most - least))
-        self.bins, self.digits = [], None
-        for number in range(self.drawn // self.source.rows + (self.drawn % self.source.rows > 0)):
-            bins.counts += bins.counted(self._part(number).results[i])
-        found = bins.intervals(self.level, least, most)
-        assert found is not None
-        return found
+        for number in range(-(-self.drawn // self.source.rows)):
+            bins.counts += bins.counted(self._finite(number)[i])
+        return bins.intervals(self.level, least, most) or NOWHERE
 
 
 def _ends(results: np.ndarray, level: float) -> np.ndarray:

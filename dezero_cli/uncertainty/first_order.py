@@ -36,8 +36,8 @@ def propagated(jacobian: Array, covariance: Array) -> Array:
 
 def correlation(covariance: Array) -> Array:
     """The correlation matrix of a covariance; what has no variance is correlated with nothing."""
-    sigmas = np.sqrt(np.diagonal(covariance))
     with np.errstate(all="ignore"):
+        sigmas = np.sqrt(np.diagonal(covariance))
         found = covariance / sigmas[:, np.newaxis] / sigmas
     found[~np.isfinite(found)] = 0.0
     found = np.clip(np.tril(found, -1), -1.0, 1.0)
@@ -105,6 +105,17 @@ def sizes(rows: Sequence[Array]) -> Array:
 def covariance_of(rows: Sequence[Array]) -> Array:
     """The covariance of the results, of the parts that `sizes` takes."""
     return sum((part @ part.T for part in rows), start=np.zeros(()))
+
+
+def joint(rows: Sequence[Array], sigmas: Array) -> tuple[Array, Array]:
+    """The covariance and the correlation of results, of the parts and what `sizes` gives of them.
+
+    The correlation stays in the range of numbers where the covariance does not.
+    """
+    with np.errstate(all="ignore"):
+        units = [np.nan_to_num(part / sigmas[:, np.newaxis], posinf=0.0) for part in rows]
+        found = correlation(covariance_of(units))
+        return found * sigmas[:, np.newaxis] * sigmas, found
 
 
 def shares(

@@ -11,6 +11,9 @@ import numpy as np
 BINS = 1 << 17
 """Bins in which draws are counted."""
 
+TINY = 1e-290
+"""The least width of all bins together."""
+
 Pair = tuple[float, float]
 
 
@@ -35,7 +38,7 @@ class Bins:
 
     def __init__(self, low: float, high: float) -> None:
         self.low = low
-        self.high = high if high > low else np.nextafter(low, np.inf)
+        self.high = max(high, low + 1e-12 * abs(low), low + TINY)
         self.scale = BINS / (self.high - self.low)
         self.counts = np.zeros(BINS + 2, dtype=np.int64)
 
@@ -76,8 +79,10 @@ class Bins:
         )
         if beyond:
             return None
-        low, high = np.interp(ends, counts, places).tolist()
-        return (low, high), (float(lows[best]), float(lows[best] + widths[best]))
+        shortest = [lows[best], lows[best] + widths[best]]
+        found = np.clip([np.interp(ends, counts, places), shortest], least, most)
+        (low, high), (begin, end) = found.tolist()
+        return (low, high), (begin, end)
 
 
 def bins_of(draws: np.ndarray, level: float) -> Bins:

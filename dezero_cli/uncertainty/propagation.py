@@ -15,11 +15,11 @@ from dezero_cli.language.expression import Expression
 from dezero_cli.language.results import WRITTEN
 from dezero_cli.language.spelling import quoted
 from dezero_cli.uncertainty import first_order, second_order
-from dezero_cli.uncertainty.asked import LEVEL, Asked, Draws
+from dezero_cli.uncertainty.asked import LEVEL, Asked
 from dezero_cli.uncertainty.inputs import Inputs, column_name
 
 if TYPE_CHECKING:
-    from dezero_cli.uncertainty.draws import Sample
+    from dezero_cli.uncertainty.draws import Blocks, Sample
 
 Values = Mapping[str, np.ndarray]
 
@@ -63,11 +63,6 @@ def shares(parts: Sequence[Any], inputs: Inputs, sigma: Any) -> dict[str, Any]:
     for (i, j), share in pairs.items():
         found[f"{quoted(names[i])},{quoted(names[j])}"] = share
     return found
-
-
-def joint(covariance: np.ndarray) -> dict[str, Any]:
-    """The covariance and the correlation of all numbers of the results, in order."""
-    return {"covariance": covariance, "correlation": first_order.correlation(covariance)}
 
 
 class Form:
@@ -125,9 +120,9 @@ class Propagation:
         elif aside is not None and self._elements <= FEW and self._elements * size <= LOOKS:
             notes += self._misleading()
         if self.asked.draws is not None:
-            sample = self._sample(self.asked.draws)
+            sample = self._sample()
             found["mc"] = self._drawn(sample)
-            notes += _notes_on(sample)
+            notes += notes_on(sample)
             if aside is not None:
                 aside.sample = sample
         if aside is not None:
@@ -147,7 +142,8 @@ class Propagation:
         found["share"] = {name: shaped(share) for name, share in every.items()}
         if self.form.is_joint:
             spend(2 * WRITTEN * len(self.sigmas) ** 2)
-            found |= joint(first_order.covariance_of(self.rotated))
+            covariance, correlation = first_order.joint(self.rotated, self.sigmas)
+            found |= {"covariance": covariance, "correlation": correlation}
         level = self.asked.level
         if self.inputs.freedom or (level is not None and self.asked.draws is None):
             from dezero_cli.uncertainty import freedom
@@ -221,19 +217,14 @@ class Propagation:
                 ]
         return []
 
-    def _sample(self, wanted: Draws) -> Sample:
+    def _sample(self) -> Sample:
         """Draws of the inputs, through the expression."""
-        import secrets
+        from dezero_cli.uncertainty import blocks
 
-        from dezero_cli.uncertainty import blocks, distributions, draws
-
-        seed = secrets.randbits(32) if self.asked.seed is None else self.asked.seed
-        count = len(self.sigmas)
-        if count > MOST_DRAWN:
-            raise ValuesError(f"--mc draws at most {MOST_DRAWN} results, here are {count:,}")
-        source = distributions.InputDraws(self.inputs, self.values, seed, count)
+        if not len(self.sigmas) or not self._elements:
+            raise ValuesError("--mc has nothing to draw: an array is empty")
         function, work = blocks.of_expression(self.expression, self.values, set(self.inputs.names))
-        return draws.sample(function, source, wanted, self.asked.level or LEVEL, work=work)
+        return sampled(function, self.values, self.inputs, self.asked, len(self.sigmas), work)
 
     def _drawn(self, sample: Sample) -> dict[str, Any]:
         """The means, uncertainties and intervals of draws."""
@@ -246,7 +237,29 @@ class Propagation:
             "samples": sample.samples,
             "seed": sample.seed,
         }
-        return found | (joint(sample.covariance) if self.form.is_joint else {})
+        if self.form.is_joint:
+            correlation = first_order.correlation(sample.covariance)
+            found |= {"covariance": sample.covariance, "correlation": correlation}
+        return found
+
+
+def sampled(
+    function: Blocks, values: Values, inputs: Inputs, asked: Asked, count: int, work: int = 1
+) -> Sample:
+    """Draws of the inputs, as many as are asked for, through a function of `count` results.
+
+    Raises ValuesError for too many results, and for a distribution that an input cannot have.
+    """
+    import secrets
+
+    from dezero_cli.uncertainty import distributions, draws
+
+    assert asked.draws is not None
+    if count > MOST_DRAWN:
+        raise ValuesError(f"--mc draws at most {MOST_DRAWN} results, here are {count:,}")
+    seed = secrets.randbits(32) if asked.seed is None else asked.seed
+    source = distributions.InputDraws(inputs, values, seed, count)
+    return draws.sample(function, source, asked.draws, asked.level or LEVEL, work=work)
 
 
 def of_gradients(
@@ -295,7 +308,7 @@ def _jacobians(
     ]
 
 
-def _notes_on(sample: Sample) -> list[str]:
+def notes_on(sample: Sample) -> list[str]:
     """What a user should know of draws before taking their word for it."""
     notes = []
     if sample.left_out:

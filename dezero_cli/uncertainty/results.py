@@ -51,14 +51,15 @@ def results(
         if name in expression.definitions:
             hint = f"--wrt {name} takes it for an input"
             raise ValuesError(f"--sigma {name}: {name} is a definition: {hint}")
-    values, inputs = resolved(asked, given, stacked)
-    shown = plain.inputs(expression, values, wanted.wrt, own)
-    if stacked:
-        return _columns(expression, values, wanted, inputs, shown)
-    found = plain.results(expression, values, replace(wanted, wrt=tuple(shown)))
-    from dezero_cli.uncertainty.propagation import Propagation
+    with np.errstate(all="ignore"):
+        values, inputs = resolved(asked, given, stacked)
+        shown = plain.inputs(expression, values, wanted.wrt, own)
+        if stacked:
+            return _columns(expression, values, wanted, inputs, shown)
+        found = plain.results(expression, values, replace(wanted, wrt=tuple(shown)))
+        from dezero_cli.uncertainty.propagation import Propagation
 
-    return found | Propagation(expression, values, inputs, asked).found(aside)
+        return found | Propagation(expression, values, inputs, asked).found(aside)
 
 
 def _columns(

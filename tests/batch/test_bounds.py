@@ -192,10 +192,11 @@ def test_an_allowance_is_spent_in_its_block_alone():
     assert functions.FUNCTIONS["sin"].function(x).size == 100
 
 
-def test_texts_of_a_megabyte_are_not_all_kept():
-    from dezero_cli.language.parser import LONGEST_TEXT
+def test_long_texts_are_not_all_kept(monkeypatch):
+    from dezero_cli.language import parser
 
-    long = "x+" * LONGEST_TEXT
+    monkeypatch.setattr(parser, "MOST_TEXT", 8192)
+    long = "x+" * 4096
     assert parse("x+1") is parse("x+1")
     first = parse(long + "1")
     assert parse(long + "1") is first

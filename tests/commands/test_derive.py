@@ -36,6 +36,17 @@ def test_code(dezero, form):
     assert (status, err) == (0, "") and "exp" in out
 
 
+def test_code_has_the_definitions_as_its_locals(dezero):
+    words = ["exp(-r)/r + sin(s) - t1", "r=hypot(x, y)", "s=x + t1", "unused=x**9"]
+    written = dezero("derive", *words, "--to", "c").out
+    assert "const double r = hypot(x, y);" in written and "unused" not in written
+    assert "const double s = x + t1;" in written and "t1_ = exp(-r)/r;" in written
+    words = ["[r, r**2]", "r=hypot(x, y)", "--to", "numpy"]
+    assert "    r = np.hypot(x, y)\n" in dezero("derive", *words).out
+    # like terms are collected all the same
+    assert "    return 2.0*x;" in dezero("derive", "s + x - 1", "s=x + 1", "--to", "c").out
+
+
 def test_latex(dezero):
     assert dezero("derive", "sqrt(theta_1)/x", "--to", "latex").out.splitlines()[:2] == [
         r"f = \frac{\sqrt{\theta_{1}}}{x}",
@@ -191,7 +202,7 @@ def test_a_list_in_c_stores_its_values_and_its_jacobian(dezero, tmp_path):
 def test_a_list_in_other_forms(dezero):
     formulas = dezero("derive", "[x, y]", "x=r*cos(t)", "y=r*sin(t)", "--wrt", "t").out
     assert formulas == "dx/dt  -r*sin(t)\ndy/dt  r*cos(t)\n"
-    assert "return {x: t2, y: t4, d_x_r: t1," in dezero(*POLAR, "--to", "js").out
+    assert "return {x: x, y: y, d_x_r: t1," in dezero(*POLAR, "--to", "js").out
     latex = dezero("derive", "[x, y]", "x=r*cos(t)", "y=r*sin(t)", "--to", "latex").out
     assert latex.splitlines()[0] == r"x = r \, \cos\left(t\right)"
     assert r"\frac{\partial y}{\partial t} = " in latex

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dezero_cli.faults import UsageError
-from dezero_cli.pictures import canvas, fields, fits, histograms, sampling
+from dezero_cli.pictures import canvas, fields, fits, histograms, surfaces
 from dezero_cli.pictures.canvas import Look
 from tests.pictures.test_plot_files import is_form
 
@@ -61,6 +61,12 @@ def test_errors_in_x_are_bars_too():
     across, along = (part.get_segments() for part in upper.containers[0].lines[2])
     np.testing.assert_allclose([bar[:, 0] for bar in across], np.stack([X - 0.2, X + 0.2], axis=1))
     np.testing.assert_allclose([bar[:, 1] for bar in along], np.stack([Y - 0.05, Y + 0.05], axis=1))
+
+
+def test_points_may_be_joined_in_their_order():
+    upper, _ = axes_of(fits, fit(points={"joined": True}))
+    joined = [line for line in upper.lines if line.get_linestyle() == "-" and len(line._x) == 9]
+    assert joined[0].get_xydata().tolist() == np.stack([X, Y], axis=1).tolist()
 
 
 def test_a_fit_of_rows_has_marks_that_nothing_joins():
@@ -148,15 +154,15 @@ def valley(**changed):
         slope = -2 * (1 - x) - 400 * x * (y - x**2)
         return np.stack([(1 - x) ** 2 + 100 * (y - x**2) ** 2, slope, 200 * (y - x**2)])
 
-    field = sampling.field(surface, np.linspace(-2, 2, 61), np.linspace(-1, 3, 61))
+    field = surfaces.field(surface, np.linspace(-2, 2, 61), np.linspace(-1, 3, 61))
     return fields.FieldPicture(field, ("x", "y"), **changed)
 
 
 def test_a_path_goes_from_its_start_to_its_end_over_contours():
     steps = np.array([[-1.2, -1.0, 0.0, 1.0], [1.0, 1.1, 0.0, 1.0]])
-    axes, bar = axes_of(fields, valley(path=fields.Path(steps)))
+    axes, bar = axes_of(fields, valley(path=fields.Path(steps, "search", joined=True)))
     assert any(np.array_equal(line, steps) for line in lines(axes))
-    assert entries(axes) == ["search, 3 steps", "start", "end"]
+    assert entries(axes) == ["search", "start", "end"]
     start, end = (
         next(line for line in axes.lines if line.get_label() == name) for name in ("start", "end")
     )
@@ -167,7 +173,7 @@ def test_a_path_goes_from_its_start_to_its_end_over_contours():
 
 def test_points_over_contours_are_not_joined():
     places = np.array([[0.0, 1.0, 5.0], [0.0, 1.0, 5.0]])
-    axes, _ = axes_of(fields, valley(path=fields.Path(places, "data", joined=False)))
+    axes, _ = axes_of(fields, valley(path=fields.Path(places)))
     assert entries(axes) == ["data"] and axes.lines[0].get_linestyle() == "None"
 
 

@@ -11,12 +11,12 @@ from dezero_cli.language import statements
 from dezero_cli.language.parser import parse
 from dezero_cli.language.ranges import Range, span
 from dezero_cli.language.values import value
-from dezero_cli.pictures import canvas, ends, fields, labels, sampling
+from dezero_cli.pictures import canvas, ends, fields, labels, sampling, surfaces
 from dezero_cli.pictures import plot as plotting
 from dezero_cli.pictures import subject as subjects
 from dezero_cli.pictures.canvas import Look
 from dezero_cli.pictures.fits import Points
-from dezero_cli.pictures.subject import Spread, Subject
+from dezero_cli.pictures.subject import Subject, Uncertain
 
 pytest.importorskip("matplotlib", reason="pictures need the extra 'plot'")
 ROSENBROCK = "(1 - x)**2 + 100*(y - x**2)**2"
@@ -293,8 +293,8 @@ def test_too_many_curves_are_refused():
 
 def test_a_band_is_the_first_order_uncertainty_of_the_values():
     covariance = np.array([[0.04, 0.01], [0.01, 0.09]])
-    spread = Spread(("a", "b"), covariance, 2.0, "95 %")
-    (axes,) = figure("a*exp(b*x)", "x=0:1", "a=2", "b=-1", order=0, spread=spread)
+    spread = Uncertain(("a", "b"), covariance, 2.0, "95 %")
+    (axes,) = figure("a*exp(b*x)", "x=0:1", "a=2", "b=-1", order=0, uncertain=spread)
     lower, upper, *_ = (line.get_data() for line in drawn_lines(axes)[1:])
     x = lower[0]
     gradient = np.stack([np.exp(-x), 2 * x * np.exp(-x)])
@@ -343,24 +343,24 @@ def field(text, *words):
 
 def test_levels_show_the_valley_of_a_field_that_spans_decades():
     drawn = field(ROSENBROCK, "x=-2:2", "y=-1:3")
-    levels = sampling.levels(drawn)
+    levels = surfaces.levels(drawn)
     assert levels.bounds[0] == 0 and not levels.below and not levels.above
     assert sum(levels.bounds < 10) >= 4 and levels.bounds[-1] > drawn.samples.max() > 2000
     assert {1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0} <= set(levels.bounds)
-    raised = sampling.levels(field(ROSENBROCK + " + 5000", "x=-2:2", "y=-1:3"))
+    raised = surfaces.levels(field(ROSENBROCK + " + 5000", "x=-2:2", "y=-1:3"))
     assert {5001.0, 5010.0, 5100.0, 6000.0} <= set(raised.bounds)
-    hill = sampling.levels(field(f"-({ROSENBROCK})", "x=-2:2", "y=-1:3"))
+    hill = surfaces.levels(field(f"-({ROSENBROCK})", "x=-2:2", "y=-1:3"))
     np.testing.assert_array_equal(hill.bounds, -levels.bounds[::-1])
 
 
 def test_levels_are_even_where_that_shows_more():
     for text in ("x*y", "sin(x)*cos(y)", "x**2 + y**2", "exp(-x**2 - y**2)"):
         drawn = field(text, "x=-3:3", "y=-3:3")
-        bounds = sampling.levels(drawn).bounds
+        bounds = surfaces.levels(drawn).bounds
         assert 6 <= len(bounds) <= 13
         np.testing.assert_allclose(np.diff(bounds), bounds[1] - bounds[0], rtol=1e-9)
         assert bounds[0] <= drawn.samples.min() and bounds[-1] >= drawn.samples.max()
-    both = sampling.levels(field("x**3*y", "x=-3:3", "y=-3:3")).bounds
+    both = surfaces.levels(field("x**3*y", "x=-3:3", "y=-3:3")).bounds
     np.testing.assert_array_equal(both, -both[::-1])
     assert {-10.0, 0.0, 10.0} <= set(both)
 
@@ -374,8 +374,8 @@ NUMBERS = st.floats(-1e300, 1e300).map(lambda number: number if abs(number) > 1e
     st.booleans(),
 )
 def test_levels_rise_and_tell_what_lies_beyond(z, diverges):
-    levels = sampling.levels(
-        sampling.Field(np.arange(4), np.arange(3), z, np.zeros((2, 3, 4)), diverges)
+    levels = surfaces.levels(
+        surfaces.Field(np.arange(4), np.arange(3), z, np.zeros((2, 3, 4)), diverges)
     )
     assert len(levels.bounds) >= 2 and (np.diff(levels.bounds) > 0).all()
     assert np.isfinite(levels.bounds).all()
@@ -392,12 +392,12 @@ def test_fields_are_blank_at_poles_and_where_undefined():
     assert drawn.diverges
     assert np.isnan(drawn.z[np.abs(x - y) < 0.01]).all()
     assert np.isfinite(drawn.z[np.abs(x - y) > 0.1]).all()
-    shown = sampling.levels(drawn)
+    shown = surfaces.levels(drawn)
     assert shown.below and shown.above and np.abs(shown.bounds).max() < 20
     disc = field("sqrt(1 - x**2 - y**2)", "x=-2:2", "y=-2:2")
     x, y = np.meshgrid(disc.x, disc.y)
     assert np.array_equal(np.isfinite(disc.z), 1 - x**2 - y**2 >= 0) and not disc.diverges
-    peak = sampling.levels(field("1/(x**2 + y**2)", "x=-3:3", "y=-3:3"))
+    peak = surfaces.levels(field("1/(x**2 + y**2)", "x=-3:3", "y=-3:3"))
     assert peak.above and {0.1, 1.0, 10.0} <= set(peak.bounds)
     smooth = field("tanh(50*(x - y))*floor(x)", "x=-3:3", "y=-3:3")
     assert np.isfinite(smooth.z).all()
@@ -480,6 +480,15 @@ def test_a_formula_that_cannot_be_set_is_the_text_that_was_typed(text):
     assert "1e-5" in found[0] or "1e-5" not in text  # a number is not broken at its sign
     with canvas.style():
         assert all(labels.width_of(line, math=False) <= 380 for line in found[0].split("\n"))
+
+
+def test_what_is_typed_comes_with_its_definitions():
+    given = ["r=where(x > 1, x, 1)", "g(t)=exp(-t)"]
+    subject = Subject(statements.given(given).linked("g(r)*k"), [span("x", "0:2")], {"k": 2.0})
+    with canvas.style():
+        entry = plotting.curves(subject, Look()).axes[0].get_legend().get_texts()[0].get_text()
+    lines = ["f(x) = g(r)*k", "with g(t) = exp(-t)", "with r = where(x > 1, x, 1)", "k = 2"]
+    assert [line.strip() for line in entry.split("\n")] == lines
 
 
 def test_odd_names_are_drawn(dezero, tmp_path):

@@ -144,6 +144,8 @@ def test_without_matplotlib_one_line_says_how_to_install_it(tmp_path):
         (["k*x", "x=0:1", "k=[[1,2],[3,4]]"], "k has shape (2, 2): a plot needs a number, a list"),
         (["k*x*y", "x=0:1", "y=0:1", "k=[1,2]"], "two ranges show one result and its gradient"),
         (["sin(exp(x))", "x=0:1", "--order=6", "--max-operations=50"], "more than 50 operations"),
+        (["x*y*k", "x=0:1", "y=0:1", "k=2", "--sigma", "k=1"], "no lists, no --order, no --sigma"),
+        (["x", "x=0:1", "--join"], "--join joins the points of --data: add --data FILE"),
         (["x", "x=0:1", "--size", "7"], "--size 7: expected WIDTHxHEIGHT in inches, as in 7x5"),
         (["x", "x=0:1", "--size", "1x5"], "--size 1x5: a side is from 2 to 50 inches"),
         (["x", "x=-1:1", "--log", "x"], "x=-1:1: a logarithmic axis needs a range above 0"),
@@ -169,6 +171,18 @@ def test_faults_are_one_message_and_status_2(dezero, tmp_path, monkeypatch, word
     assert (status, out) == (2, "") and message in err
     assert err.startswith("error: ") and "internal" not in err
     assert os.listdir(tmp_path) == []
+
+
+def test_a_curve_of_several_that_cannot_be_drawn_is_named(dezero, tmp_path):
+    outcome = dezero("plot", "log(k*x)", "x=1:2", "k=[1,-1]", "-o", str(tmp_path / "a.svg"))
+    fault = "nothing to draw of k = -1: no finite value for x from 1.0 to 2.0"
+    assert outcome == (1, "", f"error: {fault}\n")
+
+
+def test_a_list_of_one_value_is_that_value(dezero, tmp_path):
+    for name, value in (("a.svg", "k=[2]"), ("b.svg", "k=2")):
+        assert dezero("plot", "k*x", "x=0:1", value, "-o", str(tmp_path / name)).status == 0
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
 
 
 def test_an_unwritable_file_is_named(dezero, tmp_path):

@@ -16,7 +16,7 @@ from dezero_cli.language.parser import parse
 from dezero_cli.language.ranges import span
 from dezero_cli.pictures import terminal
 from dezero_cli.pictures.fits import Points
-from dezero_cli.pictures.subject import Spread, Subject
+from dezero_cli.pictures.subject import Subject, Uncertain
 from tests.conftest import unmeasured
 
 
@@ -97,8 +97,8 @@ def test_a_family_has_its_labels_at_the_right_each_on_a_line_of_its_own():
 
 
 def test_a_band_is_a_curve_on_either_side():
-    spread = Spread(("k",), np.array([[0.04]]))
-    shown = lines("k*x", "x=0:1", fixed={"k": 1.0}, spread=spread)
+    spread = Uncertain(("k",), np.array([[0.04]]))
+    shown = lines("k*x", "x=0:1", fixed={"k": 1.0}, uncertain=spread)
     assert shown[0] == "f(x) = k*x, k = 1 (± 1 σ)" and shown[1].startswith("1.2 │")
     found = dots(shown[1 : 1 + terminal.ROWS])
     column = found[:, 90]
@@ -123,6 +123,13 @@ def test_two_ranges_are_shades_with_what_they_mean():
     assert shown[-1].split("  ")[-1].startswith("█: ") and "blank: below" in shown[-1]
     undefined = lines("sqrt(x - 0.5) + 0*y", "x=0:1", "y=0:1")
     assert all("·····" in line for line in undefined[1:-3])
+
+
+def test_points_lie_on_the_shades_at_their_places():
+    points = Points(np.array([0.0, 1.0, 0.5, 9.0]), np.array([0.0, 1.0, 0.5, 0.5]))
+    shown = lines("x + y", "x=0:1", "y=0:1", points=points)
+    field = [line.partition("│")[2] for line in shown[1:-3]]
+    assert field[-1][0] == field[0][-1] == "o" and sum(line.count("o") for line in field) == 3
 
 
 @pytest.mark.parametrize("text", ["x*0 + 2", "1e200*x", "1e-200*x", "x - x", "sin(1/x)"])

@@ -23,7 +23,7 @@ from dezero import functions as F
 from dezero.programs.code import IdentifierError, Options
 from dezero.programs.dialects import FORMS
 from dezero.programs.identifiers import C_SPELLING, COLUMN_SPELLING, Names, ascii_name
-from dezero.programs.trace import trace
+from dezero.programs.trace import merge, trace
 
 COUNT = int(os.environ.get("DEZERO_LAWS", "60"))
 
@@ -64,12 +64,14 @@ PAIRS = [
 
 
 def c_macros():
-    """The names that <math.h> and the compiler define, as the compiler says."""
-    if shutil.which("gcc") is None:
-        return []
-    command = ["gcc", "-dM", "-E", "-include", "math.h", "-x", "c", "/dev/null"]
-    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return re.findall(r"#define (\w+)", listed)
+    """The names that <math.h> and the compilers define, as the compilers say."""
+    found = []
+    for compiler, language in (("gcc", "c"), ("g++", "c++")):
+        if shutil.which(compiler):
+            command = [compiler, "-dM", "-E", "-include", "math.h", "-x", language, "/dev/null"]
+            listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            found += re.findall(r"#define (\w+)", listed)
+    return sorted(set(found))
 
 
 def js_globals():
@@ -96,28 +98,46 @@ def pools():
 
 
 class Function:
-    """A function of three inputs or more, at a point, under drawn names."""
+    """A function of three inputs or more, with two definitions, at a point, under drawn names."""
 
-    def __init__(self, names, draw):
-        self.names = names
+    def __init__(self, names, definitions, draw):
+        self.names, self.definitions = names, tuple(definitions)
         self.wrt = [(), *((name,) for name in names)]
         self.point = [round(draw.uniform(0.5, 2), 3) for _ in names]
         self.program = trace(self.formula, names)
         outputs = self.program.run(dict(zip(names, self.point, strict=True)))
         self.expected = [float(output[0]) for output in outputs]
+        parts = [trace(part, names, ()) for part in (self.decay, self.root)]
+        outputs = [*((self.program, i) for i in range(len(outputs))), *((p, 0) for p in parts)]
+        self.program = merge(outputs)
+
+    @staticmethod
+    def decay(x, y, z, *others):
+        return F.exp(-x * y)
+
+    @staticmethod
+    def root(x, y, z, *others):
+        return F.sqrt(x * y + z)
 
     @staticmethod
     def formula(x, y, z, *others):
-        total = x * F.exp(-x * y) + F.where((x < y) * (y < z), x / z, F.sqrt(x * y + z))
+        total = x * Function.decay(x, y, z) + F.where(
+            (x < y) * (y < z), x / z, Function.root(x, y, z)
+        )
         for other in others:
             total = total * F.sin(other) + other / (x + y)
         return total
 
     def code(self, form, name):
-        return FORMS[form](self.program, self.wrt, " ".join(self.names), Options(name))
+        options = Options(name, definitions=self.definitions)
+        return FORMS[form](self.program, self.wrt, " ".join(self.names), options)
 
     def differs(self, results):
         return results != pytest.approx(self.expected, rel=1e-13)
+
+
+def drawn_name(draw, kinds):
+    return draw.choice(draw.choice([kind for kind in kinds if kind]))
 
 
 def drawn():
@@ -126,9 +146,10 @@ def drawn():
     while len(found) < COUNT:
         names = list(PAIRS[len(found)]) if len(found) < len(PAIRS) else []
         while len(names) < draw.choice([3, 4, 5]):
-            name = draw.choice(draw.choice([kind for kind in kinds if kind]))
+            name = drawn_name(draw, kinds)
             names += [name] * (name not in names)
-        found.append(Function(names, draw))
+        definitions = [drawn_name(draw, kinds), drawn_name(draw, kinds)]
+        found.append(Function(names, definitions, draw))
     return found
 
 
@@ -298,3 +319,8 @@ def test_names_of_outputs_are_each_one():
     wrt = [(), ("x_y", "z"), ("x", "y_z")]
     code = FORMS["sql"](program, wrt, "")
     assert re.findall(r' AS "(\w+)"', code)[-3:] == ["value", "d_x_y_z", "d_x_y_z_"]
+
+
+def test_no_input_is_called_like_a_macro_of_math_h():
+    allowed = [name for name in c_macros() if C_SPELLING.allows(name)]
+    assert allowed == []

@@ -100,3 +100,29 @@ def test_systems(problem) -> None:
     assert found.converged
     for name, exact in problem["exact"].items():
         assert close(float(found.at[name]), float(exact), 9)
+
+
+DEGENERATE = [  # no multipliers: a cusp, a single point, limits that touch
+    ("(x - 2)**2 + y**2", ["(1 - x)**3 - y >= 0"], {"x": -2, "y": -2}, (0, math.inf), 1.0),
+    ("x + y", ["x**2 + y**2 <= 0"], {"x": 1, "y": 1}, None, 0.0),
+    ("x", ["y >= x**2", "y <= 0"], {"x": 3, "y": 3}, None, 0.0),
+    # a start at which the linear system of the constraints has no solution
+    (
+        "4*x**2 + 2*y**2 + 2*z**2 - 33*x + 16*y - 24*z",
+        ["3*x - 2*y**2 == 7", "4*x - z**2 == 11"],
+        {"x": 0, "y": 0, "z": 0},
+        None,
+        -143.646142201,
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "st", "start", "limits", "value"), DEGENERATE)
+def test_constraints_that_are_degenerate(text, st, start, limits, value) -> None:
+    words = said(start)
+    conditions = [each for one in st for each in constraints(one, words)]
+    bounds = dict.fromkeys(start, Limits(*limits)) if limits else {}
+    task = OptimumTask(words.linked(text), words.values, {}, bounds, conditions)
+    found = optimum(task)
+    assert found.converged
+    assert found.value == pytest.approx(value, rel=1e-10, abs=1e-10)

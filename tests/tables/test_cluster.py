@@ -1,5 +1,6 @@
 """`dezero map --scheduler`: a cluster of two processes writes what one process writes."""
 
+import hashlib
 import json
 import logging
 import os
@@ -11,6 +12,7 @@ import polars as pl
 import pytest
 from distributed import LocalCluster
 
+from dezero_cli.faults import ClusterError
 from dezero_cli.tables import cluster
 from tests.tables.test_map import numbers, read_back, write
 
@@ -205,3 +207,90 @@ def test_commands_that_are_refused(dezero, here, monkeypatch):
     words[1] = "full"
     outcome = dezero("map", "x", "t0.csv", "-o", "full", "--scheduler", "local", "--resume")
     assert outcome == (2, "", "error: full: the folder is not empty: choose a new folder\n")
+
+
+def test_a_part_that_was_damaged_since_is_written_again(dezero, here, workers):
+    words = ["map", EXPRESSION, "t*.csv", "-o", "out", "--scheduler", workers.scheduler_address]
+    assert dezero(*words).status == 0
+    parts = [here / "out" / each["part"] for each in manifest(here / "out")["parts"]]
+    good = [part.read_bytes() for part in parts]
+    parts[0].write_bytes(good[0][:-1] + b"#")  # of the same size
+    parts[1].write_bytes(good[1][:1000])
+    parts[2].unlink()
+    kept = parts[3].stat().st_mtime_ns
+    assert dezero(*words, "--resume") == (0, "", "")
+    assert [part.read_bytes() for part in parts] == good
+    assert parts[3].stat().st_mtime_ns == kept
+    for each in manifest(here / "out")["parts"]:
+        content = (here / "out" / each["part"]).read_bytes()
+        assert each["size"] == len(content)
+        assert each["sha256"] == hashlib.sha256(content).hexdigest()
+
+
+def test_a_run_that_was_killed_knows_what_it_has_written(dezero, here, workers):
+    """Its list has a line for each part; the last may be cut."""
+    words = ["map", EXPRESSION, "t*.csv", "-o", "out", "--scheduler", workers.scheduler_address]
+    assert dezero(*words).status == 0
+    found = manifest(here / "out")
+    records = found["parts"]
+    running = {"command": found["command"], "parts": [{"part": r["part"]} for r in records]}
+    lines = [running, *records[:3]]
+    text = "".join(json.dumps(each) + "\n" for each in lines) + json.dumps(records[3])[:30]
+    (here / "out" / ".running.json").write_text(text)
+    (here / "out" / "manifest.json").unlink()
+    before = [(here / "out" / r["part"]).stat().st_mtime_ns for r in records]
+    assert dezero(*words, "--resume") == (0, "", "")
+    after = [(here / "out" / r["part"]).stat().st_mtime_ns for r in manifest(here / "out")["parts"]]
+    assert [a == b for a, b in zip(before, after, strict=True)] == [True] * 3 + [False] * 2
+
+
+NO_MANIFESTS = [
+    "1",
+    "null",
+    "[]",
+    "{}",
+    "nonsense",
+    '"\\ud800"',
+    "[" * 100_000,
+    '{"command":1}',
+    '{"command":{},"parts":1}',
+    '{"command":{},"parts":[1]}',
+    '{"command":{},"parts":[{"part":1}]}',
+]
+
+
+@pytest.mark.parametrize("name", ["manifest.json", ".running.json"])
+def test_what_is_no_manifest_is_one_line(dezero, here, name):
+    (here / "out").mkdir()
+    words = ["map", "x", "t0.csv", "-o", "out", "--scheduler", "local", "--resume"]
+    for text in NO_MANIFESTS:
+        write(here / "out", name, text)
+        outcome = dezero(*words)
+        assert outcome.status == 2 and outcome.err == f"error: out/{name}: not a manifest\n", text
+
+
+def test_a_name_that_is_not_utf8(dezero, here, workers):
+    name = os.fsdecode(b"t\xff.csv")
+    os.rename("t0.csv", name)
+    words = ["map", "x", name, "-o", "out", "--scheduler", workers.scheduler_address]
+    assert dezero(*words) == (0, "", "")
+    assert manifest(here / "out")["parts"][0]["table"] == str(here / name)
+    assert dezero(*words, "--resume") == (0, "", "")
+
+
+def test_a_cluster_without_workers_is_noted_and_one_that_is_gone_is_one_line(monkeypatch):
+    monkeypatch.setattr(cluster, "MOMENT", 0.05)
+    monkeypatch.setattr(cluster, "PATIENCE", 0.1)
+    empty = LocalCluster(n_workers=0, dashboard_address=":0", silence_logs=logging.CRITICAL)
+    said = []
+
+    def warn(text):
+        said.append(text)
+        threading.Thread(target=empty.close).start()
+
+    monkeypatch.setattr(cluster.report, "warn", warn)
+    with cluster._client(empty.scheduler_address, 1) as client:
+        futures = client.map(abs, [1, 2], pure=False)
+        with pytest.raises(ClusterError, match=r"is lost: .* --resume goes on with the rest"):
+            list(cluster._finished(client, futures))
+    assert said == ["note: the cluster has no workers; waiting for some (Ctrl-C ends)"]

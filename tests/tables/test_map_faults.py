@@ -39,8 +39,7 @@ def here(tmp_path, monkeypatch):
         ('x,y\n1,2\n\n3,"4,5"\n', "row 2, column y: '4,5' is not a number: write 4.5"),
         (
             "x,y\n1,2\n3,-\n",
-            "row 2, column y: '-' is not a number: if it stands for what is missing, "
-            "say --missing -",
+            "row 2, column y: '-' is not a number: --missing '-' makes such cells count as empty",
         ),
         ("x,y\n1,2\n3\n", "row 2: 1 cell, but the header has 2"),
         ("x,y\n1,2\n3,4,5\n", "row 2: 3 cells, but the header has 2"),
@@ -121,8 +120,7 @@ def test_a_quote_that_is_never_closed_does_not_fill_the_memory(dezero, here, mon
     monkeypatch.setattr(reading.Source, "read", counted)
     write(here, "t.csv", "x,s\n" + "1,a\n" * 300 + '1,"a\n' + "1,a\n" * 10_000)
     outcome = dezero("map", "x", "t.csv", "-o", "o.csv")
-    fault = "a quote is never closed, or it has more than 4096 bytes: see --max-line"
-    assert outcome.err == f"error: t.csv: row 301: {fault}\n"
+    assert outcome.err == "error: t.csv: row 301: a quote is never closed\n"
     assert 0 < len(read) < 20
 
 
@@ -130,8 +128,9 @@ def test_json_whose_values_go_into_no_column(dezero, here):
     write(here, "t.jsonl", '{"x":1,"a":1}\n{"x":2,"a":[1]}\n')
     assert dezero("map", "x", "t.jsonl", "-o", "o.csv").status == 0
     outcome = dezero("map", "x", "t.jsonl", "-o", "o.parquet")
-    fault = "row 2, column a: lists, but integers in row 1"
-    assert outcome == (1, "", f"error: t.jsonl: {fault}\n")
+    assert outcome.status == 1 and outcome.err.startswith(
+        "error: t.jsonl: row 2, column a: its type is not that of the values before it: "
+    )
 
 
 def test_rows_are_counted_through_chunks_and_files(dezero, here, monkeypatch):
@@ -227,8 +226,7 @@ def test_faults_of_the_expression_have_a_place(dezero, here, expr, message, plac
 
 def test_semicolons_between_the_cells_are_named(dezero, here):
     write(here, "a.csv", "x;y\n1;2\n")
-    only = "the only column is x;y; cells must be separated by ',', not ';'"
-    message = f"error: no column x: {only}: or say --separator ';'\n"
+    message = "error: no column x: the only column is x;y: cells between ';' need --separator ';'\n"
     assert dezero("map", "x*y", "a.csv") == (2, "", f"{message}  x*y\n  ^\n")
 
 

@@ -146,6 +146,8 @@ def test_lines_that_are_alike_are_answered_together(dezero, tmp_path):
         ({"sigma": {"x": 0.1}, "level": 1.5}, '"level" must be a number between 0 and 1'),
         ({"sigma": {"x": "two"}}, "no value for two"),
         ({"sigma": {"x": True}}, "not true or false"),
+        ({"sigma": {"x": -1}}, "an uncertainty cannot be negative"),
+        ({"sigma": {"x": 0.1}, "dof": {"x": -1}}, "degrees of freedom are more than 0"),
         ({"mc": 10}, "--mc needs the inputs' uncertainties"),
     ],
 )
@@ -198,6 +200,46 @@ def test_readings(dezero, tmp_path):
     assert dezero(*asked, "--dof", "V=1", "--json").json["dof"] == pytest.approx(1)
 
 
+def test_readings_that_were_not_taken_together(dezero):
+    asked = ["eval", "x*y", "x=[1,2,3]", "y=[1,2]", "--sigma", "x=mean", "--sigma", "y=mean"]
+    unequal = dezero(*asked, "--corr", "x,y=mean")
+    assert (
+        "--corr x,y=mean needs readings that were taken together: x has 3 and y has 2"
+        in unequal.err
+    )
+    assert dezero(*asked).err == ""
+    named = dezero("eval", "x*y", "x=1", "y=2", "s=-1", "--sigma", "x=s")
+    assert named.err == "error: --sigma x: an uncertainty cannot be negative\n"
+
+
+def test_nothing_of_numbers_out_of_range_is_a_fault(dezero):
+    """Sums of squares overflow where uncertainties, shares and correlations do not."""
+    found = dezero("eval", "[x, 2*x]", "x=1e300", "--sigma", "x=2%", "--mc", "10", "--json").json
+    assert found["sigma"] == pytest.approx([2e298, 4e298], rel=1e-15)
+    assert np.array(found["correlation"]) == pytest.approx(np.ones((2, 2)), rel=1e-15)
+    assert found["nonfinite"]["covariance[0][0]"] == "inf"
+    tiny = dezero("eval", "1e-200*x", "x=1", "--sigma", "x=1", "--order", "2", "--json").json
+    assert tiny["order2"]["sigma"] == tiny["sigma"] == 1e-200
+    same = ["eval", "x*0", "x=5", "--sigma", "x=1", "--seed", "1", "--get", "mc.interval"]
+    assert dezero(*same, "--mc", "1200000").out == "[0.0,0.0]\n"
+    empty = dezero("eval", "x*y", "x=[]", "y=1", "--sigma", "y=1", "--mc", "10")
+    assert empty.err == "error: --mc has nothing to draw: an array is empty\n"
+
+
+def test_many_numbers_have_limits(dezero, tmp_path):
+    np.save(tmp_path / "x.npy", np.linspace(1, 2, 1200))
+    asked = ["eval", "k*x", f"x=@{tmp_path / 'x.npy'}", "k=2", "--sigma", "k=0.1"]
+    found = dezero(*asked, "--json").json
+    assert len(found["sigma"]) == 1200 and "covariance" not in found
+    assert "--mc draws at most 256 results, here are 1,200" in dezero(*asked, "--mc", "10").err
+    np.save(tmp_path / "x.npy", np.ones(8000))
+    assert "there is dezero map" in dezero(*asked, "--sigma", "x=0.1").err
+    long = dezero(
+        "eval", "sum(x)", asked[2], "--sigma", "x=1", "--mc", "3000", "--seed", "1", "--json"
+    )
+    assert long.json["mc"]["sigma"] == pytest.approx(8000**0.5, rel=0.05)
+
+
 def test_a_level_alone_is_of_the_normal_distribution(dezero):
     found = dezero("eval", "x", "x=1", "--sigma", "x=2", "--level", "0.9", "--json").json
     assert found["coverage"] == pytest.approx(1.6448536269514722)
@@ -248,6 +290,16 @@ def test_pictures_of_draws(dezero, tmp_path):
         ("--sigma x=0.1 --sigma y=1 --corr x,y=mean", "--corr x,y=mean needs readings: add"),
         ("--sigma x=0.1 --sigma y=1 --sigma z=1 --corr x,y=0.5", "--corr x,y: the shapes of x and"),
         ("--sigma x=%", "--sigma x=%: expected a number before %"),
+        ("--sigma x=[1,2]%", "--sigma x=[1,2]%: expected a number before %"),
+        ("--sigma x=-2%", "--sigma x: an uncertainty cannot be negative"),
+        ("--sigma x=0.1,y=0.2", "write --sigma x=0.1 --sigma y=0.2"),
+        ("--sigma x=0.1 --sigma x=0.2", "--sigma x is given twice"),
+        ("--sigma zz=mean", "--sigma zz: no value for zz"),
+        ("--sigma z=mean --sigma x=mean", "--sigma x=mean takes a list of 2 readings"),
+        ("--sigma z=[1,2,3]", "--sigma z: shape (3,) differs from the shape of z"),
+        ("--sigma x=0.1 --dist x", "--dist: expected NAME=KIND, got 'x'"),
+        ("--sigma x=0.1 --dof x=[1,2]", "--dof x=[1,2]: expected one number"),
+        ("--sigma x=0.1 --corr x,=0.5", "--corr: expected NAME,NAME=R"),
         ("--sigma x=mean", "--sigma x=mean takes a list of 2 readings or more"),
         ("--sigma x=0.1 --dist x=gauss", "--dist x=gauss: expected one of normal, uniform"),
         ("--sigma x=0.1 --dist x=unifrom", "--dist x=unifrom: did you mean uniform?"),
@@ -288,6 +340,14 @@ def test_correlations_that_draws_cannot_have(dezero):
     three += [f"--sigma={name}=1" for name in "xyz"]
     impossible = dezero(*three, "--corr=x,y=0.9", "--corr=y,z=0.9", "--corr=x,z=-0.9")
     assert impossible.err == "error: --corr: no inputs can have these correlations all at once\n"
+
+
+def test_the_solution_of_an_equation_has_correlated_inputs_too(dezero):
+    spread = ["--sigma", "a=0.1", "--sigma", "b=5%", "--corr", "a,b=-0.4"]
+    solved = dezero("solve", "x**2 == a*b", "--for", "x=1", "a=2", "b=3", *spread, "--json").json
+    direct = dezero("eval", "sqrt(a*b)", "a=2", "b=3", *spread, "--json").json
+    assert solved["sigma"]["x"] == pytest.approx(direct["sigma"], rel=1e-12)
+    assert solved["share"]["x"] == pytest.approx(direct["share"], rel=1e-10)
 
 
 def test_names_in_backquotes_may_hold_anything(dezero):

@@ -140,11 +140,37 @@ def test_intervals_from_bins_are_those_of_sorting(make, level):
 
 
 def test_a_level_far_out_takes_a_second_pass():
-    """Heavy tails, of which the first draws say little."""
-    asked = ("x/y", {"x": 0, "y": 0}, {"x": 1, "y": 1}, 1_200_000)
-    found = sampled(*asked, level=0.99999)
-    assert np.isfinite(found.intervals).all()
-    assert found.intervals[0][1] > 1e4 and found.heaviest > 0.1
+    """Ends that the first draws say nothing of: the least and the greatest of all."""
+    asked = ("[x**3, y, x]", {"x": 0, "y": 0}, {"x": 1, "y": 1}, 700_000)
+    found = sampled(*asked, level=0.9999999)
+    kinds = [NORMAL.inv_cdf(1 / 700_000) ** 3, NORMAL.inv_cdf(1 / 700_000)]
+    for i, least in enumerate([*kinds, kinds[1]]):
+        low, high = found.intervals[i]
+        assert 0.4 * least > low > 2 * least and -0.4 * least < high < -2 * least
+        size = 1e-3 * found.sigmas[i]
+        assert found.shortest[i] == pytest.approx([low, high], abs=size)
+    assert found.intervals[0][0] == pytest.approx(found.intervals[2][0] ** 3, rel=1e-3)
+
+
+def test_the_first_draws_may_all_be_left_out():
+    """Bins are then made of what there is, and of nothing where there is nothing."""
+
+    def late(columns):
+        x = columns["x"].copy()
+        seen.append(x[0])
+        return [x if len(seen) > 33 else np.full_like(x, math.nan)]
+
+    asked = Asked({"x": np.array(1.0)})
+    given, inputs = resolved(asked, {"x": np.array(5.0)})
+    seen = []
+    found = draws.sample(late, InputDraws(inputs, given, 1), Draws(40 * BLOCK), threads=1)
+    assert found.left_out == 33 * BLOCK and found.means[0] == pytest.approx(5, abs=0.02)
+    nothing = draws.sample(
+        lambda columns: [np.full_like(columns["x"], math.nan)],
+        InputDraws(inputs, given, 1),
+        Draws(40 * BLOCK),
+    )
+    assert nothing.left_out == nothing.samples and np.isnan(nothing.intervals).all()
 
 
 def test_memory_does_not_grow_with_the_draws():

@@ -1,0 +1,458 @@
+"""An equation fitted to rows: the parameters of least squares, and what they are worth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from dezero_cli import extras
+from dezero_cli.faults import UsageError
+from dezero_cli.language.equations import Equation
+from dezero_cli.language.ranges import Limits
+from dezero_cli.language.spelling import quoted
+from dezero_cli.number_format import number_text
+from dezero_cli.solving.least import EPSILON, End, Search
+from dezero_cli.solving.reduced import FitRows, Reduced, solved, triangle
+from dezero_cli.solving.robust import Loss
+from dezero_cli.solving.rows import Array, Block, Blocks, RowModel, row_count
+
+OPEN = Limits(-math.inf, math.inf)
+DRAWN_STEPS = 200
+"""Steps of the search from a start that is drawn, before the best of them is searched in full."""
+
+
+@dataclass
+class FitTask:
+    """What is to be fitted to which rows.
+
+    `columns` are the names that blocks have, `params` what is found, `start` where the search
+    begins (a parameter in which the model is linear needs none), `held` the numbers of all other
+    names; `spread` are the columns with a standard uncertainty, which blocks have under
+    `rows.spread_name`.
+    """
+
+    equation: Equation
+    columns: Sequence[str]
+    params: Sequence[str]
+    blocks: Blocks
+    start: Mapping[str, float] = field(default_factory=dict)
+    held: Mapping[str, float] = field(default_factory=dict)
+    limits: Mapping[str, Limits] = field(default_factory=dict)
+    spread: Sequence[str] = ()
+    scale_errors: bool | None = None
+    robust: str | None = None
+    level: float = 0.95
+    starts: int = 1
+    seed: int = 0
+    threads: int = 1
+    most: int | None = None
+
+
+@dataclass
+class Fitted:
+    """The parameters and what they are worth, by name or in the order of `names`."""
+
+    names: tuple[str, ...]
+    values: Array
+    sigmas: Array
+    intervals: Array
+    starts: list[float | None]
+    covariance: Array
+    correlation: Array
+    chi2: float
+    dof: int
+    rows: int
+    r2: float
+    r2_uncentred: float
+    scaled: bool
+    converged: bool
+    steps: int
+    message: str
+    at_limits: list[str]
+    level: float
+    better_start: int | None = None
+
+    @property
+    def chi2_reduced(self) -> float:
+        """chi2 by degree of freedom."""
+        return self.chi2 / self.dof if self.dof else math.nan
+
+    @property
+    def residual_sigma(self) -> float:
+        """The standard deviation of the residuals, in units of their errors."""
+        return math.sqrt(self.chi2_reduced) if self.dof else math.nan
+
+    def criterion(self, price: float) -> float:
+        """n ln(chi2/n) + price*k: aic for 2, bic for ln n."""
+        with np.errstate(divide="ignore"):
+            return float(self.rows * np.log(self.chi2 / self.rows) + price * len(self.names))
+
+
+def fit(task: FitTask) -> Fitted:
+    """The fit that a task asks for.
+
+    Raises UsageError for what cannot be fitted: fewer rows than parameters, a start that is
+    missing or at which the model is not finite, parameters that are not determined apart.
+    """
+    return Fit(task).run()
+
+
+class Fit:
+    """One fit: what was asked, the model, its rows and the search."""
+
+    def __init__(self, task: FitTask, model: RowModel | None = None) -> None:
+        self.task = task
+        self.model = model or RowModel(
+            task.equation, task.columns, task.params, task.held, task.spread, task.most
+        )
+        loss = Loss(task.robust) if task.robust else None
+        self.rows = FitRows(self.model, task.blocks, loss, task.threads)
+        self.plain, self.plain_rows = self.model, self.rows
+        if task.spread and len(self.model.linear_pairs) < len(self.model.second.outputs):
+            self.plain = RowModel(
+                task.equation, task.columns, task.params, task.held, (), task.most
+            )
+        if loss or self.plain is not self.model:
+            self.plain_rows = FitRows(self.plain, task.blocks, None, task.threads)
+        ends = [task.limits.get(name, OPEN) for name in task.params]
+        self.low = np.array([each.low for each in ends])
+        self.high = np.array([each.high for each in ends])
+
+    def run(self) -> Fitted:
+        """Search, then say what was found."""
+        self._check_count()
+        self.linear = self.plain.linear([n for n in self.task.params if n not in self.task.start])
+        self._check_starts()
+        scale = Totals.of(self.rows, np.ones(len(self.task.params))).scale
+        self.search = Search(self.rows, self.low, self.high, scale)
+        end, better = self._searched()
+        if end.null is not None:
+            raise UsageError(not_apart(self.task.params, end, self.rows))
+        return self._fitted(end, better)
+
+    @property
+    def _is_all_linear(self) -> bool:
+        """Whether one step of Newton's method is all that there is to be done."""
+        return self.model.is_linear(self.task.params) and not self.task.robust
+
+    # ------------------------------------------------------------------------------------- checks
+    def _check_count(self) -> None:
+        rows, count = self.rows.count, len(self.task.params)
+        if rows < count:
+            raise UsageError(
+                f"{_counted(rows, 'row')} cannot determine {_counted(count, 'parameter')}: "
+                "hold some with --fix"
+            )
+
+    def _check_starts(self) -> None:
+        lacking = [
+            name
+            for name in self.task.params
+            if name not in self.task.start and name not in self.linear and not self._between(name)
+        ]
+        if lacking:
+            shown = ", ".join(map(quoted, lacking))
+            verb = "needs a start" if len(lacking) == 1 else "need starts"
+            hint = " ".join(f"{quoted(name)}=1" for name in lacking)
+            raise UsageError(
+                f"{shown} {verb}: add {hint}, or limits, as in {quoted(lacking[0])}=0:10"
+            )
+
+    def _between(self, name: str) -> bool:
+        limits = self.task.limits.get(name, OPEN)
+        return math.isfinite(limits.low) or math.isfinite(limits.high)
+
+    def _check_finite(self, point: Array) -> None:
+        """Refuse a start at which the model is not finite, with the row."""
+        done = 0
+        for block in self.task.blocks():
+            found = self.model.values(self.model.first, block, point)
+            wrong = np.flatnonzero(~np.isfinite(found).all(axis=0))
+            if wrong.size:
+                self._refuse_row(block, int(wrong[0]), done, found, point)
+            done += row_count(block)
+
+    def _refuse_row(self, block: Block, i: int, before: int, found: Array, point: Array) -> None:
+        cells = {n: float(block[n][i]) for n in self.task.columns if n in block}
+        shown = ", ".join(f"{quoted(n)} = {number_text(x)}" for n, x in cells.items())
+        infinite = [n for n, x in cells.items() if not math.isfinite(x)]
+        if infinite:
+            raise UsageError(f"row {before + i + 1} has {shown}: only finite numbers can be fitted")
+        what, value = "the model", found[0, i]
+        if math.isfinite(value):
+            k = int(np.flatnonzero(~np.isfinite(found[1:, i]))[0])
+            what = f"the derivative of the model for {quoted(self.task.params[k])}"
+            value = found[1 + k, i]
+        at = ", ".join(
+            f"{quoted(n)}={number_text(float(x))}"
+            for n, x in zip(self.task.params, point, strict=True)
+        )
+        raise UsageError(
+            f"{what} is {number_text(float(value))} at the start ({at}) in row {before + i + 1} "
+            f"({shown}): give another start"
+        )
+
+    # ------------------------------------------------------------------------------------- search
+    def _searched(self) -> tuple[End, int | None]:
+        """The best end of all starts, and which start it came from, if not the given one."""
+        unlimited = not np.isfinite([self.low, self.high]).any()
+        if self._is_all_linear and unlimited:
+            start = np.zeros(len(self.task.params))
+            self._check_finite(start)
+            return self._solved_linear(start), None
+        extras.require("scipy")
+        starts = self._starts()
+        ends = [self._from(start, i) for i, start in enumerate(starts)]
+        good = [i for i, end in enumerate(ends) if end is not None]
+        if not good:
+            self._check_finite(starts[0])
+
+        def rank(i: int) -> float:
+            end = ends[i]
+            return end.reduced.size if end is not None and end.reduced.is_finite else math.inf
+
+        best = min(good, key=rank)
+        first = ends[0]
+        chosen = ends[best]
+        assert chosen is not None
+        if best and first is not None and first.converged and rank(best) > rank(0) * (1 - 1e-9):
+            return first, None
+        return chosen, best + 1 if best else None
+
+    def _solved_linear(self, start: Array) -> End:
+        """Where Newton's method ends, which for a linear model is refinement."""
+        end = self.search.polished(start)
+        if end.converged:
+            end.message = "linear: solved directly"
+        return end
+
+    def _from(self, start: Array, number: int) -> End | None:
+        """Where the search from one start ends; None where the model is not finite there."""
+        given = self._filled(start)
+        if not self.rows.reduced(given).is_finite:
+            if number == 0:
+                self._check_finite(given)
+            return None
+        end = self.search.run(given, DRAWN_STEPS if number else None)
+        if end.converged or number or not self.linear or self._is_all_linear:
+            return end
+        second = self._projected(start, self.linear)
+        if not self.rows.reduced(second).is_finite or (second == given).all():
+            return end
+        other = self.search.run(second)
+        better = other.converged or other.reduced.size < end.reduced.size
+        return other if better and other.reduced.is_finite else end
+
+    def _filled(self, start: Array) -> Array:
+        """A start with the linear parameters that lack one, found by least squares."""
+        return self._projected(start, [n for n in self.linear if n not in self.task.start])
+
+    def _projected(self, start: Array, names: Sequence[str]) -> Array:
+        """A start with some linear parameters where they fit best, the others held."""
+        found = np.where(np.isfinite(start), start, 0.0)
+        chosen = [i for i, name in enumerate(self.task.params) if name in names]
+        if not chosen:
+            return found
+        found[chosen] = 0.0
+        reduced = self.plain_rows.reduced(found, exactly=True)
+        if reduced.is_finite:
+            columns = np.asarray(reduced.triangle[:, chosen], np.float64)
+            unit = np.linalg.norm(columns, axis=0)
+            unit[unit == 0] = 1.0
+            moved = np.asarray(reduced.moved, np.float64)
+            found[chosen] = -np.linalg.lstsq(columns / unit, moved, rcond=1e-12)[0] / unit
+        return np.asarray(np.minimum(np.maximum(found, self.low), self.high))
+
+    def _without_start(self, name: str) -> float:
+        """Where the search for a parameter begins; nan where least squares find that."""
+        return math.nan if name in self.linear else _middle(*self.task.limits.get(name, OPEN))
+
+    def _starts(self) -> list[Array]:
+        """The given start, and others, drawn inside limits or around it where there are none."""
+        given = self.task.start
+        low, high = self.low, self.high
+        first = np.array([given.get(n, self._without_start(n)) for n in self.task.params])
+        found, draw = [first], np.random.default_rng(self.task.seed)
+        centre = np.where(np.isfinite(first), first, 0.0)
+        for _ in range(self.task.starts - 1):
+            even, spread = draw.random(len(low)), draw.standard_normal(len(low))
+            x = centre + np.maximum(np.abs(centre), 1e-3) * spread
+            x = np.where(np.isfinite(low), low + np.abs(x - low), x)
+            x = np.where(np.isfinite(high) & ~np.isfinite(low), high - np.abs(x - high), x)
+            inside = np.isfinite(low) & np.isfinite(high)
+            width = np.where(inside, high, 0) - np.where(inside, low, 0)
+            x = np.where(inside, np.where(inside, low, 0) + even * width, x)
+            found.append(np.where(np.isnan(first), np.nan, x))
+        return found
+
+    # ------------------------------------------------------------------------------------- results
+    def _fitted(self, end: End, better: int | None) -> Fitted:
+        """What is told of an end."""
+        task, names = self.task, tuple(self.task.params)
+        end = self._snapped(end)
+        point = np.asarray(end.point, np.float64)
+        reduced = self._errors(point, end.reduced)
+        free = ~end.bounded
+        dof = self.rows.count - int(free.sum())
+        totals = Totals.of(self.rows, point)
+        chi2 = min(self.rows.squares(point), self.rows.squares(end.point))
+        scaled = not task.spread if task.scale_errors is None else task.scale_errors
+        factor = (chi2 / dof if dof else math.nan) if scaled else 1.0
+        covariance = np.zeros((len(names), len(names)))
+        covariance[np.ix_(free, free)] = inverse_products(reduced.triangle[:, free]) * factor
+        sigmas = np.sqrt(np.diag(covariance))
+        unit = np.where(sigmas > 0, sigmas, 1.0)
+        correlation = covariance / np.outer(unit, unit)
+        np.fill_diagonal(correlation, 1.0)
+        half = sigmas * student(task.level, dof)
+        limited = [n for n, held in zip(names, end.bounded, strict=True) if held]
+        return Fitted(
+            names,
+            point,
+            sigmas,
+            np.stack([point - half, point + half], axis=1),
+            [None if n not in task.start else float(task.start[n]) for n in names],
+            covariance,
+            correlation,
+            chi2,
+            dof,
+            self.rows.count,
+            totals.determination(chi2),
+            totals.determination(chi2, centred=False),
+            scaled,
+            end.converged,
+            end.steps,
+            end.message,
+            limited,
+            task.level,
+            better,
+        )
+
+    def _snapped(self, end: End) -> End:
+        """The same end with 0 for a parameter that only rounding keeps from it."""
+        unit = np.sqrt(np.sum(np.square(end.reduced.triangle), axis=0))
+        tiny = np.abs(end.point) * unit < 2 * EPSILON * self.search.scale
+        tiny &= (self.low <= 0) & (self.high >= 0)
+        if not (tiny & (end.point != 0)).any():
+            return end
+        point = np.where(tiny, 0, end.point)
+        allowed = self.rows.squares(end.point) + (EPSILON * self.search.scale) ** 2
+        if self.rows.squares(point) <= allowed:
+            end.point, end.reduced = point, self.rows.reduced(point, exactly=True)
+        return end
+
+    def _errors(self, point: Array, reduced: Reduced) -> Reduced:
+        """The triangle that the covariance is made of: of a robust fit as SciPy has it."""
+        if self.rows.loss is None:
+            return reduced
+        loss, model = self.rows.loss, self.model
+        factors = np.zeros((0, len(point)))
+        for block in self.task.blocks():
+            found = model.values(model.first, block, point)
+            rows = (found[1:] * loss.weights(found[0])).T
+            factors = triangle(np.concatenate([factors, rows]))
+        return reduced._replace(triangle=factors)
+
+
+class Totals(NamedTuple):
+    """Sums of LEFT, each row with its weight: what R2 and the size of rounding need."""
+
+    weight: float
+    left: float
+    square: float
+    centred: float
+
+    @property
+    def scale(self) -> float:
+        """The norm of LEFT, in units of the errors."""
+        return math.sqrt(self.square)
+
+    def determination(self, chi2: float, centred: bool = True) -> float:
+        """R2, about the mean or about 0."""
+        total = self.centred if centred else self.square
+        return 1 - chi2 / total if total > 0 else math.nan
+
+    @classmethod
+    def of(cls, rows: FitRows, point: Array) -> Totals:
+        """The sums over all rows; LEFT and the weights may depend on the parameters."""
+        weight = left = square = centred = 0.0
+        model = rows.model
+        for block in rows.blocks():
+            found = model.values(model.sides, block, point, rows.threads)
+            with np.errstate(all="ignore"):
+                w = 1 / np.square(found[-1])
+            y = found[0]
+            good = np.isfinite(w) & np.isfinite(y)
+            w, y = w[good], y[good]
+            if not len(y) or not w.sum() > 0:
+                continue
+            part, mean = float(w.sum()), float((w * y).sum() / w.sum())
+            whole = weight + part
+            shift = mean - (left / weight if weight else mean)
+            centred += float((w * np.square(y - mean)).sum()) + shift**2 * weight * part / whole
+            weight, left = whole, left + mean * part
+            square += float((w * np.square(y)).sum())
+        return cls(weight, left, square, centred)
+
+
+def inverse_products(factor: Array) -> Array:
+    """The inverse of J'J, from the R factor, so that the condition is not squared."""
+    width = factor.shape[1]
+    unit = np.sqrt(np.sum(np.square(factor), axis=0))
+    factor = triangle(factor / unit) if width else factor
+    columns = [solved(factor, one) / unit for one in np.eye(width, dtype=factor.dtype)]
+    inverse = np.array(columns, factor.dtype).reshape(width, width).T
+    return np.asarray(inverse @ inverse.T, np.float64)
+
+
+def student(level: float, dof: int) -> float:
+    """The quantile of Student's distribution that a two-sided interval needs."""
+    if not dof:
+        return math.nan
+    extras.require("scipy")
+    from scipy.special import stdtrit
+
+    return float(stdtrit(dof, (1 + level) / 2))
+
+
+def not_apart(names: Sequence[str], end: End, rows: FitRows) -> str:
+    """In words: which parameters the rows do not determine, and what they do."""
+    assert end.null is not None
+    unit = np.linalg.norm(end.reduced.triangle, axis=0)
+    parts = np.abs(end.null) * np.where(unit > 0, unit, 1.0)
+    strong = [i for i in np.argsort(-parts, kind="stable") if parts[i] > 1e-3 * parts.max()]
+    strong.sort()
+    shown = [quoted(names[i]) for i in strong]
+    if len(strong) == 1:
+        hint = f"hold it with --fix {shown[0]}=0, or give another start"
+        return f"no row depends on {shown[0]} here: {hint}"
+    listed = ", ".join(shown[:-1]) + f" and {shown[-1]}"
+    fault = f"{listed} are not determined apart"
+    if len(strong) == 2:
+        a, b = strong
+        ratio = -end.null[a] / end.null[b]
+        fault += f": only {shown[0]} {_term(ratio, shown[1])} is (here)"
+    return f"{fault}: hold one with --fix {shown[-1]}=1"
+
+
+def _term(ratio: float, name: str) -> str:
+    sign = "-" if ratio < 0 else "+"
+    size = f"{abs(ratio):.6g}"
+    return f"{sign} {name}" if size == "1" else f"{sign} {size}*{name}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s'[: count != 1]}"
+
+
+def _middle(low: float, high: float) -> float:
+    """A start inside limits; nan where there are none."""
+    if math.isfinite(low) and math.isfinite(high):
+        return low / 2 + high / 2
+    if math.isfinite(low):
+        return low + max(abs(low), 1.0)
+    return high - max(abs(high), 1.0) if math.isfinite(high) else math.nan

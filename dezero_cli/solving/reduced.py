@@ -1,0 +1,223 @@
+"""The rows of a fit reduced to a triangle: what searches need of however many rows.
+
+For the residuals e and their Jacobian J, the R factor of [J e] has all of it: J'J = R'R, J'e = R'c,
+and e'e = c'c + rest**2.  Factors of blocks of rows are stacked and reduced again.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+
+from dezero_cli.solving.robust import Loss
+from dezero_cli.solving.rows import Array, Block, Blocks, RowModel, row_count
+
+SMALL = 20_000
+"""Rows up to which longer numbers are worth their time."""
+
+PORTION = 1 << 14
+"""Rows that a thread reduces at a time."""
+
+
+class Reduced(NamedTuple):
+    """Rows reduced at one point; `triangle` is R, `moved` c, `rest` what no parameter reaches."""
+
+    triangle: Array
+    moved: Array
+    rest: float
+
+    @property
+    def size(self) -> float:
+        """The norm of the residuals."""
+        return float(np.hypot(np.sqrt(np.sum(np.square(self.moved))), self.rest))
+
+    @property
+    def gradient(self) -> Array:
+        """J'e."""
+        return np.asarray(self.triangle.T @ self.moved)
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether every number is one."""
+        return bool(np.isfinite(self.triangle).all() and np.isfinite(self.size))
+
+
+class FitRows:
+    """A model over its rows, with a loss; sums over all rows are made by `threads` threads."""
+
+    def __init__(
+        self, model: RowModel, blocks: Blocks, loss: Loss | None = None, threads: int = 1
+    ) -> None:
+        self.model, self.blocks, self.loss, self.threads = model, blocks, loss, threads
+        self.count = sum(map(row_count, blocks()))
+        self.is_small = self.count <= SMALL
+
+    # -------------------------------------------------------------------------------------------
+    def reduced(self, point: Array, exactly: bool = False) -> Reduced:
+        """The rows at a point; `exactly` by orthogonal steps alone, where there are many rows."""
+        width = len(self.model.params)
+        if self.is_small and exactly:
+            factors = [self._extended(block, point) for block in self.blocks()]
+            known = [factor for factor in factors if factor is not None]
+            if len(known) == len(factors):
+                return _of_factor(_stacked(known, width + 1))
+        if self.is_small or exactly:
+            return _of_factor(_stacked(self._mapped(self._factor, point), width + 1))
+        total = np.zeros((width + 1, width + 1))
+        for part in self._mapped(self._products, point):
+            total += part
+        found = _of_products(total)
+        return self.reduced(point, True) if found is None else found
+
+    def sample(self) -> FitRows:
+        """Rows spread evenly over all, few enough for a search."""
+        step = -(-self.count // (SMALL // 2))
+        found = []
+        done = 0
+        for block in self.blocks():
+            rows = slice(-done % step, None, step)
+            found.append({name: np.ascontiguousarray(x[rows]) for name, x in block.items()})
+            done += row_count(block)
+        whole = {name: np.concatenate([block[name] for block in found]) for name in found[0]}
+        return FitRows(self.model, lambda: [whole], self.loss)
+
+    def squares(self, point: Array) -> float:
+        """The sum of the squared residuals, in longer numbers where there are few rows."""
+        total = np.longdouble(0)
+        for block in self.blocks():
+            found = self.model.extended(self.model.first, block, point) if self.is_small else None
+            if found is None:
+                found = self.model.values(self.model.first, block, np.asarray(point, np.float64))
+            total += np.sum(np.square(self._lossy(found)[0]))
+        return float(total)
+
+    def curvature(self, point: Array) -> Array:
+        """The sum of each residual times its Hessian."""
+        width = len(self.model.params)
+        found = np.zeros((width, width))
+        upper = np.triu_indices(width)
+        for part in self._mapped(self._curved, point):
+            found[upper] += part
+        return found + np.triu(found, 1).T
+
+    # -------------------------------------------------------------------------------------------
+    def _mapped(self, work: Callable[[Block, Array], Array], point: Array) -> Iterator[Array]:
+        """What is made of the portions of rows, in their order, by several threads."""
+        at = np.asarray(point, np.float64)
+        portions = (part for block in self.blocks() for part in _portions(block))
+        if self.is_small or self.threads < 2:
+            yield from (work(portion, at) for portion in portions)
+            return
+        with ThreadPoolExecutor(self.threads) as pool:
+            while some := list(itertools.islice(portions, 4 * self.threads)):
+                yield from pool.map(work, some, itertools.repeat(at))
+
+    def _jacobian(self, block: Block, point: Array) -> Array:
+        """Residual and gradient, a row of the result each."""
+        return self._lossy(self.model.values(self.model.first, block, point))
+
+    def _lossy(self, found: Array) -> Array:
+        if self.loss is None:
+            return found
+        value, slope = self.loss.residual(found[0]), self.loss.slope(found[0])
+        return np.concatenate([value[None], found[1:] * slope])
+
+    def _factor(self, block: Block, point: Array) -> Array:
+        return triangle(_in_order(self._jacobian(block, point)))
+
+    def _products(self, block: Block, point: Array) -> Array:
+        rows = _in_order(self._jacobian(block, point)).T
+        with np.errstate(all="ignore"):
+            return np.asarray(rows @ rows.T)
+
+    def _extended(self, block: Block, point: Array) -> Array | None:
+        """The R factor of a block in longer numbers, if the model has a form for them."""
+        found = self.model.extended(self.model.first, block, point)
+        if found is None:
+            return None
+        with np.errstate(all="ignore"):
+            return triangle(_in_order(self._lossy(found)))
+
+    def _curved(self, block: Block, point: Array) -> Array:
+        second = self.model.values(self.model.second, block, point)
+        first = self.model.values(self.model.first, block, point)
+        with np.errstate(all="ignore"):
+            if self.loss is None:
+                return np.asarray(second @ first[0])
+            value, slope = self.loss.residual(first[0]), self.loss.slope(first[0])
+            i, j = np.triu_indices(len(self.model.params))
+            bent = value * self.loss.bend(first[0])
+            products = (first[1 + i] * first[1 + j]) @ bent
+            return np.asarray(second @ (value * slope) + products)
+
+
+def _portions(block: Block) -> Iterator[Block]:
+    rows = row_count(block)
+    if rows <= PORTION:
+        yield block
+        return
+    for start in range(0, rows, PORTION):
+        part = slice(start, start + PORTION)
+        yield {name: column[part] for name, column in block.items()}
+
+
+def _in_order(found: Array) -> Array:
+    """The Jacobian with the residual last, a row for each row."""
+    return np.concatenate([found[1:], found[:1]]).T
+
+
+def triangle(rows: Array) -> Array:
+    """The R factor of a matrix; by Householder's reflections here where numbers are longer."""
+    if not np.isfinite(rows).all():
+        return np.full((rows.shape[1], rows.shape[1]), np.nan)
+    if rows.dtype != np.longdouble:
+        return np.asarray(np.linalg.qr(rows, mode="r"))
+    left = rows.copy()
+    steps = min(rows.shape)
+    for k in range(steps):
+        mirror = left[k:, k].copy()
+        size = np.sqrt(np.sum(np.square(mirror)))
+        if size == 0:
+            continue
+        mirror[0] += size if mirror[0] >= 0 else -size
+        factor = 2 / np.sum(np.square(mirror))
+        left[k:, k:] -= np.outer(mirror, factor * (mirror @ left[k:, k:]))
+    return np.triu(left[:steps])
+
+
+def solved(factor: Array, right: Array) -> Array:
+    """What an upper triangle times is `right`, by substitution, in the numbers that they have."""
+    found = np.zeros_like(right)
+    for k in range(len(right) - 1, -1, -1):
+        found[k] = (right[k] - factor[k, k + 1 :] @ found[k + 1 :]) / factor[k, k]
+    return found
+
+
+def _stacked(factors: Iterable[Array], width: int) -> Array:
+    """The R factor of all rows from those of their blocks."""
+    total = np.zeros((0, width))
+    for factor in factors:
+        total = triangle(np.concatenate([total, factor]))
+    missing = max(0, width - len(total))
+    return np.concatenate([total, np.zeros((missing, width))])
+
+
+def _of_factor(factor: Array) -> Reduced:
+    return Reduced(factor[:-1, :-1], factor[:-1, -1], abs(float(factor[-1, -1])))
+
+
+def _of_products(products: Array) -> Reduced | None:
+    """The R factor of J'J; None where too few of its digits are left."""
+    if not np.isfinite(products).all():
+        return _of_factor(np.full(products.shape, np.nan))
+    unit = np.sqrt(np.diag(products)).copy()
+    unit[unit == 0] = 1.0
+    try:
+        factor = np.linalg.cholesky(products / np.outer(unit, unit)).T * unit
+    except np.linalg.LinAlgError:
+        return None
+    return _of_factor(factor) if (np.diag(factor) > 1e-6 * unit)[:-1].all() else None

@@ -1,0 +1,111 @@
+"""What helps where the search under constraints fails: penalties; points without multipliers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dezero_cli import extras
+from dezero_cli.solving import free
+from dezero_cli.solving.conditions import LITTLE, Constraints
+from dezero_cli.solving.free import Objective
+from dezero_cli.solving.functions import Array
+
+MOST_STEPS = 400
+DEPENDENT = 1e-5
+"""How near to 0 a sum of the conditions' gradients is for these to be dependent."""
+
+
+class Penalised(Objective):
+    """An objective to which half the squares of what the conditions are missed by are added."""
+
+    def __init__(self, objective: Objective, constraints: Constraints, weight: float) -> None:
+        super().__init__(objective.functions, objective.sign)
+        self.constraints = constraints
+        self.weight = weight
+
+    def value(self, x: Array) -> float:
+        """The value with the penalties."""
+        return super().value(x) + self.weight / 2 * float(np.sum(self._missed(x) ** 2))
+
+    def gradient(self, x: Array) -> Array:
+        """Its gradient."""
+        pushed = self.weight * self._missed(x) @ self.constraints.jacobian(x)
+        return np.asarray(super().gradient(x) + pushed)
+
+    def hessian(self, x: Array) -> Array:
+        """Its second derivatives."""
+        missed, jacobian = self._missed(x), self.constraints.jacobian(x)
+        rows = jacobian[missed != 0]
+        curved = self.constraints.curvature(x, missed)
+        return np.asarray(super().hessian(x) + self.weight * (rows.T @ rows + curved))
+
+    def _missed(self, x: Array) -> Array:
+        c = self.constraints.values(x)
+        return np.where(self.constraints.equal, c, np.minimum(c, 0))
+
+
+def penalty_point(objective: Objective, constraints: Constraints, start: Array) -> Array:
+    """Where the value with ever heavier penalties is least: a start that is nearly feasible."""
+    x = start
+    for weight in (1.0, 1e2, 1e4):
+        penalised = Penalised(objective, constraints, weight)
+        x = free.minimum_near(penalised, x)
+        objective.steps += penalised.steps
+    return constraints.clipped(x)
+
+
+def restored(constraints: Constraints, x: Array) -> Array:
+    """The point moved until every condition holds, where that is farther than rounding reaches.
+
+    So it is where the conditions' gradients vanish or are opposed: there rounding lets a point be
+    far outside.
+    """
+    first = _restoring_step(constraints, x)
+    if not np.isfinite(first).all() or (np.abs(first) <= 1e-11 * np.maximum(np.abs(x), 1)).all():
+        return x
+    for _ in range(MOST_STEPS):
+        step = _restoring_step(constraints, x)
+        x = constraints.clipped(x + step)
+        if (np.abs(step) <= 1e-16 * np.maximum(np.abs(x), LITTLE)).all():
+            break
+    return x
+
+
+def _restoring_step(constraints: Constraints, x: Array) -> Array:
+    c, jacobian = constraints.values(x), constraints.jacobian(x)
+    rows = constraints.equal | (c <= 0)  # what is at its limit stays there
+    if not (rows & (c != 0)).any() or not (np.isfinite(c).all() and np.isfinite(jacobian).all()):
+        return np.zeros(x.size)
+    rows[constraints.own :] = False  # bounds: what is at one is left there instead
+    free = (x > constraints.low) & (x < constraints.high)
+    matrix = jacobian[rows] * free
+    size = np.linalg.norm(matrix, axis=1)
+    unit = 1 / np.where(size > 0, size, 1.0)
+    scaled = matrix * unit[:, np.newaxis]
+    return np.asarray(np.linalg.lstsq(scaled, -c[rows] * unit, rcond=1e-15)[0])
+
+
+def is_degenerate(constraints: Constraints, x: Array, start: Array) -> bool:
+    """Whether the gradients of the conditions at their limits are dependent with the right signs.
+
+    Then the point is one of Fritz John's, whatever is minimised, and there need be no multipliers.
+    """
+    jacobian = constraints.jacobian(x)
+    near = constraints.equal | (constraints.values(x) <= 1e-10 * constraints.terms(x))
+    size = np.linalg.norm(jacobian, axis=1)
+    around = (start, start + np.maximum(np.abs(start), 1))
+    before = np.max([np.linalg.norm(constraints.jacobian(y), axis=1) for y in around], axis=0)
+    if not near.any() or not np.isfinite(jacobian).all():
+        return False
+    if (near & (size <= 1e-6 * before)).any():
+        return True
+    rows = jacobian[near] / size[near, np.newaxis]
+    low = np.where(constraints.equal[near], -np.inf, 0.0)
+    for i in range(len(rows)):
+        others = np.arange(len(rows)) != i
+        if not others.any():
+            continue
+        found = extras.optimize().lsq_linear(rows[others].T, -rows[i], (low[others], np.inf))
+        if np.linalg.norm(found.x @ rows[others] + rows[i]) <= DEPENDENT:
+            return True
+    return False

@@ -1,0 +1,168 @@
+"""Whether the lengths that an Arrow file gives fit into it, before anything is read by them.
+
+Libraries allocate what a file asks for: a single wrong bit can ask for more than any machine has.
+The format is that of https://arrow.apache.org/docs/format/Columnar.html: messages in FlatBuffers,
+each followed by the buffers of a batch.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO
+
+MAGIC = b"ARROW1"
+CONTINUED = b"\xff\xff\xff\xff"
+
+_DICTIONARY, _BATCH = 2, 3
+"""Types of messages."""
+
+_RATIO = {0: 256, 1: 1 << 16}
+"""How many times larger than compressed a buffer can be, for LZ4 and for Zstandard."""
+
+_MOST = 1 << 40
+
+
+class WrongError(Exception):
+    """The file is damaged."""
+
+
+class _Table:
+    """A table of FlatBuffers: fields by their number."""
+
+    def __init__(self, data: bytes, place: int) -> None:
+        self.data = data
+        self.place = place
+        self._fields = place - _number("<i", data, place)
+        self._size = _number("<H", data, self._fields)
+
+    @classmethod
+    def root(cls, data: bytes) -> _Table:
+        """The table that the data holds."""
+        return cls(data, _number("<I", data, 0))
+
+    def _at(self, field: int) -> int | None:
+        slot = 4 + 2 * field
+        offset = _number("<H", self.data, self._fields + slot) if slot < self._size else 0
+        return self.place + offset if offset else None
+
+    def number(self, field: int, form: str, default: int = 0) -> int:
+        """A number."""
+        place = self._at(field)
+        return default if place is None else _number(form, self.data, place)
+
+    def table(self, field: int) -> _Table | None:
+        """A table inside this one."""
+        place = self._at(field)
+        return None if place is None else _Table(self.data, place + _number("<I", self.data, place))
+
+    def structs(self, field: int, form: str) -> Iterator[tuple[int, ...]]:
+        """A list of records of numbers."""
+        place = self._at(field)
+        if place is None:
+            return
+        place += _number("<I", self.data, place)
+        size = struct.calcsize(form)
+        count = _number("<I", self.data, place)
+        if place + 4 + count * size > len(self.data):
+            raise WrongError
+        yield from struct.iter_unpack(form, self.data[place + 4 : place + 4 + count * size])
+
+
+def _number(form: str, data: bytes, place: int) -> int:
+    if place < 0 or place + struct.calcsize(form) > len(data):
+        raise WrongError
+    return int(struct.unpack_from(form, data, place)[0])
+
+
+def is_sound(path: str) -> bool:
+    """Whether the lengths in a file of Arrow's, or in a stream of its kind, are possible."""
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        begin = file.read(len(MAGIC))
+        try:
+            places = _of_file(file, size) if begin == MAGIC else _of_stream(file, size)
+            for place, length in places:
+                _check_message(file, size, place, length)
+        except (WrongError, struct.error, OverflowError):
+            return False
+    return True
+
+
+def is_stream(path: str) -> bool:
+    """Whether a file holds Arrow's stream, not its file."""
+    with open(path, "rb") as file:
+        return file.read(4) == CONTINUED
+
+
+def _read(file: BinaryIO, place: int, length: int, size: int) -> bytes:
+    if place < 0 or length < 0 or place + length > size:
+        raise WrongError
+    file.seek(place)
+    return file.read(length)
+
+
+def _of_file(file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
+    """Where the messages of a file lie, and how long they are."""
+    if _read(file, size - 6, 6, size) != MAGIC:
+        raise WrongError
+    length = _number("<i", _read(file, size - 10, 4, size), 0)
+    footer = _Table.root(_read(file, size - 10 - length, length, size))
+    for field in (2, 3):
+        for offset, described, _, _ in footer.structs(field, "<qiiq"):
+            yield offset, described
+
+
+def _of_stream(file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
+    """The same of a stream."""
+    place = 0
+    while place + 8 <= size:
+        head = _read(file, place, 8, size)
+        length = _number("<i", head, 4)
+        if head[:4] != CONTINUED:
+            raise WrongError
+        if length == 0:
+            return
+        yield place, length + 8
+        message = _Table.root(_read(file, place + 8, length, size))
+        body = message.number(3, "<q")
+        if body < 0:
+            raise WrongError
+        place += 8 + length + body
+
+
+def _check_message(file: BinaryIO, size: int, place: int, length: int) -> None:
+    """Raise WrongError for a batch whose buffers do not lie in its body, or are too large."""
+    data = _read(file, place, length, size)
+    message = _Table.root(data[8 if data[:4] == CONTINUED else 4 :])
+    kind, body = message.number(1, "<B"), message.number(3, "<q")
+    start = place + length
+    if body < 0 or start + body > size:
+        raise WrongError
+    batch = message.table(2)
+    if kind == _DICTIONARY and batch is not None:
+        batch = batch.table(1)
+    if kind not in {_DICTIONARY, _BATCH} or batch is None:
+        return
+    _check_batch(file, size, start, body, batch)
+
+
+def _check_batch(file: BinaryIO, size: int, start: int, body: int, batch: _Table) -> None:
+    rows = batch.number(0, "<q")
+    if not 0 <= rows < _MOST:
+        raise WrongError
+    for count, empty in batch.structs(1, "<qq"):
+        if not 0 <= empty <= count < _MOST:
+            raise WrongError
+    compression = batch.table(3)
+    ratio = None if compression is None else _RATIO.get(compression.number(0, "<b"))
+    if compression is not None and ratio is None:
+        raise WrongError
+    for offset, length in batch.structs(2, "<qq"):
+        if offset < 0 or length < 0 or offset + length > body:
+            raise WrongError
+        if ratio is not None and length:
+            whole = _number("<q", _read(file, start + offset, 8, size), 0)
+            if whole != -1 and not 0 <= whole <= length * ratio:
+                raise WrongError

@@ -1,0 +1,124 @@
+"""Tables -> blocks of float64 columns by name, for what computes with rows and writes none."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dezero_cli import reading
+from dezero_cli.extras import require
+from dezero_cli.faults import TableError
+from dezero_cli.tables.files import SEPARATORS, TEXT, Tables
+
+ROWS = 1 << 20
+"""Rows of a table of columns that are read at a time."""
+
+Block = Mapping[str, np.ndarray]
+
+
+class ColumnReader:
+    """The columns of tables, known from the start; their rows can be read again from the start.
+
+    Standard input can be read once.  Small text is read without Polars where it is not installed.
+    """
+
+    def __init__(self, tables: Tables) -> None:
+        self.tables = tables
+        self._plain: dict[str, list[str]] | None = None
+        self._source: Any = None
+        if tables.format not in TEXT:
+            require("polars")
+            from dezero_cli.tables import columnar
+
+            self.schema = columnar.schema_of_all(tables)
+            self.columns = list(self.schema)
+        elif tables.format in SEPARATORS and importlib.util.find_spec("polars") is None:
+            self._plain = _plain(tables)
+            self.columns = list(self._plain)
+        else:
+            require("polars")
+            from dezero_cli.tables.streams import TextTable
+
+            self._source = TextTable(tables)
+            self.columns = list(self._source.names)
+
+    def blocks(self, numbers: Sequence[str], texts: Sequence[str] = ()) -> Iterator[Block]:
+        """The rows from the first on: columns of float64, an empty cell is nan; `texts` as text.
+
+        Raises TableError for a cell that is not a number.
+        """
+        if self._plain is not None:
+            yield _plain_block(self._plain, self.tables.names, numbers, texts)
+        elif self.tables.format in TEXT:
+            yield from self._of_text(numbers, texts)
+        else:
+            yield from self._of_columns(numbers, texts)
+
+    def _of_text(self, numbers: Sequence[str], texts: Sequence[str]) -> Iterator[Block]:
+        from dezero_cli.tables.streams import TextTable
+
+        source, self._source = self._source or TextTable(self.tables), None
+        places, cells = source.places(numbers), source.places(texts)
+        for piece in source.pieces(numbers):
+            block = dict(piece.arrays(places))
+            frame: Any = piece.frame if cells else None
+            for name, place in cells.items():
+                block[name] = np.array(frame[str(place)].fill_null("").to_list(), object)
+            yield block
+
+    def _of_columns(self, numbers: Sequence[str], texts: Sequence[str]) -> Iterator[Block]:
+        from dezero_cli.tables import columnar
+
+        for frame in columnar.frames(self.tables, self.schema, [*numbers, *texts], numbers, ROWS):
+            block = {name: frame[name].fill_null(np.nan).to_numpy() for name in numbers}
+            for name in texts:
+                block[name] = np.array(frame[name].cast(str).fill_null("").to_list(), object)
+            yield block
+
+
+def _plain(tables: Tables) -> dict[str, list[str]]:
+    """The cells of CSV or TSV by column, by the standard library."""
+    found: dict[str, list[str]] = {}
+    for name in tables.names:
+        try:
+            text = reading.whole(name).removeprefix(reading.BOM).decode()
+        except UnicodeDecodeError as fault:
+            wrong = f"not UTF-8 at byte {fault.start}"
+            raise TableError(wrong, name) from None
+        lines = csv.reader(text.splitlines(), delimiter=SEPARATORS[tables.format])
+        rows = [row for row in lines if row]
+        if not rows:
+            raise TableError("the file is empty", name)
+        header, *rest = rows
+        if found and list(found) != header:
+            raise TableError(f"its columns are not those of {tables.names[0]}", name)
+        for number, row in enumerate(rest, 1):
+            if len(row) != len(header):
+                count = f"{len(row)} cells, but the header has {len(header)}"
+                raise TableError(count, name, row=number)
+        for i, column in enumerate(header):
+            found.setdefault(column, []).extend(row[i] for row in rest)
+    return found
+
+
+def _plain_block(
+    cells: Mapping[str, list[str]],
+    files: Sequence[str],
+    numbers: Sequence[str],
+    texts: Sequence[str],
+) -> Block:
+    block = {name: np.array(cells[name], object) for name in texts}
+    for name in numbers:
+        column = np.empty(len(cells[name]))
+        for i, cell in enumerate(cells[name]):
+            try:
+                column[i] = float(cell) if cell.strip() else np.nan
+            except ValueError:
+                shown = f"{cell.strip()[:40]!r} is not a number"
+                raise TableError(shown, files[0], row=i + 1, column=name) from None
+        block[name] = column
+    return block

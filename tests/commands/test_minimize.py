@@ -1,0 +1,158 @@
+"""`dezero minimize` and `maximize`: what people type, what they read, and what they are told."""
+
+import math
+
+import pytest
+
+
+def test_what_varies_is_said_and_what_was_found(dezero) -> None:
+    found = dezero("minimize", "(x - a)**2 + y**2", "--for", "x=0,y", "a=3", "y=1")
+    assert found.status == 2  # --for takes names, or one NAME=VALUE
+    found = dezero("minimize", "(x - a)**2 + y**2", "--for", "x=0", "--for", "y=1", "a=3")
+    assert found.err == "varies: x, y; held: a\n"
+    assert found.out == (
+        "value  0.0\nx      3.0\ny      0.0\nd/dx   0.0\nd/dy   0.0\n"
+        "minimum: found to the last digits\n"
+    )
+
+
+def test_json(dezero) -> None:
+    found = dezero("maximize", "x*y", "x=1", "y=1", "--st", "x + y <= 4", "--json").json
+    assert found["at"] == {"x": pytest.approx(2), "y": pytest.approx(2)}
+    assert found["active"] == [{"st": "x + y <= 4", "multiplier": pytest.approx(2)}]
+    assert (found["kind"], found["converged"]) == ("maximum", True)
+    assert set(found) == {
+        *("expr", "value", "at", "grad", "active", "kind", "converged", "steps", "message")
+    }
+
+
+MULTIPLIERS = [  # the constraint in its form, and the same with a limit that is a little more
+    ("minimize", "x + y", "x*y >= {}", 25, "x=6"),
+    ("minimize", "x + y", "{} <= x*y", 25, "x=6"),
+    ("minimize", "x + y", "{} <= x*y <= 90", 25, "x=6"),
+    ("minimize", "-x - y", "x**2 + y**2 <= {}", 2, "x=0.5"),
+    ("minimize", "-x - y", "{} >= x**2 + y**2", 2, "x=0.5"),
+    ("maximize", "x + y", "x**2 + y**2 <= {}", 2, "x=0.5"),
+    ("maximize", "x + y", "-9 <= x**2 + y**2 < {}", 2, "x=0.5"),
+    ("minimize", "x**2 + y**2", "x + 2*y == {}", 3, "x=1"),
+    ("minimize", "x**2 + y**2", "{} == x + 2*y", 3, "x=1"),
+    ("maximize", "-(x**2) - y**2", "x + 2*y >= {}", 3, "x=1"),
+]
+
+
+@pytest.mark.parametrize(("command", "text", "constraint", "limit", "start"), MULTIPLIERS)
+def test_a_multiplier_is_the_slope_of_the_value(
+    dezero, command, text, constraint, limit, start
+) -> None:
+    def run(number):
+        words = (start, "y=1.5", "--st", constraint.format(number), "--json")
+        return dezero(command, text, *words).json
+
+    step = 1e-4
+    slope = (run(limit + step)["value"] - run(limit - step)["value"]) / (2 * step)
+    (active,) = run(limit)["active"]
+    assert active["multiplier"] == pytest.approx(slope, rel=1e-6)
+
+
+def test_bounds_have_multipliers_too(dezero) -> None:
+    words = ("(x - 3)**2 + y**2", "x=0", "y=1:4", "--within", "x=:2", "--json")
+    found = dezero("minimize", *words).json
+    assert found["at"] == {"x": 2, "y": 1}
+    assert found["active"] == [
+        {"st": "y >= 1.0", "multiplier": 2},
+        {"st": "x <= 2.0", "multiplier": -2},
+    ]
+
+
+KINDS = [
+    ("x**2 + y**2", "x=1", "y=2", "minimum"),
+    ("x**2 - y**2", "x=0", "y=0", "saddle"),
+    ("(x - y)**2", "x=1", "y=2", "flat"),
+    ("x**4 + y**2", "x=1", "y=1", "flat"),
+    ("(1e8*x - 1)**2 + (1e-8*y - 1)**2", "x=1", "y=1", "minimum"),
+]
+
+
+@pytest.mark.parametrize(("text", "x", "y", "kind"), KINDS)
+def test_the_hessian_tells_what_was_found(dezero, text, x, y, kind) -> None:
+    found = dezero("minimize", text, x, y, "--json").json
+    assert (found["kind"], found["converged"]) == (kind, True)
+
+
+def test_a_search_does_not_stay_on_a_saddle(dezero) -> None:
+    found = dezero("minimize", "(y**2 - 1)**2 + x**2", "x=1", "y=0", "--json").json
+    assert (found["value"], found["kind"]) == (pytest.approx(0, abs=1e-20), "minimum")
+
+
+def test_several_starts(dezero) -> None:
+    words = ("x**4 - 3*x**2 + x", "x=1", "--within", "x=-3:3", "--starts", "10")
+    found = dezero("minimize", *words, "--json")
+    assert found.json["at"]["x"] == pytest.approx(-1.3008395659415772)
+    assert "found a better value" in found.err
+    assert dezero("minimize", *words, "--seed", "5", "--json").json["value"] == (
+        pytest.approx(found.json["value"])
+    )
+
+
+def test_arrays_vary_where_for_names_them(dezero) -> None:
+    words = ("sum((x - c)**2)", "--for", "x=[0,0,0]", "c=[1,2,3]", "--st", "sum(x) == 3", "--json")
+    found = dezero("minimize", *words).json
+    assert found["at"]["x"] == pytest.approx([0, 1, 2])
+    assert found["active"][0]["multiplier"] == pytest.approx(-2)
+
+
+def test_fix_holds_what_would_vary(dezero) -> None:
+    found = dezero("minimize", "(x - y)**2 + x**2", "x=1", "--fix", "y=2", "--json")
+    assert found.json["at"] == {"x": pytest.approx(1)}
+
+
+DOMAINS = [
+    ("x*log(x)", "x=5", -1 / math.e),
+    ("x - 2*sqrt(x - 1)", "x=10", 0),
+    ("4*(x**-12 - x**-6)", "x=2", -1),
+    ("abs(x - 1)", "x=7", 0),
+    ("max(x, -2*x, 0.5*x + 0.1)", "x=7", 0.08),
+]
+
+
+@pytest.mark.parametrize(("text", "x", "value"), DOMAINS)
+def test_edges_and_kinks(dezero, text, x, value) -> None:
+    found = dezero("minimize", text, x, "--json").json
+    assert found["converged"]
+    assert found["value"] == pytest.approx(value, abs=1e-12)
+
+
+FAILING = [
+    (["-x", "x=1"], "without end"),
+    (["log(x)", "x=-1"], "the value is nan there"),
+    (["x", "x=1", "--st", "x >= 1", "--st", "x <= 0"], "no point that meets the constraints"),
+]
+
+
+@pytest.mark.parametrize(("words", "told"), FAILING)
+def test_what_does_not_converge_is_status_1(dezero, words, told) -> None:
+    found = dezero("minimize", *words, "--json")
+    assert found.status == 1
+    assert not found.json["converged"]
+    assert told in found.err
+
+
+REFUSED = [
+    (["x + y", "x=1"], "no value for y"),
+    (["x + y"], "no value for x"),
+    (["x", "x=1", "--within", "z=0:1"], "no z in the expression"),
+    (["x", "x=1", "--fix", "x"], "nothing varies"),
+    (["x", "x=1", "--st", "x"], "expected a constraint"),
+    (["x", "x=1", "--st", "x = 3"], "write x == 3"),
+    (["x*a", "--for", "x=1", "a=2", "--within", "a=0:3"], "a has limits, but is held"),
+    (["x", "x=1", "--within", "x=3:1"], "write x=1:3"),
+    (["[x, x]", "x=1"], "one value is needed"),
+    (["x*x", "x=[1,2]"], "nothing varies"),
+]
+
+
+@pytest.mark.parametrize(("words", "told"), REFUSED)
+def test_what_is_wrong_is_said_in_one_line(dezero, words, told) -> None:
+    found = dezero("minimize", *words)
+    assert found.status == 2
+    assert told in found.err.partition("\n")[0]

@@ -1,0 +1,170 @@
+"""The fits of NIST's Statistical Reference Datasets, and what a fit says of itself."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dezero_cli.faults import UsageError
+from dezero_cli.language import statements
+from dezero_cli.language.equations import equation
+from dezero_cli.language.ranges import Limits
+from dezero_cli.solving.fit import FitTask, fit
+from dezero_cli.solving.rows import spread_name
+
+DATA = Path(__file__).parents[1] / "data" / "fit"
+NONLINEAR = json.loads((DATA / "nist_strd.json").read_text(encoding="utf-8"))["problems"]
+LINEAR = json.loads((DATA / "nist_linear.json").read_text(encoding="utf-8"))["problems"]
+
+BEYOND = {"Lanczos1"}
+"""Its residuals are 1e-13 of the data, whose own rounding is 1e-16."""
+
+
+def task(text, block, params, **more):
+    block = {name: np.asarray(column, float) for name, column in block.items()}
+    columns = [name for name in block if not name.startswith("sigma of")]
+    given = statements.given([])
+    return FitTask(equation(text, given), columns, params, lambda: [block], **more)
+
+
+def posed(problem, start=None):
+    block = dict(zip(problem["columns"], np.array(problem["data"]).T, strict=True))
+    text = f"{problem['response']} == {problem['model']}"
+    begin = dict(zip(problem["params"], problem[start], strict=True)) if start else {}
+    return task(text, block, problem["params"], start=begin)
+
+
+def digits(got, wanted):
+    wanted = float(wanted)
+    return 15.0 if got == wanted else -math.log10(abs(got - wanted) / (abs(wanted) or 1.0))
+
+
+@pytest.mark.parametrize("start", ["start1", "start2"])
+@pytest.mark.parametrize("problem", NONLINEAR, ids=lambda problem: problem["name"])
+def test_nonlinear_reference_fits_are_right_to_ten_digits(problem, start):
+    found = fit(posed(problem, start))
+    assert found.converged
+    assert min(map(digits, found.values, problem["exact"])) >= 10
+    if problem["name"] not in BEYOND:
+        assert min(map(digits, found.sigmas, problem["exact_sd"])) >= 9
+
+
+@pytest.mark.parametrize("problem", LINEAR, ids=lambda problem: problem["name"])
+def test_linear_reference_fits_need_no_start(problem):
+    found = fit(posed(problem))
+    assert found.message == "linear: solved directly"
+    least = 8 if problem["name"] == "Wampler5" else 10
+    assert min(map(digits, found.values, problem["exact"])) >= least
+    assert min(map(digits, found.sigmas, problem["exact_sd"])) >= 9
+
+
+def test_an_exact_line_is_exact():
+    found = fit(task("y == a + b*x", {"x": [1, 2, 3, 4], "y": [2, 4, 6, 8]}, ["a", "b"]))
+    assert (found.values == [0, 2]).all()
+    assert found.chi2 == 0
+    assert (found.sigmas == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("model", "params", "words"),
+    [
+        ("a*b*x", ["a", "b"], "a and b are not determined apart"),
+        ("(a + 2*b)*x", ["a", "b"], "only a + 2*b is"),
+        ("a*x + b*x + c", ["a", "b", "c"], "a and b are not determined apart: only a + b is"),
+        ("a*x + b*(x > 9)", ["a", "b"], "no row depends on b"),
+        ("a*x + b*x**2 + c*x**3 + d*x**4 + e", ["a", "b", "c", "d", "e"], "4 rows cannot"),
+        ("a*log(x - q)", ["a", "q"], "is nan at the start"),
+    ],
+)
+def test_what_rows_do_not_determine_is_named(model, params, words):
+    block = {"x": [1, 2, 3, 4], "y": [2, 4.1, 6, 8]}
+    start = dict.fromkeys(params, 2.0)
+    with pytest.raises(UsageError, match=r"^[^\n]*$") as caught:
+        fit(task(f"y == {model}", block, params, start=start))
+    assert words in str(caught.value)
+
+
+def test_what_needs_a_start_is_named_and_linear_parameters_need_none():
+    block = {"x": [0, 1, 2, 3, 4], "y": [5, 3.2, 2.2, 1.6, 1.3]}
+    with pytest.raises(UsageError, match="k needs a start"):
+        fit(task("y == a*exp(-k*x) + c", block, ["a", "k", "c"]))
+    found = fit(task("y == a*exp(-k*x) + c", block, ["a", "k", "c"], start={"k": 0.1}))
+    assert found.converged
+    assert found.starts == [None, 0.1, None]
+
+
+def test_limits_hold_and_say_so():
+    block = {"x": [1, 2, 3, 4], "y": [2, 4, 6, 8]}
+    limits = {"a": Limits(0, 1)}
+    found = fit(task("y == a*x + b", block, ["a", "b"], limits=limits))
+    assert found.at_limits == ["a"]
+    assert found.values[0] == 1
+    assert found.values[1] == pytest.approx(2.5, rel=1e-12)
+    assert found.sigmas[0] == 0
+    inside = fit(task("y == a*x + b", block, ["a", "b"], limits={"a": Limits(0, 10)}))
+    assert inside.at_limits == []
+    assert inside.values[0] == pytest.approx(2, rel=1e-12)
+
+
+PEARSON = {
+    "x": [0.0, 0.9, 1.8, 2.6, 3.3, 4.4, 5.2, 6.1, 6.5, 7.4],
+    "y": [5.9, 5.4, 4.4, 4.6, 3.5, 3.7, 2.8, 2.8, 2.4, 1.5],
+}
+YORK = {
+    spread_name("x"): 1 / np.sqrt([1000, 1000, 500, 800, 200, 80, 60, 20, 1.8, 1]),
+    spread_name("y"): 1 / np.sqrt([1, 1.8, 4, 8, 20, 20, 70, 70, 100, 500]),
+}
+
+
+def test_errors_in_both_axes():
+    """Pearson's data with York's weights: York et al. (2004), American Journal of Physics 72."""
+    found = fit(task("y == a + b*x", PEARSON | YORK, ["a", "b"], spread=["x", "y"]))
+    assert found.converged
+    assert not found.scaled
+    assert found.values == pytest.approx([5.47991022, -0.480533407], rel=1e-8)
+    assert found.chi2_reduced == pytest.approx(1.4832941, rel=1e-7)
+
+
+@pytest.mark.parametrize("loss", ["huber", "soft_l1", "cauchy"])
+def test_robust_losses_are_those_of_scipy(loss):
+    optimize = pytest.importorskip("scipy.optimize")
+    draw = np.random.default_rng(3)
+    x = np.linspace(0, 4, 40)
+    y = 5 * np.exp(-x) + 1 + 0.1 * draw.standard_normal(40)
+    y[::9] += 4
+    found = fit(
+        task("y == a*exp(-k*x) + c", {"x": x, "y": y}, ["a", "k", "c"], start={"k": 2}, robust=loss)
+    )
+
+    def model(x, a, k, c):
+        return a * np.exp(-k * x) + c
+
+    tight = dict.fromkeys(("ftol", "xtol", "gtol"), 1e-15)
+    more = {"loss": loss, "method": "trf", "x_scale": "jac", "absolute_sigma": True}
+    values, covariance = optimize.curve_fit(
+        model, x, y, [5, 1, 1], np.ones(40), **more, **tight, max_nfev=10000
+    )
+    assert found.converged
+    assert found.values == pytest.approx(values, rel=1e-6)
+    dof = 40 - 3
+    sigmas = np.sqrt(np.diag(covariance) * found.chi2 / dof)
+    assert found.sigmas == pytest.approx(sigmas, rel=1e-4)
+
+
+def test_many_rows_are_fitted_as_few_are():
+    draw = np.random.default_rng(1)
+    x = np.linspace(0, 5, 60_000)
+    y = 3 * np.exp(-0.7 * x) + 0.5 + 0.01 * draw.standard_normal(x.size)
+    asked = task("y == a*exp(-k*x) + c", {"x": x, "y": y}, ["a", "k", "c"], start={"k": 2})
+    found = fit(asked)
+    parts = [{"x": x[i : i + 7001], "y": y[i : i + 7001]} for i in range(0, x.size, 7001)]
+    asked.blocks, asked.threads = (lambda: parts), 2
+    again = fit(asked)
+    assert found.converged
+    assert again.converged
+    assert again.values == pytest.approx(found.values, rel=1e-12)
+    assert again.sigmas == pytest.approx(found.sigmas, rel=1e-12)
+    model = found.values[0] * np.exp(-found.values[1] * x) + found.values[2]
+    assert found.chi2 == pytest.approx(np.sum((y - model) ** 2), rel=1e-12)
