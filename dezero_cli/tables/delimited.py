@@ -139,11 +139,16 @@ class Delimited:
         cells = self._tabbed(data)
         array = np.frombuffer(cells, np.uint8)
         separator = ord(self.separator)
-        even = None if b'"' in cells else layout.is_even(array, separator, len(columns))
+        skips = self.dialect.on_bad == "skip"
+        odd = b'"' in cells or (skips and not layout.is_utf8(data))
+        even = None if odd else layout.is_even(array, separator, len(columns))
         if even is not None and not (len(columns) == 1 and _has_blank(data)):
             return Rows(self, data, cells, len(columns), even)
         lay = layout.layout(array, separator)
-        layout.check_quotes(array, separator, lay)
+        if skips:
+            lay = layout.without_odd(cells, separator, lay)
+        else:
+            layout.check_quotes(array, separator, lay)
         if self.dialect.on_bad == "stop":
             layout.check_cells(lay, len(columns))
         return self._mended(data, cells, lay, len(columns))
@@ -246,11 +251,12 @@ class Rows:
             numbers, wrong = texts.numbers(frame[str(place)], self._reader.dialect)
             if len(wrong) and self._reader.dialect.on_bad == "stop":
                 text = frame[str(place)][int(wrong[0])]
-                raise TableError(
-                    texts.not_a_number(text.strip(), name, self._reader.comma_is_free),
-                    row=self._row(int(wrong[0])),
-                    column=name,
+                reader = self._reader
+                message = texts.not_a_number(
+                    *(text.strip(), name, reader.comma_is_free),
+                    *(reader.given, reader.dialect.header),
                 )
+                raise TableError(message, row=self._row(int(wrong[0])), column=name)
             bad[wrong.to_numpy()] = True
             found[name] = numbers.to_numpy()
         if self._reader.dialect.on_bad == "skip" and bad.any():
