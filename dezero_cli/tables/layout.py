@@ -53,6 +53,17 @@ def is_even(array: np.ndarray, separator: int, cells: int) -> int | None:
     return rows if (stops[cells - 1 :: cells] == NEWLINE).all() else None
 
 
+def even_on_average(data: bytes, separator: str, cells: int) -> int | None:
+    """The number of lines, if they have as many cells as the header on average; else None.
+
+    This is much quicker than to look at each of them.
+    """
+    array = np.frombuffer(data, np.uint8)
+    lines = int(np.count_nonzero(array == NEWLINE))
+    separators = int(np.count_nonzero(array == ord(separator)))
+    return lines if lines and data.endswith(b"\n") and separators == lines * (cells - 1) else None
+
+
 def stray_quotes(array: np.ndarray, separator: int) -> np.ndarray:
     """The places of quotes inside a cell without quotes, or that close one too early."""
     quotes = np.flatnonzero(array == QUOTE)

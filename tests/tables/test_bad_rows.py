@@ -64,3 +64,20 @@ def test_what_is_advised_for_signs_helps(
     )
     out = dezero("map", "c1*c2", name, *options, "--only", "--no-grad").out
     assert float(out.splitlines()[-1].replace(",", ".")) == number
+
+
+@pytest.mark.parametrize("used", ["x", "y", "z", "2+3", "x*z"])
+@pytest.mark.parametrize(
+    ("rows", "fault"),
+    [
+        ("1,2,3\n1,2\n1,2,3,4\n", "row 2: 2 cells, but the header has 3"),
+        ("1,2,3,4\n1,2\n", "row 1: 4 cells, but the header has 3"),
+        ("1,2,3\n\n1,2,3,4,5\n", "row 2: 5 cells, but the header has 3"),
+        ("1,2,\n1,2\n1,2,3,\n", "row 2: 2 cells, but the header has 3"),
+    ],
+)
+def test_rows_that_are_even_on_average_alone(dezero, tmp_path, monkeypatch, used, rows, fault):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.csv").write_text(f"x,y,z\n{rows}")
+    for target in ("o.csv", "o.jsonl", "o.parquet"):
+        assert dezero("map", used, "t.csv", "-o", target).err == f"error: t.csv: {fault}\n"
