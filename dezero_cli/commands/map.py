@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import math
 import os
 import sys
@@ -271,14 +272,19 @@ def _spread(
 
 def _sorted(words: tuple[str, ...], defs: str | None) -> tuple[Formula, list[str]]:
     """What is to be computed, and the names of tables."""
-    said = list(filter(is_statement, words))
-    rest = [word for word in words if not is_statement(word)]
+    said = [word for word in words if is_statement(word) and not _names_files(word)]
+    rest = [word for word in words if not is_statement(word) or _names_files(word)]
     if not rest or (os.path.isfile(rest[0]) and not rest[1:]):
         raise UsageError("missing the expression EXPR; for example: 'x**2 + y' table.csv")
     if os.path.splitext(rest[0])[1][1:] in ENDINGS and os.path.isfile(rest[0]):
         raise UsageError(f"the expression comes first, then the tables: {rest[-1]!r} {rest[0]}")
     readers = ["the table"] if rest[1:] in ([], ["-"]) else []
     return formula([rest[0], *said], defs=defs, readers=readers), rest[1:]
+
+
+def _names_files(word: str) -> bool:
+    """Whether a word is a file or a pattern of files, even one such as ``year=2024/p.csv``."""
+    return os.path.isfile(word) or (glob.has_magic(word) and bool(glob.glob(word)))
 
 
 def _given(asked: Formula) -> tuple[dict[str, float], tuple[str, ...]]:

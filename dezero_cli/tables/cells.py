@@ -56,29 +56,38 @@ _MISSING = frozenset(
 _SIGNS = "%‰$€£¥₹₽₩¢"
 
 
-def not_a_number(text: str, column: str, comma_is_free: bool) -> str:
+def not_a_number(
+    text: str, column: str, comma_is_free: bool, separator: str = ",", header: bool = True
+) -> str:
     """What to say of a cell that is not a number, with what mends it where that is known.
 
-    `comma_is_free` tells whether a comma may be the decimal sign.
+    `comma_is_free` tells whether a comma may be the decimal sign; the table has cells that are
+    apart by `separator`, and a header or none, which the commands that mend it must know.
     """
     shown = text if len(text) <= 40 else text[:37] + "..."
     said = f"{shown!r} is not a number"
     bare = text.strip()
     if bare.lower() in _MISSING:
         return f"{said}: --missing '{bare}' makes such cells count as empty"
-    core = bare.strip(_SIGNS + " \u00a0")
+
+    def without(signs: str) -> str:
+        return _without(column, signs, separator, header)
+
+    core = re.sub(f"[{_SIGNS}]", "", bare).strip()
     found = "".join(dict.fromkeys(sign for sign in bare if sign in _SIGNS))
     if found and _numberlike(core):
         kind = "percent" if found in "%‰" else "currency"
-        return f"{said}: take the {kind} sign off first: {_without(column, found)}"
+        groups = _THOUSANDS.fullmatch(core)
+        signs = found + (groups[1] if groups else "")
+        return f"{said}: take the {kind} sign off first: {without(signs)}"
     grouped = _THOUSANDS.fullmatch(bare)
     comma = bare.replace(",", ".", 1)
     if "," in bare and _numberlike(comma) and "." not in bare:
         other = ", or give --decimal ," if comma_is_free else ""
-        more = f"; a thousands sign goes with: {_without(column, ',')}" if grouped else ""
+        more = f"; a thousands sign goes with: {without(',')}" if grouped else ""
         return f"{said}: write {comma}{other}{more}"
     if grouped:
-        return f"{said}: take the thousands sign off first: {_without(column, grouped[1])}"
+        return f"{said}: take the thousands sign off first: {without(grouped[1])}"
     return said
 
 
@@ -86,8 +95,13 @@ def _numberlike(text: str) -> bool:
     return bool(re.fullmatch(r"[+-]?(\d+([.,' ]\d+)*[.,]?|[.,]\d+)([eE][+-]?\d+)?", text))
 
 
-def _without(column: str, signs: str) -> str:
+def _without(column: str, signs: str, separator: str, header: bool) -> str:
     """The command of Miller that takes signs out of a column."""
     if re.search(r"[{}'\\]", column + signs):
         return f'sed "s/[{signs}]//g" FILE'
-    return f'mlr --csv put \'${{{column}}} = gsub(${{{column}}}, "[{signs}]", "")\' FILE'
+    form = {",": "--csv", "\t": "--tsv", " ": "--pprint"}.get(
+        separator, f"--csv --fs '{separator}'"
+    )
+    if not header:
+        form, column = f"{form} -N", column.removeprefix("c")
+    return f'mlr {form} put \'${{{column}}} = gsub(${{{column}}}, "[{signs}]", "")\' FILE'

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import orjson
@@ -137,16 +138,24 @@ class Delimited:
         if self.given == BLANKS:
             data = _BLANK_LINE.sub(b"", data)
         cells = self._tabbed(data)
-        array = np.frombuffer(cells, np.uint8)
+        odd = b'"' in cells or (self.dialect.on_bad == "skip" and not layout.is_utf8(data))
+        lines = None if odd else layout.even_on_average(cells, self.separator, len(columns))
+        if lines is not None and not (len(columns) == 1 and _has_blank(data)):
+            return Rows(self, data, cells, len(columns), lines, sure=len(columns) == 1)
+        return self.looked_at(data, cells, len(columns))
+
+    def looked_at(self, data: bytes, cells: bytes, width: int) -> Rows:
+        """The rows of `data`, each looked at.  Raises TableError as `piece` does."""
         separator = ord(self.separator)
-        even = None if b'"' in cells else layout.is_even(array, separator, len(columns))
-        if even is not None and not (len(columns) == 1 and _has_blank(data)):
-            return Rows(self, data, cells, len(columns), even)
+        array = np.frombuffer(cells, np.uint8)
         lay = layout.layout(array, separator)
-        layout.check_quotes(array, separator, lay)
+        if self.dialect.on_bad == "skip":
+            lay = layout.without_odd(cells, separator, lay)
+        else:
+            layout.check_quotes(array, separator, lay)
         if self.dialect.on_bad == "stop":
-            layout.check_cells(lay, len(columns))
-        return self._mended(data, cells, lay, len(columns))
+            layout.check_cells(lay, width)
+        return self._mended(data, cells, lay, width)
 
     def _mended(self, data: bytes, cells: bytes, lay: layout.Layout, wanted: int) -> Rows:
         """Rows without blank lines; those with too few or too many cells filled or left out."""
@@ -215,10 +224,21 @@ class Rows:
     """Rows of text: as whole lines, as cells, and some of their cells as numbers.
 
     `rows` is their number, `read` the number of rows that were read to get them, which is larger
-    where bad ones are left out; `places` are their numbers among these.
+    where bad ones are left out; `places` are their numbers among these.  All this is so from the
+    call of `arrays` on, which comes first: rows that are not `sure` have as many cells as the
+    header on average, and it sees whether each has.
     """
 
-    def __init__(self, reader: Delimited, data: bytes, cells: bytes, width: int, rows: int) -> None:
+    def __init__(
+        self,
+        reader: Delimited,
+        data: bytes,
+        cells: bytes,
+        width: int,
+        rows: int,
+        sure: bool = True,
+    ) -> None:
+        self._sure = sure
         self._reader = reader
         self._data = data
         self._cells = cells
@@ -239,6 +259,12 @@ class Rows:
         """
         if not self.rows:
             return {name: np.empty(0) for name in columns}
+        plain = self._plain_arrays(columns)
+        if not self._sure:
+            self._look()
+            return self.arrays(columns)
+        if plain is not None:
+            return plain
         frame = self._parsed(sorted(set(columns.values())))
         found: dict[str, np.ndarray] = {}
         bad = np.zeros(self.rows, bool)
@@ -246,11 +272,12 @@ class Rows:
             numbers, wrong = texts.numbers(frame[str(place)], self._reader.dialect)
             if len(wrong) and self._reader.dialect.on_bad == "stop":
                 text = frame[str(place)][int(wrong[0])]
-                raise TableError(
-                    texts.not_a_number(text.strip(), name, self._reader.comma_is_free),
-                    row=self._row(int(wrong[0])),
-                    column=name,
+                reader = self._reader
+                message = texts.not_a_number(
+                    *(text.strip(), name, reader.comma_is_free),
+                    *(reader.given, reader.dialect.header),
                 )
+                raise TableError(message, row=self._row(int(wrong[0])), column=name)
             bad[wrong.to_numpy()] = True
             found[name] = numbers.to_numpy()
         if self._reader.dialect.on_bad == "skip" and bad.any():
@@ -258,6 +285,34 @@ class Rows:
             self.rows = int(np.count_nonzero(self._kept))
             return {name: numbers[self._kept] for name, numbers in found.items()}
         return found
+
+    def _plain_arrays(self, columns: dict[str, int]) -> dict[str, np.ndarray] | None:
+        """Columns of plain numbers and empty cells, read in one go; None if a cell is another.
+
+        A row with too few cells has no last cell; where none has, none has too many either.
+        """
+        dialect = self._reader.dialect
+        if not columns or dialect.missing or dialect.decimal != ".":
+            return None
+        schema: dict[str, Any] = {str(i): pl.String for i in range(self._width)}
+        schema |= {str(place): pl.Float64 for place in columns.values()}
+        last = self._width - 1
+        try:
+            frame = self._read(sorted({*columns.values(), last}), schema)
+        except pl.exceptions.PolarsError:
+            return None
+        if frame.height != self.rows:
+            return None
+        self._sure |= not frame[str(last)].null_count()
+        return {name: frame[str(i)].fill_null(np.nan).to_numpy() for name, i in columns.items()}
+
+    def _look(self) -> None:
+        """See whether each row has as many cells as the header, or is bad."""
+        array = np.frombuffer(self._cells, np.uint8)
+        if layout.is_even(array, ord(self._reader.separator), self._width) is None:
+            looked_at = self._reader.looked_at(self._data, self._cells, self._width)
+            self.__dict__.update(looked_at.__dict__)
+        self._sure = True
 
     def _row(self, index: int) -> int:
         return index + 1 if self.places is None else int(self.places[index])
@@ -270,15 +325,19 @@ class Rows:
         if places is not None and not places:
             return pl.DataFrame()
         try:
-            return pl.read_csv(
-                self._cells,
-                has_header=False,
-                separator=self._reader.separator,
-                columns=places,
-                schema=schema,
-            )
+            return self._read(places, schema)
         except pl.exceptions.PolarsError as fault:
             raise self._reader.explained(self._cells, fault) from None
+
+    def _read(self, places: Sequence[int] | None, schema: dict[str, Any]) -> pl.DataFrame:
+        """The cells of some columns, of the types that `schema` has for their places."""
+        return pl.read_csv(
+            self._cells,
+            has_header=False,
+            separator=self._reader.separator,
+            columns=places,
+            schema=schema,
+        )
 
     def _filtered(self, cells: pl.Series) -> pl.Series:
         return cells if self._kept is None else cells.filter(pl.Series(self._kept))
