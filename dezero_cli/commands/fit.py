@@ -264,7 +264,7 @@ def _write_table(asked: FitWords, model: RowModel, found: Fitted, band: str, out
         definitions.append(f"{quoted(spread_name(name))}={spread.text(quoted(name))}")
     constants = dict(zip(found.names, map(float, found.values), strict=True)) | asked.held
     plan = Plan(expr, constants, Wanted(no_grad=True), defs=tuple(definitions), most=asked.most)
-    mapping.map_tables(tables, plan, files.target_format(output, None), output)
+    mapping.map_tables(tables, plan, files.target_format(output, None, tables), output)
 
 
 def _draw(asked: FitWords, model: RowModel, found: Fitted, band: str, output: str) -> None:

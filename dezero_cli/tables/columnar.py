@@ -18,11 +18,11 @@ from typing import Any
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from dezero_cli import compression, reading
+from dezero_cli import reading
 from dezero_cli.faults import CommandError, TableError
 from dezero_cli.output import Output
 from dezero_cli.progress import Progress
-from dezero_cli.tables import arrow_check, background, encode
+from dezero_cli.tables import arrow_check, background, compression, encode, sources
 from dezero_cli.tables.files import SEPARATORS, TEXT, Tables
 from dezero_cli.tables.inference import Types
 from dezero_cli.tables.json_types import JsonTypes
@@ -121,7 +121,7 @@ def _at_rest(tables: Tables) -> Iterator[Tables]:
         for name in passing:
             copy = stack.enter_context(_nameless())
             laid[name] = f"/proc/self/fd/{copy.fileno()}" if ON_LINUX else copy.name
-            with contextlib.closing(reading.table_source(name)) as source:
+            with contextlib.closing(sources.table_source(name)) as source:
                 while data := source.read(1 << 20):
                     copy.write(data)
             copy.flush()

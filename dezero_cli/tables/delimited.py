@@ -157,7 +157,7 @@ class Delimited:
             layout.check_cells(lay, width)
         return self._mended(data, cells, lay, width)
 
-    def _mended(self, data: bytes, cells: bytes, lay: layout.Layout, wanted: int) -> Rows:
+    def _mended(self, data: bytes, cells: bytes, lay: layout.RowLayout, wanted: int) -> Rows:
         """Rows without blank lines; those with too few or too many cells filled or left out."""
         whole, fill = ~lay.blank, self.dialect.on_bad == "null"
         ragged = whole & (lay.cells != wanted)
@@ -207,7 +207,7 @@ _BLANK_LINE = re.compile(rb"^[ \t]*\r?\n", re.MULTILINE)
 
 
 def _joined(
-    data: bytes, lay: layout.Layout, kept: np.ndarray, mark: bytes, short: np.ndarray
+    data: bytes, lay: layout.RowLayout, kept: np.ndarray, mark: bytes, short: np.ndarray
 ) -> bytes:
     """The records that are kept; where one is short of cells, as many marks are added."""
     bounds = zip(lay.starts[kept].tolist(), lay.ends[kept].tolist(), short.tolist(), strict=True)

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dezero_cli import reading
-from dezero_cli.compression import without_ending
 from dezero_cli.faults import FileError, UsageError
+from dezero_cli.tables import sources
+from dezero_cli.tables.compression import without_ending
 from dezero_cli.tables.dialect import Dialect
 
 ENDINGS = {
@@ -80,7 +81,7 @@ def _expanded(word: str) -> list[str]:
 
 def by_content() -> str:
     """The format of standard input, by its first bytes."""
-    begin = reading.begin_of_input()
+    begin = sources.begin_of_input()
     if begin.startswith(b"PAR1"):
         return "parquet"
     if begin.startswith((b"ARROW1", b"\xff\xff\xff\xff")):

@@ -11,7 +11,7 @@ from dezero_cli.faults import TableError
 QUOTE, NEWLINE, RETURN = b'"\n\r'
 
 
-class Layout(NamedTuple):
+class RowLayout(NamedTuple):
     """Where each record begins and ends (its newline), its number of cells, whether it is blank."""
 
     starts: np.ndarray
@@ -26,7 +26,7 @@ def inside(array: np.ndarray) -> np.ndarray:
     return found
 
 
-def layout(array: np.ndarray, separator: int) -> Layout:
+def layout(array: np.ndarray, separator: int) -> RowLayout:
     """Where the records lie."""
     outside = ~inside(array)
     ends = np.flatnonzero((array == NEWLINE) & outside)
@@ -39,7 +39,7 @@ def layout(array: np.ndarray, separator: int) -> Layout:
     blank = lengths == 0
     single = np.flatnonzero(lengths == 1)
     blank[single] = array[starts[single]] == RETURN
-    return Layout(starts, ends, cells, blank)
+    return RowLayout(starts, ends, cells, blank)
 
 
 def is_even(array: np.ndarray, separator: int, cells: int) -> int | None:
@@ -77,7 +77,7 @@ def stray_quotes(array: np.ndarray, separator: int) -> np.ndarray:
     )
 
 
-def without_odd(data: bytes, separator: int, lay: Layout) -> Layout:
+def without_odd(data: bytes, separator: int, lay: RowLayout) -> RowLayout:
     """The same with no cells in the rows that have a stray quote, or that are not UTF-8.
 
     Raises TableError for a quote that is never closed: nobody knows where its row ends.
@@ -100,7 +100,7 @@ def is_utf8(data: bytes) -> bool:
         return False
 
 
-def check_quotes(array: np.ndarray, separator: int, lay: Layout) -> None:
+def check_quotes(array: np.ndarray, separator: int, lay: RowLayout) -> None:
     """Refuse quotes inside a cell without quotes, and a quote that is never closed."""
     stray = stray_quotes(array, separator)
     if len(stray):
@@ -110,14 +110,14 @@ def check_quotes(array: np.ndarray, separator: int, lay: Layout) -> None:
     check_closed(array, lay)
 
 
-def check_closed(array: np.ndarray, lay: Layout) -> None:
+def check_closed(array: np.ndarray, lay: RowLayout) -> None:
     """Refuse a quote that is never closed."""
     quotes = np.flatnonzero(array == QUOTE)
     if len(quotes) % 2:
         raise TableError("a quote is never closed", row=row_of(int(quotes[-1]), lay))
 
 
-def check_cells(lay: Layout, wanted: int) -> None:
+def check_cells(lay: RowLayout, wanted: int) -> None:
     """Refuse a row that does not have as many cells as the header."""
     ragged = np.flatnonzero((lay.cells != wanted) & ~lay.blank)
     if len(ragged):
@@ -126,7 +126,7 @@ def check_cells(lay: Layout, wanted: int) -> None:
         raise TableError(message, row=row_of(int(lay.starts[ragged[0]]), lay))
 
 
-def row_of(place: int, lay: Layout) -> int:
+def row_of(place: int, lay: RowLayout) -> int:
     """The number of the row that contains a byte; blank lines are not counted."""
     record = int(np.searchsorted(lay.ends, place))
     return record + 1 - int(np.count_nonzero(lay.blank[:record]))

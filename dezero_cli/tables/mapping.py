@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dezero_cli import reading
-from dezero_cli.compression import packed
 from dezero_cli.faults import CommandError
 from dezero_cli.output import Output, open_output
 from dezero_cli.progress import Progress
-from dezero_cli.tables import columnar, streams
+from dezero_cli.tables import columnar, sources, streams
+from dezero_cli.tables.compression import packed
 from dezero_cli.tables.files import TEXT, Tables
 from dezero_cli.tables.step import Plan
 
@@ -27,7 +26,7 @@ def map_tables(
     ExpressionError, and OSError if reading or writing fails.
     """
     progress = progress or Progress(0)
-    unchanged = reading.Unchanged(tables.names)
+    unchanged = sources.Unchanged(tables.names)
     with open_output(output) as plain, packed(plain) as target:
         try:
             rows = _mapped(tables, plan, form, target, progress, types)

@@ -16,7 +16,7 @@ from dezero_cli import reading
 from dezero_cli.faults import TableError
 from dezero_cli.output import Output
 from dezero_cli.progress import Progress
-from dezero_cli.tables import encode
+from dezero_cli.tables import encode, sources
 from dezero_cli.tables.delimited import Delimited, Header
 from dezero_cli.tables.dialect import LONGEST, Dialect
 from dezero_cli.tables.files import SEPARATORS, Tables
@@ -102,7 +102,7 @@ def blocks(
     `size` is how much is read at a time (default: BLOCK), `skip` the number of lines that are left
     out at the start.
     """
-    source = reading.table_source(name)
+    source = sources.table_source(name)
     try:
         piped = reading.is_stream(name)
         rest, first, ended, pause, counted = b"", True, False, True, 0
