@@ -273,7 +273,7 @@ def test_pipes(here):
     assert shell("dezero map 'x*y' <(cat t.csv) --from csv", cwd=here).stdout == both
     assert shell("cat t.csv | dezero map 'x*y' -o o.csv; cat o.csv", cwd=here).stdout == both
     assert shell("dezero map 'x*y' t.csv -o - | cat", cwd=here).stdout == both
-    piped = "cat t.csv | dezero map 'x*y' --to parquet | dezero map 'x/y' --from parquet --only"
+    piped = "cat t.csv | dezero map 'x*y' --to parquet | dezero map 'x/y' --only --to csv"
     assert shell(piped, cwd=here).stdout == "value,d_x,d_y\n0.5,0.5,-0.25\n0.75,0.25,-0.1875\n"
     piped = "dezero map 'x*y' t.csv --to arrow | dezero map x --from arrow --only --to jsonl"
     assert shell(piped, cwd=here).stdout.splitlines()[1] == '{"value":3.0,"d_x":1.0}'

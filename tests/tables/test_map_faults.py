@@ -100,10 +100,12 @@ def test_bad_json_lines(dezero, here, content, message, target):
 
 def test_a_key_that_the_output_uses_itself(dezero, here, monkeypatch):
     monkeypatch.setattr(streams, "BLOCK", 1 << 10)
-    write(here, "value.jsonl", '{"x":1}\n' * 1000 + '{"x":2,"value":3}\n')
     words = ["map", "x", "value.jsonl", "--to", "jsonl"]
+    write(here, "value.jsonl", '{"x":1}\n' * 1000 + '{"x":2,"value":3}\n')
+    assert "the table already has a column value: rename" in dezero(*words).err
+    write(here, "value.jsonl", '{"x":1}\n' * 10_000 + '{"x":2,"value":3}\n')  # beyond its begin
     with_value = dezero(*words).err
-    assert "row 1001, column value: this key is needed for a result: choose" in with_value
+    assert "row 10001, column value: this key is needed for a result: choose" in with_value
     assert dezero(*words, "--prefix", "p_").out.endswith('"value":3,"p_value":2.0,"p_d_x":1.0}\n')
     write(here, "nonfinite.jsonl", '{"x":1,"nonfinite":2}\n')
     words[2] = "nonfinite.jsonl"
