@@ -11,6 +11,8 @@ from dezero_cli import extras
 from dezero_cli.solving.functions import Array, Functions
 
 POLISH_STEPS = 200
+NEAR = 1e-6
+"""Newton's step at a solution of several orders, beside the solution or the start."""
 
 
 @dataclass
@@ -79,7 +81,15 @@ class _Search:
         if (f == 0).all():
             return True
         noise = self.functions.noise(x)
-        return bool((f <= np.fmax(64 * noise, 1e-16 * self.terms)).all())
+        if (f <= 64 * noise).all():
+            return True
+        return bool((f <= np.fmax(64 * noise, 1e-16 * self.terms)).all()) and self.is_near(x)
+
+    def is_near(self, x: Array) -> bool:
+        """Whether Newton's next step is a short one: 1/x is small far out, but has no root there."""
+        step = _newton_step(self.jacobian(x), self.values(x))
+        size = max(float(np.linalg.norm(x)), float(np.linalg.norm(self.start)))
+        return 0 < float(np.linalg.norm(step)) <= NEAR * size
 
     def starts(self, best: Array) -> Iterator[Array]:
         """The start, then the best point so far."""

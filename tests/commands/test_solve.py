@@ -151,3 +151,10 @@ def test_map_refuses(dezero, tmp_path, words, told) -> None:
     found = dezero("map", words[0], str(table), *words[1:])
     assert found.status == 2
     assert told in found.err
+
+
+@pytest.mark.parametrize("equation", ["1/x == 0", "1/(1 + x**2) == 0", "1/sqrt(2 + x) == 0"])
+def test_what_only_falls_off_has_no_root(dezero, equation) -> None:
+    found = dezero("solve", equation, "x=2")
+    assert found.status == 1
+    assert "no solution found" in found.err
