@@ -86,7 +86,7 @@ class _Search:
         return bool((f <= np.fmax(64 * noise, 1e-16 * self.terms)).all()) and self.is_near(x)
 
     def is_near(self, x: Array) -> bool:
-        """Whether Newton's next step is a short one: 1/x is small far out, but has no root there."""
+        """Whether Newton's next step is short: 1/x is small far out, but has no root there."""
         step = _newton_step(self.jacobian(x), self.values(x))
         size = max(float(np.linalg.norm(x)), float(np.linalg.norm(self.start)))
         return 0 < float(np.linalg.norm(step)) <= NEAR * size
