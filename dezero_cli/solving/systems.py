@@ -88,8 +88,8 @@ class _Search:
     def is_near(self, x: Array) -> bool:
         """Whether Newton's next step is short: 1/x is small far out, but has no root there."""
         step = _newton_step(self.jacobian(x), self.values(x))
-        size = max(float(np.linalg.norm(x)), float(np.linalg.norm(self.start)))
-        return 0 < float(np.linalg.norm(step)) <= NEAR * size
+        size = np.abs([x, self.start]).max(initial=0)
+        return bool(0 < np.abs(step).max(initial=0) <= NEAR * size)
 
     def starts(self, best: Array) -> Iterator[Array]:
         """The start, then the best point so far."""

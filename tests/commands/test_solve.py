@@ -153,7 +153,7 @@ def test_map_refuses(dezero, tmp_path, words, told) -> None:
     assert told in found.err
 
 
-@pytest.mark.parametrize("equation", ["1/x == 0", "1/(1 + x**2) == 0"])
+@pytest.mark.parametrize("equation", ["1/x == 0", "1/(1 + x**2) == 0", "1/sqrt(2 + x) == 0"])
 def test_what_only_falls_off_has_no_root(dezero, equation) -> None:
     found = dezero("solve", equation, "x=2")
     assert found.status == 1
