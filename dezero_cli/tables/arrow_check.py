@@ -23,6 +23,10 @@ _RATIO = {0: 256, 1: 1 << 16}
 
 _MOST = 1 << 40
 
+_DECIMAL = 7
+_FOREIGN = {11: "an interval", 14: "a union", 22: "a run-end encoding"}
+"""Types of columns that Polars does not have."""
+
 
 class WrongError(Exception):
     """The file is damaged."""
@@ -56,6 +60,25 @@ class _Table:
         """A table inside this one."""
         place = self._at(field)
         return None if place is None else _Table(self.data, place + _number("<I", self.data, place))
+
+    def text(self, field: int) -> str:
+        """A text."""
+        place = self._at(field)
+        if place is None:
+            return ""
+        place += _number("<I", self.data, place)
+        size = _number("<I", self.data, place)
+        return self.data[place + 4 : place + 4 + size].decode("utf-8", "replace")
+
+    def tables(self, field: int) -> Iterator[_Table]:
+        """A list of tables."""
+        place = self._at(field)
+        if place is None:
+            return
+        place += _number("<I", self.data, place)
+        for i in range(_number("<I", self.data, place)):
+            at = place + 4 + 4 * i
+            yield _Table(self.data, at + _number("<I", self.data, at))
 
     def structs(self, field: int, form: str) -> Iterator[tuple[int, ...]]:
         """A list of records of numbers."""
@@ -105,13 +128,41 @@ def _read(file: BinaryIO, place: int, length: int, size: int) -> bytes:
 
 def _of_file(file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
     """Where the messages of a file lie, and how long they are."""
-    if _read(file, size - 6, 6, size) != MAGIC:
-        raise WrongError
-    length = _number("<i", _read(file, size - 10, 4, size), 0)
-    footer = _Table.root(_read(file, size - 10 - length, length, size))
+    footer = _footer(file, size)
     for field in (2, 3):
         for offset, described, _, _ in footer.structs(field, "<qiiq"):
             yield offset, described
+
+
+def foreign(path: str) -> tuple[str, str] | None:
+    """The first column of a type that cannot be read, and its type."""
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if file.read(len(MAGIC)) == MAGIC:
+            schema = _footer(file, size).table(1)
+        else:
+            length = _number("<i", _read(file, 4, 4, size), 0)
+            schema = _Table.root(_read(file, 8, length, size)).table(2)
+    for column in schema.tables(1) if schema else ():
+        waiting = [column]
+        while waiting:
+            field = waiting.pop()
+            kind = field.number(2, "<B")
+            if kind in _FOREIGN:
+                return column.text(0), _FOREIGN[kind]
+            decimal = field.table(3) if kind == _DECIMAL else None
+            if decimal is not None and decimal.number(2, "<i", 128) > 128:
+                return column.text(0), "a decimal of 256 bits"
+            waiting += field.tables(5)
+    return None
+
+
+def _footer(file: BinaryIO, size: int) -> _Table:
+    """The footer of a file."""
+    if _read(file, size - 6, 6, size) != MAGIC:
+        raise WrongError
+    length = _number("<i", _read(file, size - 10, 4, size), 0)
+    return _Table.root(_read(file, size - 10 - length, length, size))
 
 
 def _of_stream(file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:

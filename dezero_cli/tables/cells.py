@@ -82,7 +82,7 @@ def not_a_number(
         return f"{said}: take the {kind} sign off first: {without(signs)}"
     grouped = _THOUSANDS.fullmatch(bare)
     comma = bare.replace(",", ".", 1)
-    if "," in bare and _numberlike(comma) and "." not in bare:
+    if bare.count(",") == 1 and _numberlike(comma) and "." not in bare:
         other = ", or give --decimal ," if comma_is_free else ""
         more = f"; a thousands sign goes with: {without(',')}" if grouped else ""
         return f"{said}: write {comma}{other}{more}"

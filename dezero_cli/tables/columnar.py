@@ -84,11 +84,13 @@ def _map_resting(
     progress.notes += step.notes
     schema = _schema_of(frame, tables.names[0], tables.format)
     given: Schema = {} if plan.only else schema
-    _refuse_nested(given, form)
+    _refuse_foreign(given, form)
     progress.total = rows
     spelt = _spelt(step.columns, list(schema), tables.names[0])
-    batch = _Batch(step, spelt, plan.only, progress, until)
+    batch = _Batch(step, spelt, form in TEXT, plan.only, progress, until)
     kept = frame.select(spelt.values()) if plan.only and spelt else frame
+    if form in TEXT:
+        given = {n: pl.String() if kind == pl.Duration else kind for n, kind in given.items()}
     wanted = given | dict.fromkeys(step.results, pl.Float64())
     with pl.Config(streaming_chunk_size=BATCH):
         until.check()
@@ -189,6 +191,9 @@ def _schema(name: str, form: str) -> Schema:
         raise TableError("the file is empty", name)
     if form == "arrow" and not arrow_check.is_sound(name):
         raise damaged(name, form)
+    odd = arrow_check.foreign(name) if form == "arrow" else None
+    if odd is not None:
+        raise TableError(f"it holds {odd[1]}, which cannot be read", name, column=odd[0])
     try:
         frame = _scan((name,), form)
     except BaseException as fault:  # noqa: BLE001, a panic of Polars is not an Exception
@@ -274,11 +279,33 @@ def _numeric(kind: Any) -> bool:
     return bool(kind.is_numeric() or kind in (pl.Boolean, pl.Null))
 
 
-def _refuse_nested(schema: Schema, form: str) -> None:
-    """Refuse columns that a text cell cannot hold, if the target has text cells."""
+def _refuse_foreign(schema: Schema, form: str) -> None:
+    """Refuse columns that the target cannot hold."""
     for column, kind in schema.items():
-        if form in SEPARATORS and (kind.is_nested() or kind in (pl.Binary, pl.Object)):
+        nested = form in SEPARATORS and kind.is_nested()
+        if nested or (form in TEXT and re.search(r"\b(Binary|Object)\b", str(kind))):
             raise TableError(f"a cell of {form} cannot hold {kind}", column=column)
+        if kind.is_decimal() and kind.precision > 38:
+            raise TableError(f"{kind} has more digits than can be read", column=column)
+
+
+_YEARS = 200_000
+"""Years before and after 1970 that dates in text may have."""
+
+
+def _require_in_range(frame: pl.DataFrame) -> None:
+    """Refuse times that text cannot show."""
+    for column, kind in frame.schema.items():
+        if kind == pl.Date:
+            most = _YEARS * 365
+        elif isinstance(kind, pl.Datetime):
+            most = _YEARS * 31_536_000 * {"ms": 10**3, "us": 10**6, "ns": 10**9}[kind.time_unit]
+        else:
+            continue
+        numbers = frame[column].to_physical()
+        far = ((numbers > most) | (numbers < -most)).arg_true() if most < 1 << 62 else ()
+        if len(far):
+            raise TableError("a time that is out of range", column=column)
 
 
 def learnt(
@@ -335,11 +362,13 @@ class _Batch:
         self,
         step: Step,
         spelt: dict[str, str],
+        text: bool,
         only: bool,
         progress: Progress,
         until: background.Until,
     ) -> None:
         self.step = step
+        self.text = text
         self._spelt = spelt
         self.only = only
         self.progress = progress
@@ -354,6 +383,10 @@ class _Batch:
             column: frame[name].cast(pl.Float64).to_numpy() for column, name in self._spelt.items()
         }
         added = encode.results_frame(self.step.results, self.step.run(arrays, frame.height))
+        if self.text and not self.only:
+            _require_in_range(frame)
+            times = [name for name, kind in frame.schema.items() if kind == pl.Duration]
+            frame = frame.with_columns(pl.col(times).dt.to_string("iso")) if times else frame
         with self._lock:
             self.rows += frame.height
             self.progress.add(frame.height, frame.height)

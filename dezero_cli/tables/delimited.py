@@ -381,11 +381,18 @@ class Rows:
             cell = pl.col(str(i))
             if self._reader.dialect.decimal == ",":
                 frame = frame.with_columns(texts.pointed(frame[str(i)]))
+            nan = cell == "NaN"
             text = pl.struct(cell.alias("")).struct.json_encode().str.slice(4).str.head(-1)
             number = cell.str.contains(_EXACT)
             parts.append(pl.lit(("{" if i == 0 else ",") + key + ":"))
             parts.append(
-                pl.when(cell.is_null()).then(pl.lit("null")).when(number).then(cell).otherwise(text)
+                pl.when(cell.is_null())
+                .then(pl.lit("null"))
+                .when(number)
+                .then(cell)
+                .when(nan)
+                .then(pl.lit('"nan"'))
+                .otherwise(text)
             )
         joined = frame.select(pl.concat_str([*parts, pl.lit("}")])).to_series()
         return [line.encode() for line in joined.to_list()]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -85,9 +86,29 @@ def objects(
     return b"\n".join(made)
 
 
+class _Number:
+    """A number with its key, where the number was text."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __call__(self, match: re.Match[str]) -> str:
+        """The text to put in place of a match."""
+        return f"{self._key}:{match[1] or 'null'}"
+
+
 def table_objects(frame: pl.DataFrame) -> list[str]:
     """Each row of a table of any types as a JSON object."""
-    lines = frame.write_ndjson().split("\n")[: frame.height]
+    marks = {
+        name: f"\ue000{i}"
+        for i, (name, kind) in enumerate(frame.schema.items())
+        if kind.is_decimal()
+    }
+    text = frame.rename(marks).write_ndjson()
+    for name, mark in marks.items():  # decimals are numbers, with all their digits
+        key = orjson.dumps(name).decode()
+        text = re.sub(rf'"{mark}":(?:"([^"]*)"|null)', _Number(key), text)
+    lines = text.split("\n")[: frame.height]
     floats = frame.select(name for name, kind in frame.schema.items() if kind.is_float())
     finite = floats.select((pl.all().is_finite() | pl.all().is_null()).name.keep())
     for row in (~finite.select(pl.all_horizontal(pl.all())).to_series()).arg_true():

@@ -61,7 +61,12 @@ def _separator(name: str, table: Sequence[str]) -> str | None:
     if len(table) != 1:
         return None
     cells = {sign: [cell.strip('" ') for cell in table[0].split(sign)] for sign in ";\t| ,"}
-    sign = next((sign for sign, names in cells.items() if len(names) > 1 and name in names), None)
+    fits = (
+        sign
+        for sign, names in cells.items()
+        if len(names) > 1 and name in names and (sign != " " or all(map(str.isidentifier, names)))
+    )
+    sign = next(fits, None)
     if sign is None:
         return None
     word = {"\t": "tab", " ": "space"}.get(sign, f"'{sign}'")

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from dezero_cli.faults import TableError
+from dezero_cli.tables.jsonlines import MARKS
 
 DEEPEST = 64
 """Levels of lists and objects that a column may have."""
@@ -19,12 +20,16 @@ DEEPEST = 64
 LONG = "long integer"
 """The kind of integers that float64 does not hold."""
 
+WORD = "word"
+"""The kind of the words nan, inf and -inf, which are numbers beside numbers."""
+
 _POLARS: dict[Any, Any] = {
     None: pl.String,
     bool: pl.Boolean,
     str: pl.String,
     int: pl.Int64,
     LONG: pl.Int64,
+    WORD: pl.String,
     float: pl.Float64,
 }
 
@@ -81,10 +86,17 @@ class JsonTypes:
             {
                 name: _numbers(name, piece.cells(name), arrays[name])
                 if name in self._used and kind == pl.Float64
-                else pl.Series(name, piece.cells(name), dtype=kind, strict=False)
+                else _series(name, piece.cells(name), kind)
                 for name, kind in self.schema(columns).items()
             }
         )
+
+
+def _series(name: str, cells: list[Any], kind: Any) -> pl.Series:
+    """A column that the expression does not use."""
+    if kind == pl.Float64:
+        cells = [MARKS[cell] if type(cell) is str else cell for cell in cells]
+    return pl.Series(name, cells, dtype=kind, strict=False)
 
 
 def _numbers(name: str, cells: list[Any], array: Any) -> pl.Series:
@@ -113,6 +125,9 @@ def _kind(cells: Iterable[Any], depth: int = 0) -> Any:
         keys = dict.fromkeys(key for cell in known for key in cell)
         return {key: _kind((cell.get(key) for cell in known), depth + 1) for key in keys}
     kind: Any = None
+    if str in types and all(cell in MARKS for cell in known if type(cell) is str):
+        kind = WORD
+        types.discard(str)
     for each in types - {int}:
         kind = _merged(kind, each)
     return _merged(kind, _whole(known)) if int in types else kind
@@ -135,7 +150,11 @@ def _merged(one: Any, other: Any) -> Any:
         return [_merged(one[0], other[0])]
     if isinstance(one, dict) and isinstance(other, dict):
         return {key: _merged(one.get(key), other.get(key)) for key in {**one, **other}}
-    for kinds, both in (((int, LONG), LONG), ((int, float), float)):
+    for kinds, both in (
+        ((int, LONG), LONG),
+        ((int, float, WORD), float),
+        ((str, WORD), str),
+    ):
         if one in kinds and other in kinds:
             return both
     if one in (LONG, float) and other in (LONG, float):

@@ -205,7 +205,17 @@ class TextTable:
         """The rows of a block, checked."""
         if block.long:
             raise TableError(self._too_long(block.data), row=1)
+        if len(block.data) > self.dialect.longest:
+            self._check_length(block.data)
         return self.format.piece(block.data, self.columns)
+
+    def _check_length(self, data: bytes) -> None:
+        """Refuse a row that is too long, though all of it has been read."""
+        row = 0
+        for line in data.split(b"\n"):
+            row += bool(line.strip())
+            if len(line) > self.dialect.longest:
+                raise TableError(self._too_long(line), row=row)
 
     def _too_long(self, data: bytes) -> str:
         if not self.is_json and data.count(b'"') & 1:
