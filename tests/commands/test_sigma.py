@@ -91,6 +91,7 @@ def test_eval(oracles):
     assert wrong == []
 
 
+@pytest.mark.unmeasured
 def test_map(oracles, monkeypatch):
     """Each case as a table of one row, numbers and columns for S in turn; without machine code."""
 

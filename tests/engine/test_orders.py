@@ -18,6 +18,10 @@ from dezero import functions as F
 from dezero.calculus import hessian
 from tests.conftest import of_scipy
 
+pytestmark = pytest.mark.unmeasured
+"""Laws of every function, which other tests run as well."""
+
+
 POINTS = int(os.environ.get("DEZERO_LAWS", "100"))
 ORDERS = 4
 LIMIT = 4.0

@@ -12,6 +12,10 @@ import pytest
 from dezero_cli.language import grammar as language
 from tests.house import walls
 
+pytestmark = pytest.mark.unmeasured
+"""They read the source, and start processes."""
+
+
 ROOT = Path(__file__).parents[2]
 
 

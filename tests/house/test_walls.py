@@ -6,6 +6,10 @@ import pytest
 
 from tests.house import walls
 
+pytestmark = pytest.mark.unmeasured
+"""They read the source, and run none of it."""
+
+
 ROOT = Path(__file__).parents[2]
 SENTENCE = '"""What it is for."""\n'
 

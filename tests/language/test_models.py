@@ -142,6 +142,7 @@ def test_the_limit_that_the_message_gives_is_enough():
     assert value_and_gradient(linked("f5(x)", *words, most=32), x=1) == (33, {"x": 1})
 
 
+@pytest.mark.unmeasured
 def test_a_hundred_thousand_definitions_are_no_recursion():
     words = ["d0=x", *(f"d{i}=d{i - 1} + 1" for i in range(1, 100_000))]
     assert value_and_gradient(linked("d99999", *words), x=1) == (100_000, {"x": 1})

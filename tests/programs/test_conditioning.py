@@ -29,6 +29,10 @@ from dezero_cli.language import symbolic
 from dezero_cli.language.parser import parse
 from tests.conftest import of_scipy
 
+pytestmark = pytest.mark.unmeasured
+"""Laws of every function, which other tests run as well."""
+
+
 EXAMPLES = int(os.environ.get("DEZERO_LAWS", "40"))
 BITS = 2200
 EPS = np.finfo(float).eps
