@@ -288,14 +288,14 @@ class Fit:
         first = np.array([given.get(n, self._without_start(n)) for n in self.task.params])
         found, draw = [first], np.random.default_rng(self.task.seed)
         centre = np.where(np.isfinite(first), first, 0.0)
+        above, below = np.isfinite(low), np.isfinite(high)
+        least, most = np.where(above, low, 0.0), np.where(below, high, 0.0)
         for _ in range(self.task.starts - 1):
             even, spread = draw.random(len(low)), draw.standard_normal(len(low))
             x = centre + np.maximum(np.abs(centre), 1e-3) * spread
-            x = np.where(np.isfinite(low), low + np.abs(x - low), x)
-            x = np.where(np.isfinite(high) & ~np.isfinite(low), high - np.abs(x - high), x)
-            inside = np.isfinite(low) & np.isfinite(high)
-            width = np.where(inside, high, 0) - np.where(inside, low, 0)
-            x = np.where(inside, np.where(inside, low, 0) + even * width, x)
+            x = np.where(above, least + np.abs(x - least), x)
+            x = np.where(below & ~above, most - np.abs(x - most), x)
+            x = np.where(above & below, least + even * (most - least), x)
             found.append(np.where(np.isnan(first), np.nan, x))
         return found
 
