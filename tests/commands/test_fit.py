@@ -323,3 +323,24 @@ def test_a_table_larger_than_what_is_kept_is_read_again(dezero, table, monkeypat
         file.write(table.write_csv().encode())
     packed = found(dezero("fit", DECAY, "d.csv.bz2", "k=0.3", "--json"))
     assert packed == pytest.approx(whole, rel=1e-12)
+
+
+def test_the_band_of_weighed_rows(dezero, table):
+    words = [
+        "y == a + b*t",
+        "decay.csv",
+        "--sigma",
+        "y=5%",
+        "-o",
+        "out.csv",
+        "--band",
+        "prediction",
+    ]
+    assert dezero("fit", *words).status == 0
+    out = pl.read_csv("out.csv")
+    weights = 1 / (0.05 * Y)
+    design = np.array([np.ones(8), T]) * weights
+    covariance = np.linalg.inv(design @ design.T)
+    line = np.array([np.ones(8), T])
+    sigma = np.sqrt(np.einsum("ir,ij,jr->r", line, covariance, line) + (0.05 * Y) ** 2)
+    assert out["sigma"].to_numpy() == pytest.approx(sigma, rel=1e-9)
