@@ -30,7 +30,7 @@ def pointed(cells: pl.Series) -> pl.Series:
     """Cells with a point for the decimal comma of a number; a point is no decimal sign there."""
     point = cells.str.contains(r"^[+-]?[0-9]*\.[0-9]+$")
     turned = cells.str.replace(_COMMA, "${1}.${2}")
-    return turned.set(point, cells.filter(point) + " ") if point.any() else turned
+    return turned.scatter(point.arg_true(), cells.filter(point) + " ") if point.any() else turned
 
 
 def numbers(cells: pl.Series, dialect: Dialect) -> tuple[pl.Series, pl.Series]:

@@ -378,18 +378,19 @@ class Rows:
         parts: list[pl.Expr] = []
         for i, name in enumerate(names):
             key = orjson.dumps(name).decode()
-            cell = pl.col(str(i))
+            cell = written = pl.col(str(i))
             if self._reader.dialect.decimal == ",":
-                frame = frame.with_columns(texts.pointed(frame[str(i)]))
+                frame = frame.with_columns(texts.pointed(frame[str(i)]).alias(f"{i} pointed"))
+                written = pl.col(f"{i} pointed")
             nan = cell == "NaN"
             text = pl.struct(cell.alias("")).struct.json_encode().str.slice(4).str.head(-1)
-            number = cell.str.contains(_EXACT)
+            number = written.str.contains(_EXACT)
             parts.append(pl.lit(("{" if i == 0 else ",") + key + ":"))
             parts.append(
                 pl.when(cell.is_null())
                 .then(pl.lit("null"))
                 .when(number)
-                .then(cell)
+                .then(written)
                 .when(nan)
                 .then(pl.lit('"nan"'))
                 .otherwise(text)

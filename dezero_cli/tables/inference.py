@@ -31,6 +31,7 @@ class Types:
         self._used = {str(place) for place in used}
         self._dialect = dialect
         self._ranks: dict[str, int] = {}
+        self._long: set[str] = set()
 
     def learn(self, piece: Any) -> None:
         """Take further rows into account."""
@@ -45,6 +46,7 @@ class Types:
         self._used, self._dialect = others._used, others._dialect
         for name, rank in others._ranks.items():
             self._ranks[name] = max(rank, self._ranks.get(name, 0))
+        self._long |= others._long
 
     def _rank(self, name: str, cells: pl.Series) -> int | None:
         if self._ranks.get(name) == len(_ORDER) - 1:
@@ -53,6 +55,8 @@ class Types:
         if known.is_empty():
             return None
         if known.str.contains(_INTEGER).all() and _fits(known):
+            if not _exact(known, known.cast(pl.Float64)):
+                self._long.add(name)  # these would change if further cells were not whole
             return 0
         if name in self._used:
             return 1
@@ -72,7 +76,10 @@ class Types:
         return dict(zip(columns, kinds, strict=True))
 
     def _kind(self, place: str) -> Any:
-        return _ORDER[self._ranks.get(place, 1 if place in self._used else 2)]
+        rank = self._ranks.get(place, 1 if place in self._used else 2)
+        if rank == 1 and place in self._long and place not in self._used:
+            return pl.String
+        return _ORDER[rank]
 
     def applied(self, piece: Any, columns: Sequence[str]) -> pl.DataFrame:
         """Rows as columns of these types."""
