@@ -344,3 +344,18 @@ def test_the_band_of_weighed_rows(dezero, table):
     line = np.array([np.ones(8), T])
     sigma = np.sqrt(np.einsum("ir,ij,jr->r", line, covariance, line) + (0.05 * Y) ** 2)
     assert out["sigma"].to_numpy() == pytest.approx(sigma, rel=1e-9)
+
+
+def test_a_better_start_is_told_and_a_slope_that_is_not_finite_is_named(dezero, here):
+    x = np.linspace(0, 6, 40)
+    (here / "wave.csv").write_text(
+        "x,y\n" + "".join(f"{float(u)!r},{float(np.sin(5 * u))!r}\n" for u in x)
+    )
+    words = ["y == sin(w*x)", "wave.csv", "w=0.4", "--within", "w=0:8", "--starts", "30"]
+    outcome = dezero("fit", *words, "--seed", "3", "--json")
+    assert outcome.json["params"]["w"]["value"] == pytest.approx(5, rel=1e-9)
+    assert "found a better fit than the start given" in outcome.err
+    words = ["y == x*sqrt(abs(w))*(w >= 0) + sqrt(w)", "wave.csv", "w=0"]
+    refused = dezero("fit", *words)
+    assert refused.status == 2
+    assert "the derivative of the model for w is" in refused.err and "in row 1" in refused.err

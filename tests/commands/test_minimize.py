@@ -156,3 +156,13 @@ def test_what_is_wrong_is_said_in_one_line(dezero, words, told) -> None:
     found = dezero("minimize", *words)
     assert found.status == 2
     assert told in found.err.partition("\n")[0]
+
+
+def test_hundreds_of_unknowns(dezero) -> None:
+    start = [float(i % 3) for i in range(250)]
+    found = dezero(
+        "minimize", "sum((x - 2)**4 + (x - 2)**2) + 3", f"x={start}", "--for", "x", "--json"
+    )
+    assert found.status == 0, found.err
+    assert found.json["value"] == pytest.approx(3, rel=1e-14)
+    assert found.json["at"]["x"] == pytest.approx([2.0] * 250, abs=1e-7)

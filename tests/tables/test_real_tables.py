@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from dezero_cli import reading
+from dezero_cli.faults import TableError
 from dezero_cli.tables import arrow_check, mapping
 from dezero_cli.tables.files import found
 from dezero_cli.tables.step import Plan
@@ -312,3 +313,27 @@ def test_many_columns(dezero, tmp_path):
     names = ",".join(f"c{i}" for i in range(40_000))
     path = write(tmp_path, "t.csv", f"{names}\n{','.join('1' for _ in range(40_000))}\n")
     assert dezero("map", "c1 + c39999", path, "--only").out == "value,d_c1,d_c39999\n2.0,1.0,1.0\n"
+
+
+def test_times_that_text_cannot_show_are_named():
+    from dezero_cli.tables import columnar
+
+    for unit, most in [("ms", 10**3), ("us", 10**6)]:
+        far = pl.Series("when", [0, 300_000 * 31_536_000 * most]).cast(pl.Datetime(unit))
+        with pytest.raises(TableError, match="a time that is out of range"):
+            columnar._require_in_range(pl.DataFrame([far]))
+        columnar._require_in_range(pl.DataFrame([far[:1]]))
+    days = pl.Series("day", [-300_000 * 365, 0], dtype=pl.Int32).cast(pl.Date)
+    with pytest.raises(TableError, match="a time that is out of range"):
+        columnar._require_in_range(pl.DataFrame([days]))
+
+
+def test_what_nonfinite_says_goes_out_of_lines():
+    from dezero_cli.tables.jsonlines import _loaded_exactly, _unmarked
+
+    assert _unmarked(b'{"x":1,"nonfinite":{"y":"inf"},"y":null}') == b'{"x":1,"y":null}'
+    twice = b'{"s":"\\"nonfinite\\":{}","x":1.50,"nonfinite":{"y":"inf"}}'
+    assert _unmarked(twice) == b'{"s":"\\"nonfinite\\":{}","x":1.50}'
+    known = {"s": "\ud800", "x": 1.5}
+    assert _loaded_exactly(b'{"s":"\\ud800","x":1.50}', known) is known
+    assert _loaded_exactly(b"[" * 100_000, known) is known
