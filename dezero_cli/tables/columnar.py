@@ -303,7 +303,7 @@ def _require_in_range(frame: pl.DataFrame) -> None:
         else:
             continue
         numbers = frame[column].to_physical()
-        far = ((numbers > most) | (numbers < -most)).arg_true() if most < 1 << 62 else ()
+        far = ((numbers > most) | (numbers < -most)).arg_true() if most < 1 << 63 else ()
         if len(far):
             raise TableError("a time that is out of range", column=column)
 
