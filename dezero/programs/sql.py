@@ -194,11 +194,15 @@ class SQL(Code):
         steps = self.steps()
         last = self.last_steps(steps)
         names = {n: self.written[n][0] for n in last if isinstance(self.terms[n], NameTerm)}
+        ended: dict[int, list[int]] = {}
+        for number, count in last.items():
+            ended.setdefault(count, []).append(number)
         for count, step in enumerate(steps, 1):
-            live = [name for number, name in names.items() if last[number] > count]
-            old = ["*"] if len(live) == len(names) else live
+            gone = [number for number in ended.get(count, ()) if number in names]
+            for number in gone:
+                del names[number]
+            old = list(names.values()) if gone else ["*"]
             yield ", ".join([*old, *(f"{each.text} AS {self.quoted(each.name)}" for each in step)])
-            names = {number: name for number, name in names.items() if last[number] > count}
             names |= {each.number: self.quoted(each.name) for each in step}
 
     def last_steps(self, steps: list[list[Statement]]) -> dict[int, int]:
