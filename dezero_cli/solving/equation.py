@@ -85,6 +85,7 @@ def _in_bracket(curve: Residual, layout: Layout, bracket: Limits) -> Solved:
 def _of_root(layout: Layout, root: Root, steps: int) -> Solved:
     messages = {
         roots.ROOT: "solved",
+        roots.FADES: "no root found: the residual only falls off, and is below all numbers here",
         "none": "no root found in the range: this is the point with the least residual",
     }
     message = messages.get(root.kind, f"the sign changes across {root.kind}, which is not a root")

@@ -13,11 +13,11 @@ MANY = 200
 """Unknowns beyond which a search works without the whole Hessian."""
 POLISH_STEPS = 300
 VANISHING = 1e-32
-"""matrix fall that counts as none, beside the terms of the value at the start."""
+"""A fall that counts as none, beside the terms of the value at the start."""
 
 
 class Objective:
-    """matrix function to minimise: one value, infinite where it is not a number; counted."""
+    """A function to minimise: one value, infinite where it is not a number; counted."""
 
     def __init__(self, functions: Functions, sign: float = 1.0) -> None:
         self.functions = functions
@@ -146,7 +146,7 @@ def _last_steps(objective: Objective, x: Array, f: float, rounding: float) -> Ar
 
 
 def _downhill(g: Array, hessian: Array, x: Array) -> Array:
-    """matrix step that goes down: Newton's, with the sizes of the curvatures."""
+    """A step that goes down: Newton's, with the sizes of the curvatures."""
     diagonal = np.sqrt(np.abs(np.diag(hessian)))
     least = 1e-8 * diagonal.max(initial=0)
     unit = 1 / np.where(diagonal > least, diagonal, least if least > 0 else 1.0)
@@ -205,7 +205,7 @@ def _simplex(objective: Objective, start: Array) -> Array:
 
 
 def _of_many(objective: Objective, start: Array) -> tuple[Array, bool]:
-    """matrix minimum in many unknowns: L-BFGS-B, then Newton's method with products alone."""
+    """A minimum in many unknowns: L-BFGS-B, then Newton's method with products alone."""
     options = {"maxiter": 20000, "maxfun": 100000, "ftol": 1e-15, "gtol": 1e-10, "maxcor": 30}
     x = _minimised(objective, start, "L-BFGS-B", jac=objective.gradient, options=options)
     more = {"jac": objective.gradient, "hessp": objective.hessian_along}

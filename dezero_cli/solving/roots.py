@@ -9,10 +9,13 @@ import numpy as np
 
 from dezero_cli import extras
 from dezero_cli.language import derivatives
+from dezero_cli.solving.fading import fades
 from dezero_cli.solving.functions import Functions
 
 MOST_STEPS = 2000
 ROOT, POLE, JUMP = "a root", "a pole", "a jump"
+FADES = "no root"
+"""A value that only falls off, until it is below all numbers."""
 
 
 class Root(NamedTuple):
@@ -55,6 +58,10 @@ class Residual:
         found = float(self.functions.noise(np.array([x]))[0])
         return found if math.isfinite(found) else 0.0
 
+    def fades(self, start: float, zero: float) -> bool:
+        """Whether the residual, which is 0 at `zero`, only falls off on the way from `start`."""
+        return fades(self.functions.values, np.array([start]), np.array([zero]))
+
     def sampled(self, xs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The residual and its derivative at many points."""
         self.steps += len(xs)
@@ -81,9 +88,10 @@ def bracketed(
     if ends is None:
         return None
     a, b, fa, fb = ends
-    for x, f in ((a, fa), (b, fb)):
+    for x, f, other in ((a, fa, b), (b, fb, a)):
         if f == 0:
-            return Root(x, 0.0, ROOT, curve.steps)
+            kind = FADES if curve.fades(other, x) else ROOT
+            return Root(x, 0.0, kind, curve.steps)
     if (fa < 0) == (fb < 0):
         near = [(abs(f), x) for x, f in ((a, fa), (b, fb)) if abs(f) <= 2 * curve.noise(x)]
         return Root(min(near)[1], min(near)[0], ROOT, curve.steps) if near else None

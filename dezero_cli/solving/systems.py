@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dezero_cli import extras
+from dezero_cli.solving.fading import fades
 from dezero_cli.solving.functions import Array, Functions
 
 POLISH_STEPS = 200
@@ -43,8 +44,11 @@ def solved(functions: Functions, start: Array) -> Solution:
             if search.is_solution(best):
                 break
     good = search.is_solution(best)
+    residual = functions.values(best)
     message = "solved" if good else "no solution found: this is the best point"
-    return Solution(best, functions.values(best), good, search.steps, message)
+    if not good and not residual.any():
+        message = "no solution found: the residual only falls off, and is below all numbers here"
+    return Solution(best, residual, good, search.steps, message)
 
 
 class _Search:
@@ -79,7 +83,7 @@ class _Search:
         if not np.isfinite(x).all() or f.max(initial=0) >= 1e150:
             return False
         if (f == 0).all():
-            return True
+            return bool(self.jacobian(x).any()) or not fades(self.functions.values, self.start, x)
         noise = self.functions.noise(x)
         if (f <= 64 * noise).all():
             return True
