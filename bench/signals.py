@@ -172,8 +172,8 @@ def judged(case: Case, expected: bytes, ended: Run) -> list[str]:
             said.append("a .part left")
             path.unlink()
     else:
-        whole = expected.startswith(ended.out) and ended.out[-1:] in {b"", b"\n"}
-        said.append("whole lines" if whole else "WRONG LINES")
+        whole = "whole lines" if ended.out[-1:] in {b"", b"\n"} else "A LINE IS CUT"
+        said.append(whole if expected.startswith(ended.out) else "WRONG LINES")
     if ended.temporary:
         said.append("temporary files left")
     if ended.running:
@@ -234,6 +234,8 @@ def main() -> None:
     """Print the table of each command that is named, or of all."""
     count, wanted = int(sys.argv[1]) if sys.argv[1:] else 200, sys.argv[2:] or COMMANDS
     draw = random.Random(1)
+    for number in SIGNALS[1:]:  # those that are ignored here would be ignored by the runs
+        signal.signal(number, signal.SIG_DFL)
     with tempfile.TemporaryDirectory() as name:
         found = cases(Path(name))
         for command in wanted:
