@@ -29,8 +29,8 @@ SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 ROWS = 100_000
 COMMANDS = ("map", "batch", "plot", "fit", "cluster")
 OLD = b"the old file\n"
-LINGER = 3.0
-"""Seconds that processes may take to notice that the first is gone."""
+LINGER = 15.0
+"""Seconds that processes may take to notice that the first is gone: they start before they look."""
 
 
 @dataclass(frozen=True, slots=True)

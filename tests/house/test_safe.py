@@ -1,5 +1,6 @@
 """What the surroundings of a run can do to it: terminals, folders, limits, owners, processes."""
 
+import io
 import json
 import os
 import re
@@ -7,11 +8,13 @@ import signal
 import stat
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from dezero_cli import report
+from dezero_cli.pictures import terminal
 from tests.conftest import unmeasured
 
 DEZERO = [sys.executable, "-m", "dezero_cli"]
@@ -90,6 +93,23 @@ def test_json_escapes_what_a_terminal_obeys(dezero, tmp_path):
     assert records[1]["grad"] == {f"a{OBEYED}": 1.0}
     got = dezero("batch", str(path), "--get", "id", "--get", "value")
     assert not obeyed(got.out)
+
+
+def test_pictures_hold_nothing_that_a_terminal_obeys(dezero, tmp_path, monkeypatch):
+    name, title = f"`a{OBEYED}`", f"t{OBEYED}\x1b]0;t\x07"
+    words = ["plot", f"{name}**2*k", f"{name}=0:1", "k=[1,2]", "--title", title]
+    assert dezero(*words, "-o", str(tmp_path / "a.svg")).status == 0
+    drawn = (tmp_path / "a.svg").read_text()
+    assert drawn.startswith("<?xml") and not obeyed(drawn)
+    subject = SimpleNamespace()
+    for coloured in (False, True):
+        lines = ["\x1b[34m.\x1b[0m" * coloured, title]
+        monkeypatch.setattr(terminal, "text", lambda *_, found=lines: found)
+        monkeypatch.setattr(terminal, "coloured", lambda found=coloured: found)
+        monkeypatch.setattr(sys, "stdout", io.StringIO())
+        terminal.show(subject, title)
+        out = sys.stdout.getvalue()
+        assert out.count("\x1b") == 2 * coloured and not obeyed(re.sub(terminal.COLOUR, "", out))
 
 
 def test_letters_of_every_script_are_printed_as_they_are():
