@@ -134,6 +134,17 @@ def test_every_function_counts_what_it_makes(name):
                 assert Config.allowance.used >= max(made(y), y.size)
 
 
+def test_what_is_recorded_below_choices_and_shares_of_many_results_count():
+    both = {"sigma": {"x": 0.1, "y": 0.2}, "order": 2}
+    second = line("+".join(["sin(x)*cos(y)"] * 20), both, x=1, y=2)
+    names = [f"a{i}" for i in range(40)]
+    text = f"[{','.join(names)}]"
+    shares = line(text, {"sigma": dict.fromkeys(names, 0.1)}, **dict.fromkeys(names, 1))
+    for asked, most in ((second, 500_000), (shares, 130_000)):
+        assert "error" in of(asked, most_numbers=most)[0]
+        assert "sigma" in of(asked, most_numbers=40 * most)[0]
+
+
 def test_small_arrays_of_known_operations_are_not_counted_one_by_one():
     x = {name: np.ones((3, 1)) for name in "xyz"}
     known = ["x", "sin(x)*y + 2", "sum(x*y @ z)", "x if x > y else 2", "hypot(x, y, z)"]
