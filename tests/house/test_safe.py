@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -288,3 +289,16 @@ def test_ctrl_c_while_the_program_starts_is_silent(name):
     done = subprocess.run(command, env=unmeasured(), capture_output=True, check=False)
     assert done.returncode in {130, -signal.SIGINT}
     assert done.stdout + done.stderr == b""
+
+
+# --------------------------------------------------------------------------------------- promises
+def test_every_promise_names_tests_that_are_there():
+    root = Path(__file__).parent.parent.parent
+    text = (root / "SECURITY.md").read_text()
+    promises = [part.split("\n\n")[0] for part in text.split("\n- **")[1:]]
+    assert len(promises) > 20
+    for promise in promises:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", promise)
+        assert named, promise
+        for path, name in named:
+            assert f"\ndef {name}(" in (root / path).read_text(), (path, name)
