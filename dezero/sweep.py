@@ -186,6 +186,8 @@ class Sweep:
     # that is one number is decided at once.
     def masked(self, function: Function, gys: list[Any]) -> list[Any]:
         """The gradients of `function` within its mask, which is passed on to its inputs."""
+        if self.recording and Config.allowance is not None:
+            Config.allowance.spend(MASKED)
         outer = self.masks.get(function)
         nothing = outer is not None and not outer.shape and isinstance(outer, _KNOWN) and not outer
         gxs = self.zeros(function) if nothing else function.gradients(gys, self.recording)
@@ -232,6 +234,9 @@ class Sweep:
         else:
             self.masks[function] = mask
 
+
+MASKED = 2048
+"""What it counts for to record masks: they are operations of their own, and join others."""
 
 _KNOWN = (np.ndarray, np.generic)
 """Operands whose elements are known, as those of a trace are not."""

@@ -90,7 +90,8 @@ def _matrix(shown: str, said: Any, names: list[str]) -> np.ndarray:
 def _factor(params: Mapping[str, Any]) -> float | None:
     """How many standard uncertainties the intervals reach: Student's factor, the same for all."""
     for item in params.values():
-        numbers = [item.get("sigma"), *(item.get("interval") or ())]
+        interval = item.get("interval")
+        numbers = [item.get("sigma"), *(interval if type(interval) is list else ())]
         if len(numbers) == 3 and all(type(x) is float and math.isfinite(x) for x in numbers):
             sigma, low, high = numbers
             if sigma > 0:

@@ -52,3 +52,11 @@ def test_values_covariance_and_the_width_of_intervals(tmp_path):
 def test_another_file_is_refused_in_one_line(tmp_path, data, message):
     with pytest.raises(FileError, match=message):
         fitted(written(tmp_path, data))
+
+
+@pytest.mark.parametrize("interval", [7, "ab", True, {"a": 1, "b": 2}, [1.0], None])
+def test_intervals_of_another_form_say_nothing(tmp_path, interval):
+    path = tmp_path / "f.json"
+    params = {"a": {"value": 1.0, "sigma": 0.5, "interval": interval}}
+    path.write_text(json.dumps({"params": params, "covariance": {"a": {"a": 0.25}}}))
+    assert fitted(str(path)).factor is None
