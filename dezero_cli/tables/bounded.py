@@ -26,6 +26,9 @@ READ = 1 << 27
 _CELL = 24
 """Bytes of a number as text, about."""
 
+_QUOTES = 3
+"""Bytes around a text."""
+
 
 def row_sizes(frame: pl.DataFrame, keys: bool = False) -> np.ndarray:
     """About how many bytes each row takes as text; with `keys`, as a JSON object."""
@@ -54,7 +57,7 @@ def _sizes(column: pl.Series, keys: bool) -> np.ndarray:
         return column.bin.size().fill_null(0).to_numpy().astype(np.int64)
     if kind in (pl.String, pl.Categorical, pl.Enum):
         text = column.cast(pl.String).str.len_bytes()
-        return text.fill_null(4).to_numpy().astype(np.int64)
+        return text.fill_null(4).to_numpy().astype(np.int64) + _QUOTES
     return np.full(len(column), _CELL, np.int64)
 
 

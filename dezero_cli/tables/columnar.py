@@ -99,9 +99,10 @@ def _map_resting(
     if form == "parquet" and tables.format not in TEXT and not plan.only:
         group = _group_rows(frame, group, until)
     until.check()
-    with pl.Config(streaming_chunk_size=bounded.batch_rows(len(wanted), BATCH)):
+    rows = bounded.batch_rows(len(wanted), min(BATCH, _readable(tables) or BATCH))
+    with pl.Config(streaming_chunk_size=rows):
         if form in TEXT:
-            _write_text(kept, batch, wanted, form, target)
+            _write_text(kept, batch, wanted, form, target, rows)
         else:
             _sink(kept, batch, wanted, form, target, group)
     return batch.rows
@@ -169,7 +170,7 @@ def _scanned(tables: Tables, plan: Plan) -> tuple[pl.LazyFrame, Step, int]:
     frame = _scan(tables.names, tables.format)
     rows = frame.select(pl.len()).collect().item()
     start, end = tables.rows or (0, rows)
-    most = bounded.readable_rows(tables.names) if tables.format == "parquet" else None
+    most = _readable(tables)
     if most is not None:
         frame = bounded.in_slices(frame, start, end, most)
     elif tables.rows:
@@ -179,6 +180,11 @@ def _scanned(tables: Tables, plan: Plan) -> tuple[pl.LazyFrame, Step, int]:
         if not _numeric(schema[name]):
             raise TableError(f"contains {schema[name]}, not numbers", first, column=column)
     return frame, step, end - start
+
+
+def _readable(tables: Tables) -> int | None:
+    """How many rows of tables are to be read at a time, if their own parts are too large."""
+    return bounded.readable_rows(tables.names) if tables.format == "parquet" else None
 
 
 def _spelt(columns: Iterable[str], names: Sequence[str], source: str | None) -> dict[str, str]:
@@ -439,13 +445,12 @@ class _Batch:
 
 
 def _write_text(
-    frame: pl.LazyFrame, batch: _Batch, schema: Schema, form: str, target: Output
+    frame: pl.LazyFrame, batch: _Batch, schema: Schema, form: str, target: Output, rows: int
 ) -> None:
-    """Read, compute and write text, in pieces of bounded size."""
+    """Read so many rows at a time, compute, and write text in pieces of bounded size."""
     if form in SEPARATORS:
         header = pl.DataFrame(schema=schema).write_csv(separator=SEPARATORS[form])
         target.write(header.encode())
-    rows = bounded.batch_rows(len(schema), BATCH)
     waiting: deque[Future[bytes]] = deque()
     workers = min(THREADS, pl.thread_pool_size())
     with ThreadPoolExecutor(workers) as pool:
