@@ -157,7 +157,10 @@ def _without_mark(data: bytes, name: str) -> bytes:
 
 
 class TextTable:
-    """The rows of a table of text, its files in order; `columns` are known from the start."""
+    """The rows of a table of text, its files in order; `columns` are known from the start.
+
+    `longest` are the bytes that a row has on average in the block of `pieces` where they are most.
+    """
 
     def __init__(self, tables: Tables) -> None:
         self.format = text_format(tables)
@@ -173,6 +176,7 @@ class TextTable:
         headers = self._headers.values()
         every = dict.fromkeys(name for each in headers for name in each.names)
         self.header = self._headers[tables.names[0]]
+        self.longest = 0
         self.columns = list(every) if self.is_json else self.header.names
         self.names = [name.strip() for name in self.columns]
 
@@ -237,6 +241,7 @@ class TextTable:
             except TableError as fault:
                 raise fault.below(block.source, before) from None
             below[block.source] += piece.read
+            self.longest = max(self.longest, len(block.data) // max(piece.read, 1))
             yield piece
 
     def _below_header(self, block: RowBlock | None, name: str) -> RowBlock:
