@@ -41,7 +41,7 @@ class JsonLines:
     def columns(self, data: bytes, source: str) -> Header:
         """All keys of the objects in `data`, in order of appearance, and where the rows begin."""
         try:
-            objects = self.piece(data, ()).objects
+            objects = self._begin(data)
         except TableError as fault:
             raise fault.below(source, 0) from None
         if not objects:
@@ -50,6 +50,20 @@ class JsonLines:
         if all(_is_marks(each.get(report.NONFINITE, {})) for each in objects):
             keys.pop(report.NONFINITE, None)
         return Header(list(keys), 0)
+
+    def _begin(self, data: bytes) -> list[dict[str, Any]]:
+        """The objects of `data`, up to the first line that is not one."""
+        try:
+            return self.piece(data, ()).objects
+        except TableError as fault:
+            if fault.row is None or fault.row == 1:
+                raise
+            return self.piece(self.before(data, fault.row), ()).objects
+
+    def before(self, data: bytes, row: int) -> bytes:
+        """What of `data` comes before a row; blank lines do not count."""
+        lines = [line for line in data.split(b"\n") if line.strip()]
+        return b"\n".join(lines[: row - 1])
 
     def piece(self, data: bytes, columns: Sequence[str]) -> Objects:
         """The rows of `data`.  Raises TableError, its rows counted from the start of `data`."""
