@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from dezero_cli.tables.cells import filled, numbers, pointed, stripped
+from dezero_cli.tables.cells import changed, filled, numbers, pointed, stripped
 from dezero_cli.tables.dialect import Dialect
 
 _INTEGER = r"^(0|-?[1-9][0-9]{0,18})$"
@@ -62,7 +62,7 @@ class Types:
             return 1
         floats = known.cast(pl.Float64, strict=False)
         odd = floats.null_count() or known.str.contains(_NOT_A_NUMBER).any()
-        return 2 if odd or not _exact(known, floats) else 1
+        return 2 if odd or not _exact(known, floats) or changed(known, floats) else 1
 
     def _bare(self, name: str, cells: pl.Series) -> pl.Series:
         if name in self._used:

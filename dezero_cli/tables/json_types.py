@@ -44,6 +44,8 @@ class JsonTypes:
     def learn(self, piece: Any) -> None:
         """Take further rows into account.  Raises TableError for values of different types."""
         piece.refuse_unknown()
+        piece.refuse_lossy()
+        piece.refuse_rounded(self._used)
         piece.widen()
         for name in piece.columns:
             cells = piece.cells(name)

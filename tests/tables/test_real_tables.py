@@ -316,16 +316,16 @@ def test_many_columns(dezero, tmp_path):
 
 
 def test_times_that_text_cannot_show_are_named():
-    from dezero_cli.tables import columnar
+    from dezero_cli.tables import limits
 
     for unit, most in [("ms", 10**3), ("us", 10**6)]:
         far = pl.Series("when", [0, 250_000 * 31_536_000 * most]).cast(pl.Datetime(unit))
         with pytest.raises(TableError, match="a time that is out of range"):
-            columnar._require_in_range(pl.DataFrame([far]))
-        columnar._require_in_range(pl.DataFrame([far[:1]]))
+            limits.refuse_untold(pl.DataFrame([far]), "csv")
+        limits.refuse_untold(pl.DataFrame([far[:1]]), "csv")
     days = pl.Series("day", [-300_000 * 365, 0], dtype=pl.Int32).cast(pl.Date)
     with pytest.raises(TableError, match="a time that is out of range"):
-        columnar._require_in_range(pl.DataFrame([days]))
+        limits.refuse_untold(pl.DataFrame([days]), "csv")
 
 
 def test_what_nonfinite_says_goes_out_of_lines():
