@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import os
+import threading
 from pathlib import Path
 
 import polars as pl
@@ -244,6 +245,28 @@ def test_a_pipe_is_known_by_its_content(tmp_path):
     chain += " | dezero map v --as w --no-grad --to csv"
     assert shell(chain.format("parquet"), cwd=tmp_path).stdout == "x,value,v,w\n1,1.0,1.0,1.0\n"
     assert shell(chain.format("arrow"), cwd=tmp_path).stdout == "x,value,v,w\n1,1.0,1.0,1.0\n"
+
+
+@pytest.mark.parametrize("form", ["parquet", "arrow", "jsonl", "parquet.gz"])
+def test_a_file_without_a_known_ending_is_known_by_its_content(dezero, tmp_path, form):
+    write(tmp_path, "t.csv", "x\n1\n")
+    named = str(tmp_path / f"o.{form}")
+    assert dezero("map", "x", str(tmp_path / "t.csv"), "--no-grad", "-o", named).status == 0
+    for name in ("part-00000", "t.dat", "t.txt.gz"):
+        path = tmp_path / name
+        path.write_bytes(Path(named).read_bytes())
+        out = dezero("map", "value", str(path), "--as", "v", "--no-grad", "--only", "--to", "csv")
+        assert out == (0, "v\n1.0\n", "")
+
+
+@pytest.mark.parametrize("text", ['{"x":2}\n', "x\n2\n"])
+def test_a_pipe_with_a_name_is_known_by_its_content(dezero, tmp_path, text):
+    path = str(tmp_path / "pipe")
+    os.mkfifo(path)
+    writer = threading.Thread(target=lambda: Path(path).write_text(text))
+    writer.start()
+    assert dezero("map", "x", path, "--no-grad", "--to", "tsv").out == "x\tvalue\n2\t2.0\n"
+    writer.join()
 
 
 # ------------------------------------------------------------------------------------------ damage
