@@ -291,7 +291,7 @@ def learnt(
         refuse_twice(source.columns, "a table of columns")
     places = source.places(step.columns)
     types: AnyTypes = (
-        JsonTypes(places) if source.is_json else Types(places.values(), tables.dialect)
+        JsonTypes(places) if source.is_json else Types(places.values(), tables.dialect, plan.only)
     )
     rows = skipped = 0
     for piece in source.pieces(step.columns, types.learn):
@@ -319,7 +319,7 @@ def _read_text(
         columns: list[str] | None, _predicate: Any, _rows: int | None, _size: int | None
     ) -> Iterator[pl.DataFrame]:
         for piece in TextTable(tables).pieces(step.columns):
-            frame = types.applied(piece, names)
+            frame = types.applied(piece, names, None if columns is None else set(columns))
             yield frame.select(columns) if columns else frame
 
     return register_io_source(frames, schema=schema), step, rows, skipped_note(skipped)

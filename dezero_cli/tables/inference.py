@@ -6,7 +6,7 @@ a number, and of text otherwise: it stays text if a type would change a cell, as
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import polars as pl
@@ -24,10 +24,11 @@ _ORDER = (pl.Int64, pl.Float64, pl.String)
 class Types:
     """The types of columns of text cells, learnt piece by piece; columns are known by their place.
 
-    The columns at the places `used` are always of numbers.
+    The columns at the places `used` are always of numbers; with `only` no others are looked at.
     """
 
-    def __init__(self, used: Iterable[int], dialect: Dialect) -> None:
+    def __init__(self, used: Iterable[int], dialect: Dialect, only: bool = False) -> None:
+        self._only = only
         self._used = {str(place) for place in used}
         self._dialect = dialect
         self._ranks: dict[str, int] = {}
@@ -36,14 +37,14 @@ class Types:
     def learn(self, piece: Any) -> None:
         """Take further rows into account."""
         frame = piece.frame
-        for name in frame.columns:
+        for name in self._used if self._only else frame.columns:
             rank = self._rank(name, frame[name])
             if rank is not None:
                 self._ranks[name] = max(rank, self._ranks.get(name, 0))
 
     def include(self, others: Any) -> None:
         """Take into account what was learnt from other rows of the same columns."""
-        self._used, self._dialect = others._used, others._dialect
+        self._used, self._dialect, self._only = others._used, others._dialect, others._only
         for name, rank in others._ranks.items():
             self._ranks[name] = max(rank, self._ranks.get(name, 0))
         self._long |= others._long
@@ -81,10 +82,14 @@ class Types:
             return pl.String
         return _ORDER[rank]
 
-    def applied(self, piece: Any, columns: Sequence[str]) -> pl.DataFrame:
-        """Rows as columns of these types."""
+    def applied(
+        self, piece: Any, columns: Sequence[str], wanted: Collection[str] | None = None
+    ) -> pl.DataFrame:
+        """Rows as columns of these types: those that are wanted, or all."""
         cells = zip(columns, piece.frame, strict=True)
-        return pl.DataFrame({name: self._typed(each) for name, each in cells})
+        return pl.DataFrame(
+            {name: self._typed(each) for name, each in cells if wanted is None or name in wanted}
+        )
 
     def _typed(self, cells: pl.Series) -> pl.Series:
         kind = self._kind(cells.name)

@@ -18,7 +18,10 @@ _IN_A_YEAR = {"ms": 31_536_000 * 10**3, "us": 31_536_000 * 10**6, "ns": 31_536_0
 
 def refuse_foreign(schema: Mapping[str, Any], form: str) -> None:
     """Refuse columns whose types the target cannot hold."""
+    first: dict[Any, str] = {}
     for column, kind in schema.items():
+        first.setdefault(kind, column)
+    for kind, column in first.items():
         inner = list(_inner_types(kind))
         nested = kind.is_nested()
         strange = any(each in (pl.Binary, pl.Object) for each in inner)
