@@ -24,7 +24,15 @@ from dezero_cli import reading
 from dezero_cli.faults import CommandError, TableError
 from dezero_cli.output import Output
 from dezero_cli.progress import Progress
-from dezero_cli.tables import arrow_check, background, bounded, compression, encode, sources
+from dezero_cli.tables import (
+    arrow_check,
+    background,
+    bounded,
+    compression,
+    encode,
+    limits,
+    sources,
+)
 from dezero_cli.tables.files import SEPARATORS, TEXT, Tables
 from dezero_cli.tables.inference import Types
 from dezero_cli.tables.json_types import JsonTypes
@@ -87,10 +95,10 @@ def _map_resting(
     progress.notes += step.notes
     schema = _schema_of(frame, tables.names[0], tables.format)
     given: Schema = {} if plan.only else schema
-    _refuse_foreign(given, form)
+    limits.refuse_foreign(given, form)
     progress.total = rows
     spelt = _spelt(step.columns, list(schema), tables.names[0])
-    batch = _Batch(step, spelt, form in TEXT, plan.only, progress, until)
+    batch = _Batch(step, spelt, form, plan.only, progress, until)
     kept = frame.select(spelt.values()) if plan.only and spelt else frame
     if form in TEXT:
         given = {n: pl.String() if kind == pl.Duration else kind for n, kind in given.items()}
@@ -298,35 +306,6 @@ def _numeric(kind: Any) -> bool:
     return bool(kind.is_numeric() or kind in (pl.Boolean, pl.Null))
 
 
-def _refuse_foreign(schema: Schema, form: str) -> None:
-    """Refuse columns that the target cannot hold."""
-    for column, kind in schema.items():
-        nested = form in SEPARATORS and kind.is_nested()
-        if nested or (form in TEXT and re.search(r"\b(Binary|Object)\b", str(kind))):
-            raise TableError(f"a cell of {form} cannot hold {kind}", column=column)
-        if kind.is_decimal() and kind.precision > 38:
-            raise TableError(f"{kind} has more digits than can be read", column=column)
-
-
-_YEARS = 200_000
-"""Years before and after 1970 that dates in text may have."""
-
-
-def _require_in_range(frame: pl.DataFrame) -> None:
-    """Refuse times that text cannot show."""
-    for column, kind in frame.schema.items():
-        if kind == pl.Date:
-            most = _YEARS * 365
-        elif isinstance(kind, pl.Datetime):
-            most = _YEARS * 31_536_000 * {"ms": 10**3, "us": 10**6, "ns": 10**9}[kind.time_unit]
-        else:
-            continue
-        numbers = frame[column].to_physical()
-        far = ((numbers > most) | (numbers < -most)).arg_true() if most < 1 << 63 else ()
-        if len(far):
-            raise TableError("a time that is out of range", column=column)
-
-
 def learnt(
     tables: Tables, plan: Plan, until: background.Until | None = None
 ) -> tuple[AnyTypes, int, int, int]:
@@ -340,7 +319,7 @@ def learnt(
         refuse_twice(source.columns, "a table of columns")
     places = source.places(step.columns)
     types: AnyTypes = (
-        JsonTypes(places) if source.is_json else Types(places.values(), tables.dialect)
+        JsonTypes(places) if source.is_json else Types(places.values(), tables.dialect, plan.only)
     )
     rows = skipped = 0
     for piece in source.pieces(step.columns, types.learn):
@@ -371,7 +350,7 @@ def _read_text(
         columns: list[str] | None, _predicate: Any, _rows: int | None, _size: int | None
     ) -> Iterator[pl.DataFrame]:
         for piece in TextTable(tables).pieces(step.columns):
-            frame = types.applied(piece, names)
+            frame = types.applied(piece, names, None if columns is None else set(columns))
             yield frame.select(columns) if columns else frame
 
     group = max(1, min(ROW_GROUP, bounded.GROUP // max(size, 1)))
@@ -406,13 +385,13 @@ class _Batch:
         self,
         step: Step,
         spelt: dict[str, str],
-        text: bool,
+        form: str,
         only: bool,
         progress: Progress,
         until: background.Until,
     ) -> None:
         self.step = step
-        self.text = text
+        self.form = form
         self._spelt = spelt
         self.only = only
         self.progress = progress
@@ -427,8 +406,8 @@ class _Batch:
             column: frame[name].cast(pl.Float64).to_numpy() for column, name in self._spelt.items()
         }
         added = encode.results_frame(self.step.results, self.step.run(arrays, frame.height))
-        if self.text and not self.only:
-            _require_in_range(frame)
+        if self.form in TEXT and not self.only:
+            limits.refuse_untold(frame, self.form)
             times = [name for name, kind in frame.schema.items() if kind == pl.Duration]
             frame = frame.with_columns(pl.col(times).dt.to_string("iso")) if times else frame
         with self._lock:

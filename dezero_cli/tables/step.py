@@ -117,6 +117,7 @@ class Step:
         self._read = [name for name in inputs if name in known]
         read = [*map(known.__getitem__, self._read), *self._spread.values()]
         self.columns = tuple(dict.fromkeys(read))
+        self.notes += hints.alike(self.columns, table)
         shown = [known.get(name, name) for name in written]
         self.results = _result_names(expression, plan, shown, bool(self._sigmas))
         if not plan.only:

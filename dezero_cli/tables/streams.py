@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import polars as pl
@@ -36,6 +36,10 @@ PAUSE, PATIENCE = 0.05, 0.2
 """Seconds without input, and seconds in all, after which a pipe's rows are processed."""
 
 
+Made = TypeVar("Made")
+"""What is made of a block of rows."""
+
+
 class Piece(Protocol):
     """Some rows of a table of text; `read` counts those that were left out too."""
 
@@ -61,6 +65,9 @@ class TextFormat(Protocol):
 
     def columns(self, data: bytes, source: str) -> Header:
         """The header of a file that begins with `data`."""
+
+    def before(self, data: bytes, row: int) -> bytes:
+        """What of `data` comes before a row."""
 
     def piece(self, data: bytes, columns: list[str]) -> Any:
         """The rows of `data`."""
@@ -203,7 +210,27 @@ class TextTable:
             if self.names.count(column) > 1:
                 raise TableError(f"two columns are named {column!r}", self._names[0])
             found[column] = self.names.index(column)
+        found = dict(sorted(found.items(), key=lambda pair: pair[1]))
         return {self.columns[place]: place for place in found.values()} if self.is_json else found
+
+    def first_fault(self, block: RowBlock, work: Callable[[RowBlock], Made]) -> Made:
+        """What `work` makes of a block.  Raises TableError for its first row with a fault.
+
+        A reader may see that one row lacks a cell before it sees that one above has a bad one.
+        """
+        try:
+            return work(block)
+        except TableError as fault:
+            found = fault
+        while found.row is not None and found.row > 1:
+            above = replace(block, data=self.format.before(block.data, found.row))
+            try:
+                work(above)
+            except TableError as fault:
+                found = fault
+            else:
+                break
+        raise found
 
     def piece(self, block: RowBlock) -> Any:
         """The rows of a block, checked."""
@@ -232,12 +259,17 @@ class TextTable:
         """The rows of every block, without those to be left out; `look` may refuse them too."""
         places = self.places(columns)
         below: dict[str, int] = {}
+
+        def looked_at(block: RowBlock) -> Any:
+            piece = self.piece(block)
+            piece.arrays(places)
+            look(piece)
+            return piece
+
         for block in self:
             before = below.setdefault(block.source, 0)
             try:
-                piece = self.piece(block)
-                piece.arrays(places)
-                look(piece)
+                piece = self.first_fault(block, looked_at)
             except TableError as fault:
                 raise fault.below(block.source, before) from None
             below[block.source] += piece.read
@@ -367,6 +399,9 @@ class _Writer:
 
     def text(self, block: RowBlock) -> TextRows:
         """A block of rows with their results, as text."""
+        return self.source.first_fault(block, self._text)
+
+    def _text(self, block: RowBlock) -> TextRows:
         piece = self.source.piece(block)
         arrays = piece.arrays(self._places)
         arrays = {name.strip(): array for name, array in arrays.items()}
@@ -388,8 +423,7 @@ class _Writer:
         if self.only:
             return encode.delimited(columns, self._style)
         if self._same:
-            whole = pl.DataFrame([piece.text(), *columns])
-            return encode.delimited(whole, self._style, quoted=False)
+            return encode.lines(piece.text(), columns, self._style, piece.returns())
         return encode.delimited(piece.frame.hstack(columns), self._style)
 
 
