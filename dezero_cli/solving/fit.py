@@ -127,7 +127,9 @@ class Fit:
         self._check_count()
         self.linear = self.plain.linear([n for n in self.task.params if n not in self.task.start])
         self._check_starts()
-        scale = Totals.of(self.rows, np.ones(len(self.task.params))).scale
+        some = self.rows if self.rows.is_small else self.rows.sample()
+        scale = Totals.of(some, np.ones(len(self.task.params))).scale
+        scale *= math.sqrt(self.rows.count / max(some.count, 1))
         self.search = Search(self.rows, self.low, self.high, scale)
         near = near and self.rows.is_small and not self._is_all_linear
         end, better = self._refined() if near else self._searched()
@@ -309,7 +311,9 @@ class Fit:
         free = ~end.bounded
         dof = self.rows.count - int(free.sum())
         totals = Totals.of(self.rows, point)
-        chi2 = min(self.rows.squares(point), self.rows.squares(end.point))
+        chi2 = end.reduced.size**2
+        if self.rows.is_small:
+            chi2 = min(self.rows.squares(point), self.rows.squares(end.point))
         scaled = not task.spread if task.scale_errors is None else task.scale_errors
         factor = (chi2 / dof if dof else math.nan) if scaled else 1.0
         covariance = np.zeros((len(names), len(names)))
@@ -392,7 +396,7 @@ class Totals(NamedTuple):
         weight = left = square = centred = 0.0
         model = rows.model
         for block in rows.portions():
-            found = model.values(model.sides, block, point)
+            found = model.values(model.weighed, block, point)
             with np.errstate(all="ignore"):
                 w = 1 / np.square(found[-1])
             y = found[0]
