@@ -23,24 +23,14 @@ def roots_between(curve: Residual, low: float, high: float) -> list[Root]:
     a double one.
     """
     xs, fs, slopes = _followed(curve, low, high)
-    found = [Root(x, 0.0, ROOT, curve.steps) for x in _zeros(curve, xs, fs)]
+    zeros = [float(x) for x in xs[_alone(fs == 0)] if not curve.fades(float(x))]
+    found = [Root(x, 0.0, ROOT, curve.steps) for x in zeros]
     for i in _interesting(fs, slopes).tolist():
         found += _in_cell(curve, float(xs[i]), float(xs[i + 1]), fs[i : i + 2], (low, high))
     for end in (0, -1):
         if math.isfinite(fs[end]) and 0 < abs(fs[end]) <= 2 * curve.noise(float(xs[end])):
             found.append(Root(float(xs[end]), abs(float(fs[end])), ROOT, curve.steps))
     return _distinct(curve, [each for each in found if each.found])
-
-
-def _zeros(curve: Residual, xs: Array, fs: Array) -> list[float]:
-    """The points of a grid at which the residual is 0, but for those where it only falls off."""
-    known = np.flatnonzero(np.isfinite(fs) & (fs != 0))
-    found = []
-    for i in np.flatnonzero(_alone(fs == 0)).tolist():
-        near = known[np.abs(known - i).argmin()] if known.size else i
-        if near == i or not curve.fades(float(xs[near]), float(xs[i])):
-            found.append(float(xs[i]))
-    return found
 
 
 def _alone(zero: Array) -> Array:

@@ -1,37 +1,50 @@
-"""Zeros that are none: a value that falls off, as exp(-x) does, is exactly 0 far out."""
+"""A residual of 0 that is no root: what falls off for ever is 0 once numbers go no further down."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
-import numpy as np
-
-from dezero_cli.solving.functions import Array
-
 TINY = 1e-280
-"""The size below which a value that falls off will soon be rounded to 0."""
-BEYOND = (1.0, 2.0**10, 2.0**40, 2.0**100)
-"""How far behind a zero the value is looked at, in distances from where it is none."""
+"""What a value has fallen to just before numbers end; a root of any order is left farther off."""
+FAR = 30
+"""Doublings of the size of a point that count as for ever."""
 
 
-def fades(values: Callable[[Array], Array], start: Array, zero: Array) -> bool:
-    """Whether values are 0 at `zero` since numbers end there: coming from `start` they are tiny.
+def fades(value: Callable[[float], float]) -> bool:
+    """Whether a value that is 0 at 0 only falls off, as exp(-x) does.
 
-    And they stay 0 however far the way goes on.  So x**2 has a root at 0, and max(0, x - 1) at 1,
-    but exp(-x) none at 1000.
+    So it is where it stays 0 for ever on one side, while on the other it begins to differ from 0
+    by next to nothing.  `value` is a function of the distance, in units of the point's size.
     """
-    way = zero - start
-    if not way.any() or not np.any(values(start)):
-        return False
-    if any(np.any(values(zero + far * way) != 0) for far in BEYOND):
-        return False
-    near, far = 0.0, 1.0
+    for way in (1.0, -1.0):
+        if _differs(value, way) is None:
+            begin = _differs(value, -way)
+            if begin is not None and abs(_edge(value, begin)) < TINY:
+                return True
+    return False
+
+
+def _differs(value: Callable[[float], float], way: float) -> float | None:
+    """A distance at which the value is a number other than 0, if there is one."""
+    for k in range(-10, FAR):
+        t = way * 2.0**k
+        f = value(t)
+        if f != 0 and not math.isnan(f):
+            return t
+    return None
+
+
+def _edge(value: Callable[[float], float], outside: float) -> float:
+    """The last value that is not 0 on the way from `outside` to 0."""
+    inside, found = 0.0, value(outside)
     for _ in range(1100):
-        middle = near + (far - near) / 2
-        if middle in (near, far):
+        middle = inside / 2 + outside / 2
+        if middle in (inside, outside):
             break
-        if np.any(values(start + middle * way)):
-            near = middle
+        f = value(middle)
+        if f == 0 or math.isnan(f):
+            inside = middle
         else:
-            far = middle
-    return bool(np.abs(values(start + near * way)).max() <= TINY)
+            outside, found = middle, f
+    return found

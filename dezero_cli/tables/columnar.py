@@ -37,6 +37,7 @@ from dezero_cli.tables.files import SEPARATORS, TEXT, Tables
 from dezero_cli.tables.inference import Types
 from dezero_cli.tables.json_types import JsonTypes
 from dezero_cli.tables.quiet import quiet
+from dezero_cli.tables.rootless import Rootless
 from dezero_cli.tables.step import Plan, Step
 from dezero_cli.tables.streams import THREADS, TextTable, open_text, refuse_twice, skipped_note
 
@@ -113,6 +114,7 @@ def _map_resting(
             _write_text(kept, batch, wanted, form, target, rows)
         else:
             _sink(kept, batch, wanted, form, target, group)
+    progress.notes += batch.rootless.notes
     return batch.rows
 
 
@@ -397,6 +399,7 @@ class _Batch:
         self.progress = progress
         self._until = until
         self.rows = 0
+        self.rootless = Rootless(step)
         self._lock = threading.Lock()
 
     def __call__(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -405,11 +408,13 @@ class _Batch:
         arrays = {
             column: frame[name].cast(pl.Float64).to_numpy() for column, name in self._spelt.items()
         }
-        added = encode.results_frame(self.step.results, self.step.run(arrays, frame.height))
+        results = self.step.run(arrays, frame.height)
+        added = encode.results_frame(self.step.results, results)
         if self.form in TEXT and not self.only:
             limits.refuse_untold(frame, self.form)
             times = [name for name, kind in frame.schema.items() if kind == pl.Duration]
             frame = frame.with_columns(pl.col(times).dt.to_string("iso")) if times else frame
+        self.rootless.add(self.rootless.rows(arrays, results))
         with self._lock:
             self.rows += frame.height
             self.progress.add(frame.height, frame.height)

@@ -123,6 +123,11 @@ class Step:
         if not plan.only:
             _refuse_taken(self.results, table)
 
+    @property
+    def solves(self) -> bool:
+        """Whether the result is the root of an equation."""
+        return self._roots is not None
+
     def _program(self, inputs: Sequence[str], written: Sequence[str]) -> Program:
         """The value of each result, its gradient, and what is wanted besides.
 

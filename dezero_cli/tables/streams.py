@@ -21,6 +21,7 @@ from dezero_cli.tables.delimited import Delimited, Header
 from dezero_cli.tables.dialect import LONGEST, Dialect
 from dezero_cli.tables.files import SEPARATORS, Tables
 from dezero_cli.tables.jsonlines import JsonLines
+from dezero_cli.tables.rootless import Rootless
 from dezero_cli.tables.step import Plan, Step
 
 BLOCK = 4 << 20
@@ -298,11 +299,15 @@ def _shown(names: list[str]) -> str:
 
 # ---------------------------------------------------------------------------------------- working
 class TextRows(NamedTuple):
-    """A block of rows with their results, as text, and how many rows were read and left out."""
+    """A block of rows with their results, as text; how many were read and left out.
+
+    `rootless` are those without a root, of those that were not left out.
+    """
 
     out: bytes
     read: int
     skipped: int
+    rootless: np.ndarray
 
 
 def open_text(tables: Tables, plan: Plan) -> tuple[TextTable, Step]:
@@ -341,6 +346,7 @@ def map_text(tables: Tables, plan: Plan, form: str, target: Output, progress: Pr
             made = future.result()
         except TableError as fault:
             raise fault.below(block.source, before) from None
+        writer.rootless.add(made.rootless, sum(below.values()) - skipped)
         below[block.source] += made.read
         skipped += made.skipped
         target.write((b"" if progress.begun else writer.header()) + made.out)
@@ -357,7 +363,7 @@ def map_text(tables: Tables, plan: Plan, form: str, target: Output, progress: Pr
                 finish(*waiting.popleft())
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-    progress.notes += skipped_note(skipped)
+    progress.notes += skipped_note(skipped) + writer.rootless.notes
     return sum(below.values()) - skipped
 
 
@@ -372,6 +378,7 @@ class _Writer:
     def __init__(self, source: TextTable, step: Step, given: str, form: str, only: bool) -> None:
         self.source = source
         self.step = step
+        self.rootless = Rootless(step)
         self.form = form
         self.only = only
         self._places = source.places(step.columns)
@@ -407,7 +414,8 @@ class _Writer:
         arrays = {name.strip(): array for name, array in arrays.items()}
         results = self.step.run(arrays, piece.rows)
         make = self._objects if self.form == "jsonl" else self._delimited
-        return TextRows(make(piece, results), piece.read, piece.read - piece.rows)
+        none = self.rootless.rows(arrays, results)
+        return TextRows(make(piece, results), piece.read, piece.read - piece.rows, none)
 
     def _objects(self, piece: Any, results: list[np.ndarray]) -> bytes:
         names = self.step.results

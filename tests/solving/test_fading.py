@@ -1,9 +1,6 @@
 """A value that falls off until it is 0 has no root there; a root that is flat is one."""
 
-import numpy as np
 import pytest
-
-from dezero_cli.solving.fading import fades
 
 FALLS = ["exp(-x)", "erfc(x)", "1/cosh(x)**9", "normpdf(x)"]
 
@@ -35,14 +32,6 @@ def test_flat_roots_are_found(dezero, formula, words, root):
 
 def test_a_system_that_falls_off_is_not_solved(dezero):
     assert dezero("solve", "exp(-x)", "x*exp(-y)", "x=1", "y=1").status == 1
-
-
-def test_only_zeros_without_end_fade():
-    one, zero = np.array([1.0]), np.array([2000.0])
-    assert fades(lambda x: np.exp(-x), one, zero)
-    assert not fades(lambda x: np.maximum(0, 100 - x), one, zero)
-    assert not fades(lambda x: x * 0, one, zero)
-    assert not fades(lambda x: np.exp(-x), one, one)
 
 
 def test_a_wrong_place_names_those_of_every_solution(dezero):
