@@ -184,6 +184,25 @@ starts_option = click.option(
 seed_option = click.option(
     "--seed", type=click.IntRange(0), default=0, metavar="K", help="The seed of what is drawn."
 )
+MOST_JOBS = 256
+
+
+def _jobs(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
+    """The number of processes; None for ``auto``."""
+    if value == "auto":
+        return None
+    if not value.isdecimal() or not 1 <= int(value) <= MOST_JOBS:
+        raise click.BadParameter(f"expected a number from 1 to {MOST_JOBS}, or auto")
+    return int(value)
+
+
+jobs_option = click.option(
+    "--jobs",
+    callback=_jobs,
+    default="auto",
+    metavar="N|auto",
+    help="Number of processes; auto, the default, is one a core once there is work for them.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 precision_option = click.option(
     "--precision",

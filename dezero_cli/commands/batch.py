@@ -28,6 +28,7 @@ from dezero_cli.arguments import (
     half_option,
     hessian_option,
     jacobian_option,
+    jobs_option,
     level_option,
     max_operations_option,
     mc_option,
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
 ENOUGH = 0.3
 """Seconds of work after which more processes are worth their start."""
 
-MOST_JOBS = 256
 HELP = """Evaluate and differentiate line by line: one JSON object per line.
 
 \b
@@ -94,15 +94,6 @@ KEYS = {
 """What ``--get`` may begin with, and how many names may follow."""
 
 
-def _jobs(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
-    """The number of processes; None for ``auto``."""
-    if value == "auto":
-        return None
-    if not value.isdecimal() or not 1 <= int(value) <= MOST_JOBS:
-        raise click.BadParameter(f"expected a number from 1 to {MOST_JOBS}, or auto")
-    return int(value)
-
-
 @click.command(
     "batch",
     cls=ExpressionCommand,
@@ -133,13 +124,7 @@ def _jobs(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
 @precision_option
 @format_option
 @click.option("--fail-fast", is_flag=True, help="Stop at the first bad line.")
-@click.option(
-    "--jobs",
-    callback=_jobs,
-    default="auto",
-    metavar="N|auto",
-    help="Number of processes; auto, the default, is one a core once there is work for them.",
-)
+@jobs_option
 @click.option(
     "--max-line",
     type=click.IntRange(1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from dezero_cli.arguments import (
     fix_option,
     format_option,
     get_option,
+    jobs_option,
     json_option,
     max_operations_option,
     precision_option,
@@ -38,7 +40,7 @@ from dezero_cli.number_format import NumberFormat
 from dezero_cli.solving import after
 from dezero_cli.solving.data import RowData, Spread, rows_to_draw
 from dezero_cli.solving.fit import Fit, FitTask, Fitted
-from dezero_cli.solving.groups import group_fits
+from dezero_cli.solving.groups import GroupFits
 from dezero_cli.solving.robust import LOSSES
 from dezero_cli.solving.rows import RowModel, spread_name
 from dezero_cli.tables import files
@@ -91,6 +93,7 @@ scaled by the residuals where no --sigma is given. A row with an empty cell is l
 @starts_option
 @seed_option
 @click.option("--by", metavar="COLUMN", help="A fit for each group of rows, a JSON line each.")
+@jobs_option
 @click.option(
     "-o",
     "--output",
@@ -129,6 +132,7 @@ def command(
     starts: int | None,
     seed: int,
     by: str | None,
+    jobs: int | None,
     output: str | None,
     band: str,
     plot: str | None,
@@ -155,7 +159,7 @@ def command(
     for warning in asked.warnings:
         report.warn(warning)
     if by is not None:
-        return _groups(asked, task, by)
+        return _groups(asked, task, by, jobs)
     if output and asked.reader is None:
         raise UsageError("-o writes the table with the fit: there is no table")
     fitting = Fit(task)
@@ -183,8 +187,8 @@ def told(found: Fitted, held: Mapping[str, float]) -> dict[str, Any]:
 
     def by_name(matrix: np.ndarray) -> dict[str, dict[str, float]]:
         return {
-            n: dict(zip(names, map(float, row), strict=True))
-            for n, row in zip(names, matrix, strict=True)
+            n: dict(zip(names, row, strict=True))
+            for n, row in zip(names, matrix.tolist(), strict=True)
         }
 
     params = {
@@ -233,20 +237,39 @@ def _status(found: Fitted) -> int:
     return 0 if found.converged else 1
 
 
-def _groups(asked: FitWords, task: FitTask, by: str) -> int:
+def _groups(asked: FitWords, task: FitTask, by: str, jobs: int | None) -> int:
     """A JSON line for each group; the exit status."""
+    import orjson
+
+    from dezero_cli.batch import parts
+
+    groups = GroupFits(task, *asked.data.grouped())
+
+    def work(part: int) -> bytes:
+        """The lines of a part, and before them what is to be told of it."""
+        lines, faults, status = [], [], 0
+        for group, found in groups.fits(part):
+            head = {"by": {by: group}} | asked.head
+            if isinstance(found, Fitted):
+                lines.append(report.json_line(head | told(found, asked.held)))
+                status |= not found.converged
+                continue
+            fault = {"type": type(found).__name__, "message": str(found)}
+            lines.append(report.json_line(head | {"error": fault}))
+            faults.append(f"error: {quoted(by)} = {group}: {found}")
+            status = 1
+        return orjson.dumps([int(status), faults]) + b"\n" + b"".join(lines)
+
     status = 0
-    for group, found in group_fits(task, *asked.data.grouped()):
-        head = {"by": {by: group}} | asked.head
-        if isinstance(found, Fitted):
-            report.write(report.json_line(head | told(found, asked.held)))
-            status |= not found.converged
-            continue
-        fault = {"type": type(found).__name__, "message": str(found)}
-        report.write(report.json_line(head | {"error": fault}))
-        report.warn(f"error: {quoted(by)} = {group}: {found}")
-        status = 1
-    return int(status)
+    with contextlib.closing(parts.in_order(work, len(groups.parts), jobs)) as answers:
+        for answer in answers:
+            first, _, lines = answer.partition(b"\n")
+            failed, faults = orjson.loads(first)
+            report.write(lines)
+            for fault in faults:
+                report.warn(fault)
+            status |= failed
+    return status
 
 
 def _write_table(asked: FitWords, model: RowModel, found: Fitted, band: str, output: str) -> None:

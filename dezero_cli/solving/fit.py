@@ -15,7 +15,7 @@ from dezero_cli.language.equations import Equation
 from dezero_cli.language.ranges import Limits
 from dezero_cli.language.spelling import quoted
 from dezero_cli.number_format import number_text
-from dezero_cli.solving.least import EPSILON, End, Search
+from dezero_cli.solving.least import EPSILON, End, Search, null_direction
 from dezero_cli.solving.reduced import FitRows, Reduced, solved, triangle
 from dezero_cli.solving.robust import Loss
 from dezero_cli.solving.rows import Array, Block, Blocks, RowModel, row_count
@@ -133,6 +133,8 @@ class Fit:
         self.search = Search(self.rows, self.low, self.high, scale)
         near = near and self.rows.is_small and not self._is_all_linear
         end, better = self._refined() if near else self._searched()
+        if end.null is None:
+            end = self._snapped(end)
         if end.null is not None:
             raise UsageError(not_apart(self.task.params, end, self.rows))
         return self._fitted(end, better)
@@ -305,7 +307,6 @@ class Fit:
     def _fitted(self, end: End, better: int | None) -> Fitted:
         """What is told of an end."""
         task, names = self.task, tuple(self.task.params)
-        end = self._snapped(end)
         point = np.asarray(end.point, np.float64)
         reduced = self._errors(point, end.reduced)
         free = ~end.bounded
@@ -357,6 +358,7 @@ class Fit:
         allowed = self.rows.squares(end.point) + (EPSILON * self.search.scale) ** 2
         if self.rows.squares(point) <= allowed:
             end.point, end.reduced = point, self.rows.reduced(point, exactly=True)
+            end.null = null_direction(end.reduced, ~end.bounded)
         return end
 
     def _errors(self, point: Array, reduced: Reduced) -> Reduced:

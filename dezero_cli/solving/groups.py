@@ -2,35 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from dezero_cli.faults import CommandError
 from dezero_cli.solving.fit import Fit, FitTask, Fitted
-from dezero_cli.solving.rows import Array, Block, Blocks
+from dezero_cli.solving.many import ManyFits
+from dezero_cli.solving.reduced import SMALL
+from dezero_cli.solving.rows import Array, Block, Blocks, RowModel
+
+ROWS = 1 << 15
+"""Rows of the groups that are fitted together, unless one alone has more."""
 
 
-def group_fits(
-    task: FitTask, block: Block, groups: Array
-) -> Iterator[tuple[str, Fitted | CommandError]]:
-    """Each group, in the order of first appearance, with its fit or why there is none.
+class GroupFits:
+    """The groups of `block`, in the order of first appearance, in parts that are fitted together.
 
-    `groups` has the group of each row of `block`.
+    `groups` has the group of each row.  What a part gives depends on its own rows, and on where
+    the fit of all rows ended.
     """
-    whole = Fit(replace(task, blocks=lambda: [block]))
-    try:
-        begin = dict(zip(task.params, map(float, whole.run().values), strict=True))
-    except CommandError:  # all rows together may fit nothing
-        begin = dict(task.start)
-    for name, rows in _rows_by_group(groups):
-        part = {column: values[rows] for column, values in block.items()}
-        mine = replace(task, blocks=_only(part))
+
+    def __init__(self, task: FitTask, block: Block, groups: Array) -> None:
+        self.task = task
+        whole = Fit(replace(task, blocks=lambda: [block]))
+        self.model: RowModel = whole.model
         try:
-            yield name, _fitted(Fit(mine, whole.model), begin)
+            self.begin = dict(zip(task.params, map(float, whole.run().values), strict=True))
+        except CommandError:  # all rows together may fit nothing
+            self.begin = dict(task.start)
+        known: dict[str, int] = {}
+        numbers = [known.setdefault(name, len(known)) for name in groups.tolist()]
+        order = np.argsort(np.array(numbers, int), kind="stable")
+        self.block = {name: column[order] for name, column in block.items()}
+        self.names = list(known)
+        self.counts = np.bincount(numbers, minlength=len(known)) if numbers else np.zeros(0, int)
+        self.ends = np.cumsum(self.counts)
+        self.parts = self._parts()
+        point = np.array([self.begin.get(name, np.nan) for name in task.params])
+        self.many = ManyFits(task, self.model, point)
+
+    def _parts(self) -> list[range]:
+        """The groups of each part: the same for any number of processes."""
+        found, first, rows = [], 0, 0
+        for i, count in enumerate(self.counts.tolist()):
+            if rows and rows + count > ROWS:
+                found.append(range(first, i))
+                first, rows = i, 0
+            rows += count
+        return [*found, range(first, len(self.counts))] if len(self.counts) else []
+
+    def fits(self, part: int) -> list[tuple[str, Fitted | CommandError]]:
+        """Each group of a part with its fit, or why there is none."""
+        groups = self.parts[part]
+        ends, counts = (
+            self.ends[groups.start : groups.stop],
+            self.counts[groups.start : groups.stop],
+        )
+        rows = slice(int(ends[0] - counts[0]), int(ends[-1]))
+        block = {name: column[rows] for name, column in self.block.items()}
+        if len(groups) == 1 and counts[0] > SMALL:
+            found: list[Fitted | None] = [None]
+        else:
+            found = self.many.fitted(block, counts)
+        return [
+            (self.names[g], each or self._alone(g)) for g, each in zip(groups, found, strict=True)
+        ]
+
+    def _alone(self, group: int) -> Fitted | CommandError:
+        """The fit of a group that needs a search of its own."""
+        end, count = int(self.ends[group]), int(self.counts[group])
+        part = {name: column[end - count : end] for name, column in self.block.items()}
+        mine = replace(self.task, blocks=_only(part))
+        try:
+            return _fitted(Fit(mine, self.model), self.begin)
         except CommandError as fault:
-            yield name, fault
+            return fault
 
 
 def _only(part: Block) -> Blocks:
@@ -50,13 +97,3 @@ def _fitted(fit: Fit, begin: dict[str, float]) -> Fitted:
             raise
     fit.task = given
     return fit.run()
-
-
-def _rows_by_group(groups: Array) -> Iterator[tuple[str, Array]]:
-    """The rows of each group, in the order of first appearance."""
-    names, first, numbers = np.unique(groups.astype(str), return_index=True, return_inverse=True)
-    order = np.argsort(numbers, kind="stable")
-    ends = np.cumsum(np.bincount(numbers, minlength=len(names)))
-    parts: Sequence[Array] = np.split(order, ends[:-1])
-    for i in np.argsort(first):
-        yield str(names[i]), parts[i]

@@ -215,6 +215,57 @@ def test_a_fit_for_each_group(dezero, here):
     assert nonlinear.status == 2 and "did you mean site" in nonlinear.err
 
 
+@pytest.fixture
+def groups(here):
+    """Sixty decays of unlike sizes; among them one row alone, and one that is no decay at all."""
+    draw = np.random.default_rng(5)
+    lines = ["t,y,s,tube"]
+    for tube in range(60):
+        a, k, c = draw.uniform(30, 60), draw.uniform(0.1, 0.9), draw.uniform(-5, 20)
+        for t in np.linspace(0, 9, 12 + tube % 5).tolist():
+            y = a * np.exp(-k * t) + c + draw.normal(0, 0.2)
+            lines.append(f"{t!r},{float(y)!r},{0.1 + 0.01 * t},tube {tube}")
+    lines += ["1,2,0.1,alone", *(f"{t},3,0.1,flat" for t in range(8))]
+    draw.shuffle(body := lines[1:])
+    (here / "tubes.csv").write_text("\n".join([lines[0], *body]) + "\n")
+    return pl.DataFrame([row.split(",") for row in body], ["t", "y", "s", "tube"], orient="row")
+
+
+@pytest.mark.parametrize("more", [[], ["--sigma", "y=s"], ["k=0:1"]])
+def test_groups_together_are_fitted_as_each_alone(dezero, groups, here, more):
+    words = [DECAY, "tubes.csv", *([] if "k=0:1" in more else ["k=0.3"]), *more]
+    told = dezero("fit", *words, "--by", "tube", "--jobs", "1")
+    records = {each["by"]["tube"]: each for each in map(json.loads, told.out.splitlines())}
+    order = groups["tube"].unique(maintain_order=True).to_list()
+    assert told.status == 1 and list(records) == order
+    assert "error" in records["alone"] and "error" in records["flat"]
+    for tube in ["tube 0", "tube 17", "tube 59"]:
+        groups.filter(pl.col("tube") == tube).write_csv(here / "one.csv")
+        alone = json.loads(dezero("fit", words[0], "one.csv", *words[2:], "--json").out)
+        for key in ["chi2", "dof", "r2", "r2_uncentred", "aic", "rows", "scaled"]:
+            assert records[tube][key] == pytest.approx(alone[key], rel=1e-11)
+        for name, param in alone["params"].items():
+            mine = records[tube]["params"][name]
+            assert mine["value"] == pytest.approx(param["value"], rel=1e-13)
+            assert mine["sigma"] == pytest.approx(param["sigma"], rel=1e-11)
+            assert mine["interval"] == pytest.approx(param["interval"], rel=1e-11)
+            assert records[tube]["covariance"][name] == pytest.approx(
+                alone["covariance"][name], rel=1e-10
+            )
+
+
+def test_groups_give_the_same_bytes_for_any_number_of_processes(dezero, groups, monkeypatch):
+    monkeypatch.setattr("dezero_cli.solving.groups.ROWS", 100)
+    words = ["fit", DECAY, "tubes.csv", "k=0.3", "--by", "tube", "--jobs"]
+    alone = dezero(*words, "1")
+    assert len(alone.out.splitlines()) == 62
+    for jobs in ["auto", "2", "3"]:
+        assert dezero(*words, jobs) == alone
+    monkeypatch.setattr("dezero_cli.batch.parts.ENOUGH", 0.0)
+    monkeypatch.setattr("dezero_cli.batch.parts.cores", lambda: 2)
+    assert dezero(*words, "auto") == alone
+
+
 # ------------------------------------------------------------------------------- after the fit
 @pytest.mark.parametrize("band", ["confidence", "prediction"])
 def test_the_table_gains_the_fit_and_its_band(dezero, table, band):
