@@ -187,6 +187,12 @@ class Fit:
         infinite = [n for n, x in cells.items() if not math.isfinite(x)]
         if infinite:
             raise UsageError(f"row {before + i + 1} has {shown}: only finite numbers can be fitted")
+        if self._is_all_linear:
+            names = ", ".join(map(quoted, self.task.params))
+            raise UsageError(
+                f"the model is not finite in row {before + i + 1} ({shown}), whatever the values "
+                f"of {names}: leave out that row, or change the equation"
+            )
         what, value = "the model", found[0, i]
         if math.isfinite(value):
             k = int(np.flatnonzero(~np.isfinite(found[1:, i]))[0])

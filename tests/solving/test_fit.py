@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import special
 
 from dezero_cli.faults import UsageError
 from dezero_cli.language import statements
@@ -15,6 +16,7 @@ from dezero_cli.language.equations import equation
 from dezero_cli.language.ranges import Limits
 from dezero_cli.solving import data, reduced
 from dezero_cli.solving.fit import FitTask, fit
+from dezero_cli.solving.groups import group_fits
 from dezero_cli.solving.reduced import solved, triangle
 from dezero_cli.solving.rows import spread_name
 
@@ -239,3 +241,31 @@ def test_memory_does_not_grow_with_the_rows(monkeypatch):
 
     fit(task(WAVE, wave_rows(100), NAMES, start=START))  # what is compiled and imported stays
     assert peak(16) < 1.2 * peak(4)
+
+
+def test_a_row_that_no_parameter_makes_finite_asks_for_no_start():
+    block = {"t": [0.0, 1, 2], "y": [5.0, 3, 2]}
+    words = r"not finite in row 1 \(t = 0.0, y = 5.0\), whatever the values of a, c: leave out"
+    with pytest.raises(UsageError, match=words):
+        fit(task("y == a*log(t) + c", block, ["a", "c"]))
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_intervals_hold_the_truth_as_often_as_they_say(known):
+    count = 2_000 if os.environ.get("DEZERO_LAWS") else 60
+    draw = np.random.default_rng(3)
+    x = np.tile(np.linspace(0, 5, 8), count)
+    block = {"x": x, "y": 4 * x / (1.5 + x) + 0.05 * draw.standard_normal(x.size)}
+    if known:
+        block[spread_name("y")] = np.full(x.size, 0.05)
+    truth = {"a": 4.0, "b": 1.5}
+    asked = task("y == a*x/(b + x)", block, ["a", "b"], start=truth)
+    asked.spread = ["y"] if known else []
+    groups = np.repeat(np.arange(count), 8).astype(object)
+    intervals = np.array([found.intervals for _, found in group_fits(asked, block, groups)])
+    low, high = np.moveaxis(intervals, 2, 0)
+    wanted = list(truth.values())
+    shares = np.mean((low <= wanted) & (wanted <= high), axis=0)
+    # Student's factor is exact where errors are scaled, and wide where they are known
+    expected = math.erf(special.stdtrit(6, 0.975) / math.sqrt(2)) if known else 0.95
+    assert np.abs(shares - expected).max() < 3 * math.sqrt(expected * (1 - expected) / count)
