@@ -11,6 +11,7 @@ lint:
 	ruff check .
 	ruff format --check .
 	mypy
+	codespell ./*.md docs dezero dezero_cli
 
 format:
 	ruff check --fix .

@@ -27,7 +27,7 @@ PEERS = ("numpy", "torch", "jax", "autograd", "sympy", "symengine", "numexpr", "
 
 def comparisons() -> list[str]:
     """The modules of this package that hold a comparison."""
-    helpers = {"__main__", "against", "c_code", "intervals", "timing"}
+    helpers = {"__main__", "against", "c_code", "fit_intervals", "intervals", "timing"}
     names = [module.name for module in pkgutil.iter_modules(bench.__path__)]
     return [name for name in names if name not in helpers]
 

@@ -91,7 +91,8 @@ def _behind(row: Row) -> str:
     figure = "" if ratio is None else f": {ratio:.3f}"
     if met(row) is False:
         return f"{row['comparison']}{figure}, but the target is {row['wanted']}"
-    ahead = row.get("theirs") is not None and ratio > 1 and met(row) is None
+    ahead = ratio is not None and row.get("theirs") is not None
+    ahead = ahead and ratio > 1 and met(row) is None
     return f"{row['comparison']}{figure}, the other program is faster" if ahead else ""
 
 

@@ -136,7 +136,7 @@ class Variable:
     def grad(self) -> Any:
         """The gradient: an ``ndarray`` of this Variable's shape, a Variable, or None."""
         grad = self._grad
-        if isinstance(grad, ndarray | np.generic) and type(grad) is not Gradient:
+        if isinstance(grad, _ARRAYS) and type(grad) is not Gradient:
             grad = self._grad = np.asarray(grad).view(Gradient)
         return grad
 

@@ -7,7 +7,6 @@ arrays, Variables (while a gradient is being recorded) and tracers.
 from __future__ import annotations
 
 from heapq import heappop, heappush
-from operator import call
 from typing import Any
 
 import numpy as np
@@ -91,8 +90,6 @@ class Sweep:
         self.seed = root._grad
         self.retain_grad = retain_grad
         self.recording = recording
-        self.heap: list[int] = []
-        self.waiting: dict[int, list[Function]] = {}
         self.seen: set[Function] = set()
         self.masks: dict[Function, Any] = {}
         self.unsent: list[Variable] = []
@@ -100,46 +97,59 @@ class Sweep:
 
     def run(self) -> None:
         """Walk the whole graph; afterwards every input holds its gradient."""
-        assert self.root.creator is not None
-        self.visit(self.root.creator, self.root)
-        heap, waiting, seen = self.heap, self.waiting, self.seen
-        recording, retain_grad, leaves = self.recording, self.retain_grad, self.leaves
-        allowance = Config.allowance
-        while heap:
-            generation = waiting[heap[0]]
-            function = generation.pop()
-            if not generation:
-                del waiting[heappop(heap)]
-            outputs: list[Any] = list(map(call, function.outputs))
-            gys = [outputs[0]._grad] if len(outputs) == 1 else _complete(outputs, function.shapes)
-            if function.selects or function in self.masks:
-                gxs = self.masked(function, gys)
-            else:
-                gxs = function.gradients(gys, recording)
-                if self.masks:
-                    self.unmask(function, gxs)
-            for x, gx in zip(function.inputs, gxs, strict=True):
-                if gx is None:
-                    if x.generation != CONSTANT:
-                        self.unsent.append(x)
-                    continue
-                if type(gx) is not float64 or type(x._data) is not float64:
-                    if allowance is not None:
-                        allowance.spend(function.weight * gx.size)
-                    gx = self.shape(x, gx, gys)
-                creator = x.creator
-                if creator is None:
-                    if id(x) not in leaves:
-                        leaves[id(x)] = x, x._grad
-                elif creator not in seen:
-                    self.visit(creator, x)
-                    x._grad = gx
-                    continue
-                x._grad = gx if x._grad is None else x._grad + gx
-            if not retain_grad:
-                for y in outputs:
-                    if y is not None:
-                        y._grad = None
+        root = self.root.creator
+        assert root is not None
+        _forget(root, self.root)
+        seen, masks, leaves = self.seen, self.masks, self.leaves
+        recording, retain_grad, allowance = self.recording, self.retain_grad, Config.allowance
+        seen.add(root)
+        latest_first = [-root.generation]
+        waiting = {-root.generation: [root]}
+        while latest_first:
+            for function in reversed(waiting.pop(heappop(latest_first))):
+                references = function.outputs
+                if len(references) == 1:  # nearly all functions
+                    outputs: list[Any] = [references[0]()]
+                    gys = [outputs[0]._grad]
+                else:
+                    outputs = [reference() for reference in references]
+                    gys = _complete(outputs, function.shapes)
+                if function.selects or function in masks:
+                    gxs = self.masked(function, gys)
+                else:
+                    gxs = function.gradients(gys, recording)
+                    if masks:
+                        self.unmask(function, gxs)
+                for x, gx in zip(function.inputs, gxs, strict=True):
+                    if gx is None:
+                        if x.generation != CONSTANT:
+                            self.unsent.append(x)
+                        continue
+                    if type(gx) is not float64 or x._data.shape:
+                        if allowance is not None:
+                            allowance.spend(function.weight * gx.size)
+                        gx = self.shape(x, gx, gys)
+                    creator = x.creator
+                    if creator is None:
+                        if id(x) not in leaves:
+                            leaves[id(x)] = x, x._grad
+                    elif creator not in seen:  # it waits for its generation
+                        seen.add(creator)
+                        x._grad = gx
+                        generation = -creator.generation
+                        if generation in waiting:
+                            waiting[generation].append(creator)
+                        else:
+                            waiting[generation] = [creator]
+                            heappush(latest_first, generation)
+                        if len(creator.outputs) > 1:
+                            _forget(creator, x)
+                        continue
+                    x._grad = gx if x._grad is None else x._grad + gx
+                if not retain_grad:
+                    for y in outputs:
+                        if y is not None:
+                            y._grad = None
         if allowance is not None:
             allowance.spend(OPERATION * len(seen))
         if self.unsent:
@@ -165,22 +175,6 @@ class Sweep:
                 passed.add(creator)
                 waiting += creator.inputs
 
-    def visit(self, function: Function, reached: Variable) -> None:
-        """Let `function`, first reached through its output `reached`, wait for its generation."""
-        self.seen.add(function)
-        latest_first = -function.generation
-        generation = self.waiting.get(latest_first)
-        if generation is None:
-            self.waiting[latest_first] = [function]
-            heappush(self.heap, latest_first)
-        else:
-            generation.append(function)
-        if len(function.outputs) > 1:  # gradients that an earlier walk retained count no more
-            for reference in function.outputs:
-                output = reference()
-                if output is not None and output is not reached:
-                    output._grad = None
-
     def shape(self, x: Variable, gx: Any, gys: list[Any]) -> Any:
         """The gradient `gx` in the shape of `x`, in memory of its own where it will be kept."""
         if gx.shape != x._data.shape:
@@ -192,6 +186,8 @@ class Sweep:
     # that is one number is decided at once.
     def masked(self, function: Function, gys: list[Any]) -> list[Any]:
         """The gradients of `function` within its mask, which is passed on to its inputs."""
+        if self.recording and Config.allowance is not None:
+            Config.allowance.spend(MASKED)
         outer = self.masks.get(function)
         nothing = outer is not None and not outer.shape and isinstance(outer, _KNOWN) and not outer
         gxs = self.zeros(function) if nothing else function.gradients(gys, self.recording)
@@ -238,6 +234,9 @@ class Sweep:
         else:
             self.masks[function] = mask
 
+
+MASKED = 2048
+"""What it counts for to record masks: they are operations of their own, and join others."""
 
 _KNOWN = (np.ndarray, np.generic)
 """Operands whose elements are known, as those of a trace are not."""
@@ -366,6 +365,14 @@ def fit(gx: Any, shape: tuple[int, ...]) -> Any:
     if gx.shape != shape:
         gx = np.broadcast_to(gx, shape)
     return gx[()] if isinstance(gx, np.ndarray) and not shape else gx
+
+
+def _forget(function: Function, reached: Variable) -> None:
+    """Forget what an earlier walk retained of a function's outputs but the one just `reached`."""
+    for reference in function.outputs:
+        output = reference()
+        if output is not None and output is not reached:
+            output._grad = None
 
 
 def _complete(outputs: list[Any], shapes: list[tuple[int, ...]]) -> list[Any]:

@@ -12,7 +12,19 @@ What is wrong with a formula or a value is an exception of `dezero_cli.faults`; 
 message that the command shows. All modules but that one are the command's own.
 """
 
-from __future__ import annotations
+import sys
+
+
+def end_silently() -> None:
+    """Ctrl-C ends the program without a traceback, unless someone else sees to it."""
+    import _signal  # type: ignore[import-not-found]  # signal itself takes long
+
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+
+
+if sys.orig_argv[1:3] == ["-m", "dezero_cli"] or sys.argv[0].rpartition("/")[2] == "dezero":
+    end_silently()  # this is the program, and finding its first module takes a while
 
 TYPE_CHECKING = False  # typing's own takes a while, in which Ctrl-C would show a traceback
 if TYPE_CHECKING:
@@ -26,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["Model", "__version__", "maximize", "minimize", "solve"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """Import what is asked for, since the command line needs none of it at its start."""
     if name == "Model":
         from dezero_cli.language.model import Model

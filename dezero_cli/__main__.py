@@ -5,13 +5,12 @@ clean-up.  The threads of NumPy's OpenBLAS go to sleep as soon as they have noth
 default they spin first, which takes a tenth of a second of a core at every start.
 """
 
-import _signal  # type: ignore[import-not-found]
-
-if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:  # signal itself takes long
-    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
-
 import os
 import sys
+
+import dezero_cli
+
+dezero_cli.end_silently()  # also where the package did not see that it is the program
 
 os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 

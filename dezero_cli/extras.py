@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import re
 from typing import Any
 
 from dezero_cli.faults import MissingError
@@ -14,6 +16,8 @@ def require(library: str, *others: str) -> Any:
     `others` are what the caller needs beside it.  The hint names the libraries themselves: this
     project is on no package index, and its name there could be anyone's.
     """
+    if library == "polars":
+        _ignore_wrong_settings()  # it reads them when it is imported
     try:
         return importlib.import_module(library)
     except ImportError as fault:
@@ -23,6 +27,16 @@ def require(library: str, *others: str) -> Any:
         raise MissingError(f"this needs {library}, which is not installed: {hint}") from None
     except (AttributeError, TypeError, ValueError) as fault:  # such as a broken file of settings
         raise MissingError(f"{library} cannot be imported: {fault}") from None
+
+
+_NUMBERS = re.compile(r"POLARS_\w*(THREADS|SIZE|BUDGET|LIMIT)")
+"""Settings of Polars that are numbers; it panics at those that are not, or that are zero."""
+
+
+def _ignore_wrong_settings() -> None:
+    for name, text in list(os.environ.items()):
+        if _NUMBERS.fullmatch(name) and not re.fullmatch("0*[1-9][0-9]{0,8}", text):
+            del os.environ[name]
 
 
 def optimize() -> Any:

@@ -45,7 +45,7 @@ def found(result: Mapping[str, Any], place: str) -> Any:
     except LookupError:
         pass
     known = list(places(result))
-    shown = ", ".join(known[:MOST_LISTED]) + ", ..." * (len(known) > MOST_LISTED)
+    shown = ", ".join(known[:MOST_LISTED] or result) + ", ..." * (len(known) > MOST_LISTED)
     raise NoPlaceError(f"--get {place}: the result has {shown}")
 
 
@@ -124,6 +124,9 @@ def places(item: Any, place: str = "") -> Iterator[str]:
     if isinstance(item, Mapping):
         for key, value in item.items():
             yield from places(value, f"{place}.{key}" if place else key)
+    elif isinstance(item, list) and all(isinstance(each, Mapping) for each in item):
+        for i, value in enumerate(item):
+            yield from places(value, f"{place}[{i}]")
     elif isinstance(item, float | np.ndarray | np.generic):
         yield place
 

@@ -227,7 +227,7 @@ def _stacked(
         if given is None or not expression.elementwise:
             return None
         work = expression.work * (1 + len(given) * wanted.hessian)
-        if AT_MOST_FOR_ONE * work > settings.most_numbers:
+        if bounds.AT_MOST_FOR_ONE * work > settings.most_numbers:
             return None  # which is counted, line by line
         together = max(1, MOST_TOGETHER // work)
         if together < len(numbers):
@@ -246,8 +246,6 @@ def _stacked(
     return report.json_table(numbers, identities, asked.expr, answers, defs)
 
 
-AT_MOST_FOR_ONE = 1000
-"""More than an operation with its derivatives counts for, where a line is counted by itself."""
 MOST_TOGETHER = 1 << 23
 """The numbers of the values that lines make in one pass: a long formula has fewer lines at once."""
 
@@ -329,10 +327,12 @@ def written(answered: Mapping[str, Any], settings: Settings) -> bytes:
 def _alone(line: Line, settings: Settings) -> bytes:
     """The answer to one line; empty if there is none, and then the line's fault is set."""
     try:
-        with bounds.within(settings.most_numbers, line.expr):
+        with bounds.within(settings.most_numbers, line.expr) as allowed:
             expression, defs = settings.linked(line.expr, line.defs, line.values)
             wanted, uncertain = settings.wanted_by(line), settings.asked_by(line)
             given = settings.used(expression, uncertain) | arrays(line.values)
+            if not (uncertain or wanted.derives):
+                allowed.lift(expression, given)
             answer = results(expression, given, wanted, uncertain, own=line.values)
         return written(record(line, defs) | answer, settings)
     except ExpressionError as error:

@@ -34,7 +34,7 @@ from dezero_cli.arguments import (
     vars_option,
     wrt_option,
 )
-from dezero_cli.faults import UsageError
+from dezero_cli.faults import UsageError, ValuesError
 from dezero_cli.language import bounds, statements
 from dezero_cli.language.derivatives import Values
 from dezero_cli.language.expression import Expression
@@ -245,6 +245,8 @@ def _draw(
     from dezero_cli.uncertainty.inputs import column_name
 
     form = canvas.form_of(file)
+    if sample.left_out == sample.samples:
+        raise ValuesError("--plot: no draw has a finite result")
     require("matplotlib")
     values = result["value"] if "names" in result else [result["value"]]
     sigmas = result["sigma"] if "names" in result else [result["sigma"]]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from dezero.utils import dot_text
 from dezero_cli import report
 from dezero_cli.arguments import ExpressionCommand, defs_option, max_operations_option
 from dezero_cli.faults import UsageError
@@ -57,8 +58,8 @@ def command(
         raise UsageError(f"give values for all inputs or for none: {missing[0]} has no value")
     graph = drawing.nodes(expression, given)
     if output:
-        drawing.draw(drawing.dot(graph), output)
+        drawing.draw(dot_text(graph), output)
     else:
-        report.write(drawing.mermaid(graph) if form == "mermaid" else drawing.dot(graph))
+        report.write(drawing.mermaid(graph) if form == "mermaid" else dot_text(graph))
     if note := explain.note_on_e(expression, given, explain.GIVE_E):
         report.warn(note)

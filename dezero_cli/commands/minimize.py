@@ -50,7 +50,7 @@ Hessian the end is a {kind}, a saddle or flat.
 def command_of(name: str, least: str, example: str, constraint: str) -> click.Command:
     """The command of one of the two directions."""
     text = HELP.format(
-        command=name, least=least, example=example, constraint=constraint, kind=f"{name[:5]}mum"
+        command=name, least=least, example=example, constraint=constraint, kind=f"{name[:4]}mum"
     )
     decorate: Sequence[Callable[[Any], Any]] = (
         click.argument("words", nargs=-1, metavar="EXPR NAME=START..."),

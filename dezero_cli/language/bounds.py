@@ -5,11 +5,15 @@ Both are counted before the work is done, and what is refused names the option t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
 
 from dezero import Config
 from dezero.work import Allowance, AllowanceError
 from dezero_cli.faults import ExpressionError
+from dezero_cli.language.expression import Expression
 
 MOST_OPERATIONS = 1_000_000
 """What functions and definitions may expand to, unless the user says otherwise."""
@@ -33,6 +37,27 @@ def too_many_derivatives(order: int, most: int | None, text: str) -> ExpressionE
     return ExpressionError(fault, text, 0)
 
 
+def at_most(expression: Expression, values: Mapping[str, np.ndarray]) -> int | None:
+    """No fewer numbers than a value and its gradient make, at a glance; None if that is unknown.
+
+    As long as axes become no longer and no more, an array has at most as many elements as its
+    longest axis to the power of the number of axes.
+    """
+    work = expression.work_in_proportion
+    if not work:
+        return None
+    longest, axes = 1, 0
+    for array in values.values():
+        if array.ndim:
+            longest, axes = max(longest, *array.shape), max(axes, array.ndim)
+    size: int = longest ** (axes + 1)
+    return AT_MOST_FOR_ONE * (work + len(values)) * size
+
+
+AT_MOST_FOR_ONE = 1000
+"""More than an operation with its derivatives counts for, a number of its result."""
+
+
 def too_many_numbers(most: int) -> str:
     """What is wrong with operations that make more numbers than are allowed."""
     return f"this takes more than {most:,} numbers, which --max-numbers allows"
@@ -50,9 +75,17 @@ class within:  # noqa: N801, it is used as a function
         self.most = most
         self.text = text
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> within:
         self.before = Config.allowance
         Config.allowance = None if self.most is None else Allowance(self.most)
+        return self
+
+    def lift(self, expression: Expression, values: Mapping[str, np.ndarray]) -> None:
+        """Count no more where a value and its gradient cannot make too many."""
+        allowance = Config.allowance
+        most = None if allowance is None else at_most(expression, values)
+        if most is not None and most <= allowance.most - allowance.used:
+            Config.allowance = None
 
     def __exit__(self, kind: Any, fault: Any, _: Any) -> None:
         Config.allowance = self.before

@@ -82,6 +82,13 @@ _ORDERED: Final = frozenset(known.function for known in FUNCTIONS.values() if kn
 """What has an order, its first value, that takes no gradient."""
 
 
+_NO_LARGER: Final = {FUNCTIONS["sum"].function, FUNCTIONS["mean"].function, operator.matmul}
+"""Other functions that make no axis longer than those of their operands, and no further axis."""
+
+MOST_OPERANDS = 8
+"""Operands of an operation beyond which it may count for more than these."""
+
+
 def is_elementwise(function: Callable[..., Any]) -> bool:
     """Whether a step's function works element by element."""
     return function in _ELEMENTWISE or type(function) is Chain
@@ -172,6 +179,7 @@ class Expression:
         "definitions",
         "element",
         "functions",
+        "operations",
         "places",
         "quoted",
         "steps",
@@ -196,6 +204,7 @@ class Expression:
         self.definitions: Mapping[str, Expression] = {}  # a model has some, and functions
         self.functions: Mapping[str, DefinedFunction] = {}
         self.bounds: dict[int, list[set[str]]] | None = None
+        self.operations: int | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -252,6 +261,14 @@ class Expression:
     def work(self) -> int:
         """No fewer than the operations on two values that an evaluation takes."""
         return 1 + sum(step.arity for step in self.steps if type(step) is Apply)
+
+    @property
+    def work_in_proportion(self) -> int:
+        """The same where no operation makes longer axes, or more, than the values have; else 0."""
+        if self.operations is None:
+            bound = type(self) is Expression and all(map(_makes_no_more, self.steps))
+            self.operations = self.work if bound else 0
+        return self.operations
 
     @property
     def has_lists(self) -> bool:
@@ -346,6 +363,14 @@ class Expression:
                 text, place = self.source(name)
                 raise diagnosis.missing_value(text, name, place, values)
         return scope
+
+
+def _makes_no_more(step: Load | Literal | Apply | Call) -> bool:
+    """Whether what a step makes is no larger than its operands are together."""
+    if type(step) is not Apply:
+        return type(step) is not Call
+    known = is_elementwise(step.function) or step.function in _NO_LARGER
+    return known and step.arity <= MOST_OPERANDS
 
 
 def has_e_alone(steps: Steps) -> bool:

@@ -14,6 +14,9 @@ from dezero_cli.faults import FileError
 from dezero_cli.language import json_input
 from dezero_cli.language.spelling import canonical
 
+SLACK = 1e-6
+"""How far a matrix may be from a covariance, of which every variance is 1."""
+
 
 @dataclass(frozen=True)
 class FittedValues:
@@ -34,8 +37,8 @@ class FittedValues:
 def fitted(path: str) -> FittedValues:
     """What a file holds that ``dezero fit --json`` has written; ``-`` is standard input.
 
-    Raises FileError for another file, for one with several fits, and for a parameter or a
-    covariance that is not finite.
+    Raises FileError for another file, for one with several fits, for a parameter or a covariance
+    that is not finite, and for a matrix that is no covariance.
     """
     shown = reading.shown_name(path)
     data = _object(shown, reading.whole(path).removeprefix(reading.BOM))
@@ -84,13 +87,29 @@ def _matrix(shown: str, said: Any, names: list[str]) -> np.ndarray:
             matrix[i, j] = cell if type(cell) in (int, float) else math.nan
             if not math.isfinite(matrix[i, j]):
                 raise FileError(shown, f"the covariance of {first} and {second} is not finite")
+    if not _is_covariance(matrix):
+        raise FileError(shown, "its covariance is none: no parameters can vary like that")
     return matrix
+
+
+def _is_covariance(matrix: np.ndarray) -> bool:
+    """Whether a matrix is symmetric without a negative variance, up to rounding."""
+    variances = np.diagonal(matrix)
+    if (variances < 0).any():
+        return False
+    sigmas = np.sqrt(variances)
+    sizes = np.where(sigmas > 0, sigmas, 1.0)
+    scaled = matrix / sizes[:, np.newaxis] / sizes
+    if not (np.abs(scaled - scaled.T) <= SLACK).all() or scaled[sigmas == 0].any():
+        return False
+    return bool(np.linalg.eigvalsh(scaled)[0] >= -SLACK * len(matrix))
 
 
 def _factor(params: Mapping[str, Any]) -> float | None:
     """How many standard uncertainties the intervals reach: Student's factor, the same for all."""
     for item in params.values():
-        numbers = [item.get("sigma"), *(item.get("interval") or ())]
+        interval = item.get("interval")
+        numbers = [item.get("sigma"), *(interval if type(interval) is list else ())]
         if len(numbers) == 3 and all(type(x) is float and math.isfinite(x) for x in numbers):
             sigma, low, high = numbers
             if sigma > 0:

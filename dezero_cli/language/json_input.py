@@ -58,6 +58,11 @@ def has_negative_zero(text: bytes) -> bool:
     return _NEGATIVE_ZERO.search(text) is not None
 
 
+def has_half(text: bytes) -> bool:
+    """Whether a string has an escape that is half of a pair of surrogates."""
+    return b"\\u" in text and any(escape[1] for escape in _ESCAPE.finditer(_decoded(text)))
+
+
 def _decoded(text: bytes | str) -> str:
     return text if isinstance(text, str) else text.decode("utf-8", "surrogateescape")
 
@@ -102,6 +107,22 @@ def repeated(text: bytes, keys: int) -> bool:
     if text.count(b":") == keys:
         return False
     return text.count(b'":') != keys or _BLANK_COLON.search(text) is not None
+
+
+def repeated_within(text: bytes) -> str | None:
+    """A key that some object in a text has twice, the first in the innermost; None without."""
+    import json
+
+    found: list[str] = []
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        names = [name for name, _ in pairs]
+        if len(set(names)) < len(names):
+            found.append(next(name for name in names if names.count(name) > 1))
+
+    with contextlib.suppress(RecursionError):
+        json.loads(text, object_pairs_hook=look, parse_int=str, parse_float=str)
+    return found[0] if found else None
 
 
 class _Pairs(list[tuple[str, Any]]):

@@ -265,9 +265,9 @@ class _Parse:
         states, row = [tables.start], rows[tables.start]
         tokens = tables.tokens(self.text)
         new = tuple.__new__  # three times as fast as Apply's own constructor, in Python
-        end = 0
+        last = self.last
         for index, token in enumerate(tokens):
-            kind, text, place = token
+            kind = token[0]
             while type(action := row.get(kind)) is not int:
                 if action is None:
                     raise diagnosis.unexpected(self.text, tokens, index, "NUMBER" in row)
@@ -275,9 +275,11 @@ class _Parse:
                 if function is not None:
                     if function is operator.pow and type(steps[-1]) is Literal:
                         steps[-1] = new(Literal, (float(steps[-1].operand.data),))  # a plain number
+                    _, text, place = last
                     start, sign = firsts[-size][2], firsts[-2][2]
-                    steps.append(new(Apply, (function, size - 1, start, end, sign)))
+                    steps.append(new(Apply, (function, size - 1, start, place + len(text), sign)))
                 elif method is not None:
+                    self.last = last
                     method(self)
                 if size == 1:
                     states.pop()
@@ -294,8 +296,7 @@ class _Parse:
             states.append(action)
             row = rows[action]
             firsts.append(token)
-            self.last = token
-            end = place + len(text)
+            last = token
         return Expression(self.text, self.places, tuple(steps), self.called, self.quoted)
 
     def number(self) -> None:
@@ -312,9 +313,11 @@ class _Parse:
         """The step for a name in a spelling that has not come before."""
         _, token, place = self.last
         name = canonical(token)
-        load = self.loads.setdefault(name, Load(name))
+        load = self.loads.get(name)
+        if load is None:
+            load = self.loads[name] = Load(name)
+            self.places[name] = place
         self.loads[token] = load
-        self.places.setdefault(name, place)
         if token[0] == "`":
             self.quoted.add(name)
         return load

@@ -115,8 +115,9 @@ def results(
         found["hessian"] = hessian(expression, given, names)
     if kept is not None:
         found["intermediates"] = _intermediates(kept)
-    further = [found[key] for key in ("jacobian", "hessian", "intermediates") if key in found]
-    spend(WRITTEN * sum(map(_size, further)))
+    if len(found) > 2:
+        further = [found[key] for key in ("jacobian", "hessian", "intermediates") if key in found]
+        spend(WRITTEN * sum(map(_size, further)))
     return found
 
 
@@ -134,7 +135,7 @@ def _size(found: Any) -> int:
 
 def held(expression: Expression, given: Values, names: Iterable[str]) -> tuple[Expression, Values]:
     """The expression in which definitions among `names` are inputs, and those inputs' values."""
-    defined = [name for name in names if name in expression.definitions]
+    defined = [name for name in names if name in expression.definitions] if names else ()
     if not defined:
         return expression, given
     found = {n: derivatives.value(expression.definition(n), given) for n in defined}

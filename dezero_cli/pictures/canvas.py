@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from dezero_cli import report
 from dezero_cli.extras import require
 from dezero_cli.faults import UsageError
 
@@ -101,7 +102,10 @@ def picture(draw: Callable[[], Figure], form: str, look: Look) -> bytes:
         figure = draw()
         content = io.BytesIO()
         figure.savefig(content, format=form, metadata=dict(NO_DATES[form]))
-    return content.getvalue()
+    drawn = content.getvalue()
+    if form == "svg":  # whose comments repeat the texts
+        return report.tame(drawn.decode()).encode()
+    return drawn
 
 
 @contextmanager

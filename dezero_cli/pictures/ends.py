@@ -68,22 +68,44 @@ def _heights(places: np.ndarray) -> np.ndarray:
 def _apart(heights: np.ndarray, gap: float) -> list[tuple[float, float] | None]:
     """For each curve the place where it is farthest from the others, if it is far enough there.
 
-    Extremes are shunned, since a label hides them, and the labels that are there already.
+    A label would hide an extreme, and stands beside it then; and none hides another label.
     """
     found: list[tuple[float, float] | None] = []
     for i, own in enumerate(heights):
         others = np.delete(heights, i, axis=0)
         away = np.nanmin(np.abs(np.where(np.isnan(others), np.inf, others) - own), axis=0)
         score = np.minimum(_least_near(np.where(np.isnan(own), 0.0, away)), 2 * gap)
-        flat = np.zeros(len(own), bool)
-        flat[1:-1] = np.diff(own)[1:] * np.diff(own)[:-1] <= 0
-        score -= gap * (_least_near(~flat) == 0)
+        score[_least_near(~_extreme(own)) == 0] = 0.0
         score[(own < gap) | (own > 1 - gap)] = 0.0  # it would hide the axis
         for x, y in filter(None, found):
             score[(np.abs(PLACES - x) < 2 * BESIDE) & (np.abs(own - y) < gap)] = 0.0
         best = int((score + 0.1 * gap * PLACES).argmax())
-        found.append((float(PLACES[best]), float(own[best])) if score[best] >= 0.6 * gap else None)
+        beside = _beside_extreme(heights, i, gap, found) if score[best] < 1.2 * gap else None
+        on_it = (float(PLACES[best]), float(own[best])) if score[best] >= 0.6 * gap else None
+        found.append(beside or on_it)
     return found
+
+
+def _extreme(own: np.ndarray) -> np.ndarray:
+    """Whether a curve turns at each of PLACES."""
+    turns = np.zeros(len(own), bool)
+    turns[1:-1] = np.diff(own)[1:] * np.diff(own)[:-1] <= 0
+    return turns
+
+
+def _beside_extreme(
+    heights: np.ndarray, i: int, gap: float, taken: Sequence[tuple[float, float] | None]
+) -> tuple[float, float] | None:
+    """A place as high as an extreme of curve `i` and to its right, where no curve and label is."""
+    aside = int(np.ceil(1.6 * BESIDE / (PLACES[1] - PLACES[0])))
+    for j in np.flatnonzero(_extreme(heights[i]))[:3]:
+        x, y = PLACES[min(j + aside, len(PLACES) - 1)], float(heights[i, j])
+        near = heights[:, np.abs(PLACES - x) <= BESIDE]
+        labels = [place for place in taken if place and abs(place[0] - x) < 2 * BESIDE]
+        others = [*near[~np.isnan(near)], *(height for _, height in labels)]
+        if min((abs(y - other) for other in others), default=1.0) >= 0.6 * gap:
+            return float(x), y
+    return None
 
 
 def _least_near(values: np.ndarray) -> np.ndarray:

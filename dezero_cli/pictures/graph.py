@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dezero import Variable
+from dezero.utils import Node, drawn
 from dezero_cli.faults import MissingError, PictureError, UsageError
 from dezero_cli.language.expression import Apply, Expression, Literal, Load, Operation, named
 from dezero_cli.number_format import NumberFormat
@@ -21,15 +19,6 @@ from dezero_cli.report import array_text, cells
 SIX_DIGITS = NumberFormat(6)
 LONGEST = 40
 """Cells of a label's line; a longer text is cut."""
-
-
-@dataclass
-class Node:
-    """An input, a literal or an operation, and the nodes that it is computed from."""
-
-    kind: str
-    lines: list[str]
-    operands: list[int] = field(default_factory=list)
 
 
 def nodes(expression: Expression, values: Mapping[str, np.ndarray]) -> list[Node]:
@@ -124,25 +113,6 @@ def clip(text: str) -> str:
     return text if cells(text) <= LONGEST else text[: LONGEST - 3] + "..."
 
 
-def dot(graph: list[Node]) -> str:
-    """The graph for Graphviz, inputs on the left."""
-    shapes = {
-        "input": 'shape=ellipse, fillcolor="#dbeafe"',
-        "literal": 'shape=plaintext, fillcolor="#ffffff"',
-        "operation": 'shape=box, fillcolor="#fef3c7"',
-    }
-    lines = [
-        "digraph expression {",
-        "  rankdir=LR;",
-        '  node [style="filled,rounded", fontname="Helvetica", fontsize=12];',
-    ]
-    for number, node in enumerate(graph):
-        label = "\\n".join(_escape(line, '"\\') for line in node.lines)
-        lines.append(f'  n{number} [label="{label}", {shapes[node.kind]}];')
-    lines += [f"  n{a} -> n{b};" for b, node in enumerate(graph) for a in node.operands]
-    return "\n".join([*lines, "}"]) + "\n"
-
-
 def mermaid(graph: list[Node]) -> str:
     """The graph for Mermaid, which Markdown pages show."""
     brackets = {"input": ("([", "])"), "literal": ("(", ")"), "operation": ("[", "]")}
@@ -158,23 +128,16 @@ def mermaid(graph: list[Node]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _escape(text: str, characters: str) -> str:
-    return "".join("\\" + c if c in characters else c for c in text)
-
-
 def draw(source: str, path: Path) -> None:
     """Have Graphviz draw DOT into a .svg, .png or .pdf file, completely or not at all."""
     kind = path.suffix.lower().lstrip(".")
     if kind not in {"svg", "png", "pdf"}:
         raise UsageError(f"{path}: expected a file that ends in .svg, .png or .pdf")
-    program = shutil.which("dot")
-    if program is None:
-        raise MissingError("drawing needs Graphviz: its program 'dot' is not installed")
-    arguments = [program, f"-T{kind}"]
     try:
-        done = subprocess.run(arguments, input=source.encode(), check=True, capture_output=True)
-    except subprocess.CalledProcessError as fault:
-        reason = fault.stderr.decode(errors="replace").strip()
-        raise PictureError(f"dot failed: {reason}") from None
+        picture = drawn(source, kind)
+    except FileNotFoundError as fault:
+        raise MissingError(str(fault)) from None
+    except ValueError as fault:
+        raise PictureError(str(fault)) from None
     with open_output(str(path)) as target:
-        target.write(done.stdout)
+        target.write(picture)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+THINNEST = 1e-300
+"""Widths that are no more than this have a density beyond all numbers."""
+
 
 @dataclass(frozen=True)
 class DrawnResult:
@@ -100,6 +103,10 @@ def _shown_bins(shown: DrawnResult) -> tuple[np.ndarray, np.ndarray]:
     ends = np.append(starts[1:], min(starts[-1] + step, len(counts)))
     sums = np.add.reduceat(counts[: ends[-1]], starts)
     shown_edges = np.append(edges[starts], edges[ends[-1]])
+    if not (np.diff(shown_edges) > THINNEST).all():  # the same draws, but for their rounding
+        middle = float(shown_edges[0])
+        reach = 0.05 * abs(middle) if abs(middle) > 1e6 * THINNEST else 1.0
+        shown_edges, sums = np.array([middle - reach, middle + reach]), sums.sum(keepdims=True)
     return shown_edges, sums / np.diff(shown_edges) / max(shown.samples, 1)
 
 
@@ -142,13 +149,13 @@ def _normal(
 ) -> float:
     """The normal distribution of first order; gives its height."""
     value, sigma = normal
-    if not (sigma > 0 and math.isfinite(sigma)):
+    if not THINNEST < sigma < math.inf:
         axes.axvline(value, color=look.colours.colours[1], label=f"first order: {value:.4g} ± 0")
         return 0.0
     x = np.linspace(*extent, 801)
     height = 1 / (sigma * math.sqrt(2 * math.pi))
     stated = f"{canvas.number(value, sigma)} ± {canvas.number(sigma, sigma)}"
-    y = height * np.exp(-((x - value) ** 2) / (2 * sigma**2))
+    y = height * np.exp(-0.5 * np.square((x - value) / sigma))
     axes.plot(
         x,
         y,

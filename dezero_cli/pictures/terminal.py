@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dezero_cli import report
 from dezero_cli.number_format import number_text
 from dezero_cli.pictures import sampling, surfaces
 from dezero_cli.pictures.fits import Points
@@ -27,6 +29,8 @@ DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 SHADES = " ░▒▓█"
 COLOURS = (34, 33, 32, 35, 36, 31)
 """ANSI's colours for one curve after another."""
+COLOUR = "(\x1b\\[(?:3[1-6]|0)m)"
+"""What changes the colour, and nothing else."""
 
 
 def show(subject: Subject, title: str, points: Points | None = None) -> None:
@@ -34,7 +38,10 @@ def show(subject: Subject, title: str, points: Points | None = None) -> None:
     size = shutil.get_terminal_size()
     width = max(NARROWEST, min(size.columns - 1, WIDEST))
     lines = text(subject, width, size.lines, points, coloured())
-    sys.stdout.write("\n".join([title] * bool(title) + lines) + "\n")
+    whole = "\n".join([report.tame(title)] * bool(title) + lines) + "\n"
+    pieces = re.split(COLOUR, whole)  # of the text between our own colours, nothing is obeyed
+    pieces[::2] = map(report.tame, pieces[::2])
+    sys.stdout.write("".join(pieces))
 
 
 def coloured() -> bool:

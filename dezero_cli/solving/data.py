@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -11,12 +12,16 @@ from dezero_cli.faults import UsageError
 from dezero_cli.language.spelling import quoted
 from dezero_cli.number_format import number_text
 from dezero_cli.solving.rows import Array, Block, row_count, spread_name
+from dezero_cli.solving.spool import Spool
 
 GROUP = "\0group"
 """The name under which kept rows have their group; no column is called so."""
 
-KEPT = 1 << 26
-"""Numbers of a table that are kept in memory; a larger table is read again for every pass."""
+KEPT = 1 << 22
+"""Numbers of a table that are kept in memory; more are spooled to a temporary file."""
+
+SPOOLED = 1 << 28
+"""Numbers that are spooled; a larger table is read again for every pass, if it can be."""
 
 
 class Spread(NamedTuple):
@@ -43,8 +48,8 @@ class RowData:
     """The rows that `source` yields, each time that `blocks` is called.
 
     Blocks have the columns `names` and, for those in `spreads`, their uncertainties.  The rows are
-    kept in memory where they are few enough; otherwise `source` is called again for every pass, if
-    it `rereads`.
+    kept in memory where they are few, or have `groups`; more go through a temporary file.  `source`
+    is called again for every pass where they are too many for that, if it `rereads`.
     """
 
     def __init__(
@@ -58,21 +63,44 @@ class RowData:
         self._source, self.names, self.spreads = source, list(names), spreads or {}
         self.left_out = 0
         self.rows = 0
-        self._by, rereads = groups, rereads and groups is None
-        self._kept: list[Block] | None = []
+        self._by, self._rereads = groups, rereads and groups is None
+        self._kept: list[Block] = []
+        self._spool: Spool | None = None
+        self._stored = True
         numbers = 0
         for block in self._made():
             numbers += row_count(block) * len(block)
-            if rereads and numbers > KEPT:
-                self._kept = None
-            if self._kept is not None:
-                self._kept.append(block)
+            if self._stored and not self._keep(block, numbers):
+                self._stored, self._kept, self._spool = False, [], None
         if self._kept:
             self._kept = [_joined(self._kept)]
 
     def blocks(self) -> Iterable[Block]:
         """The rows from the first on."""
-        return self._read() if self._kept is None else self._kept
+        if not self._stored:
+            return self._read()
+        return self._kept if self._spool is None else self._spool.blocks()
+
+    def _keep(self, block: Block, numbers: int) -> bool:
+        """Keep a block in memory, or where there are so many numbers in a file; is there room?"""
+        if self._rereads and numbers > SPOOLED:
+            return False
+        if self._by is not None or numbers <= KEPT:
+            self._kept.append(block)
+            return True
+        try:
+            if self._spool is None:
+                self._spool = Spool()
+                for each in self._kept:
+                    self._spool.add(each)
+                self._kept = []
+            self._spool.add(block)
+        except OSError as fault:
+            if self._rereads:
+                return False
+            wrong = f"the rows do not fit into a temporary file: {fault.strerror}"
+            raise UsageError(f"{wrong}; name a file instead of a pipe") from None
+        return True
 
     def grouped(self) -> tuple[Block, Array]:
         """All rows, and the group of each, where they were kept with their groups."""
@@ -91,7 +119,7 @@ class RowData:
             made = {name: block[name] for name in self.names}
             for name, spread in self.spreads.items():
                 made[spread_name(name)] = spread.of(block[name], block)
-            whole = ~np.any([np.isnan(column) for column in made.values()], axis=0)
+            whole = ~functools.reduce(np.logical_or, map(np.isnan, made.values()))
             if self._by is not None:
                 made[GROUP] = block[self._by]
             kept = int(whole.sum())

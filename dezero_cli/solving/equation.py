@@ -82,11 +82,16 @@ def _in_bracket(curve: Residual, layout: Layout, bracket: Limits) -> Solved:
     return _of_root(layout, found, curve.steps)
 
 
+FALLS_OFF = "no root: the difference falls off to 0, and is only too small for a number there"
+
+
 def _of_root(layout: Layout, root: Root, steps: int) -> Solved:
     messages = {
         roots.ROOT: "solved",
         "none": "no root found in the range: this is the point with the least residual",
     }
+    if root.residual == 0:
+        messages["none"] = FALLS_OFF
     message = messages.get(root.kind, f"the sign changes across {root.kind}, which is not a root")
     at = layout.unpacked(np.array([root.x]))
     return Solved(at, root.residual, root.found, steps, message)
@@ -94,7 +99,8 @@ def _of_root(layout: Layout, root: Root, steps: int) -> Solved:
 
 def _told(layout: Layout, found: systems.Solution) -> Solved:
     residual = float(np.abs(found.residual).max(initial=0))
-    return Solved(layout.unpacked(found.x), residual, found.converged, found.steps, found.message)
+    message = found.message if found.converged or residual else FALLS_OFF
+    return Solved(layout.unpacked(found.x), residual, found.converged, found.steps, message)
 
 
 def _from_start(functions: Functions, layout: Layout, start: Array) -> Solved:

@@ -23,7 +23,8 @@ def roots_between(curve: Residual, low: float, high: float) -> list[Root]:
     a double one.
     """
     xs, fs, slopes = _followed(curve, low, high)
-    found = [Root(float(x), 0.0, ROOT, curve.steps) for x in xs[_alone(fs == 0)]]
+    zeros = [float(x) for x in xs[_alone(fs == 0)] if not curve.fades(float(x))]
+    found = [Root(x, 0.0, ROOT, curve.steps) for x in zeros]
     for i in _interesting(fs, slopes).tolist():
         found += _in_cell(curve, float(xs[i]), float(xs[i + 1]), fs[i : i + 2], (low, high))
     for end in (0, -1):

@@ -127,7 +127,9 @@ class Fit:
         self._check_count()
         self.linear = self.plain.linear([n for n in self.task.params if n not in self.task.start])
         self._check_starts()
-        scale = Totals.of(self.rows, np.ones(len(self.task.params))).scale
+        some = self.rows if self.rows.is_small else self.rows.sample()
+        scale = Totals.of(some, np.ones(len(self.task.params))).scale
+        scale *= math.sqrt(self.rows.count / max(some.count, 1))
         self.search = Search(self.rows, self.low, self.high, scale)
         near = near and self.rows.is_small and not self._is_all_linear
         end, better = self._refined() if near else self._searched()
@@ -185,6 +187,12 @@ class Fit:
         infinite = [n for n, x in cells.items() if not math.isfinite(x)]
         if infinite:
             raise UsageError(f"row {before + i + 1} has {shown}: only finite numbers can be fitted")
+        if self._is_all_linear:
+            names = ", ".join(map(quoted, self.task.params))
+            raise UsageError(
+                f"the model is not finite in row {before + i + 1} ({shown}), whatever the values "
+                f"of {names}: leave out that row, or change the equation"
+            )
         what, value = "the model", found[0, i]
         if math.isfinite(value):
             k = int(np.flatnonzero(~np.isfinite(found[1:, i]))[0])
@@ -310,7 +318,9 @@ class Fit:
         free = ~end.bounded
         dof = self.rows.count - int(free.sum())
         totals = Totals.of(self.rows, point)
-        chi2 = min(self.rows.squares(point), self.rows.squares(end.point))
+        chi2 = end.reduced.size**2
+        if self.rows.is_small:
+            chi2 = min(self.rows.squares(point), self.rows.squares(end.point))
         scaled = not task.spread if task.scale_errors is None else task.scale_errors
         factor = (chi2 / dof if dof else math.nan) if scaled else 1.0
         covariance = np.zeros((len(names), len(names)))
@@ -394,7 +404,7 @@ class Totals(NamedTuple):
         weight = left = square = centred = 0.0
         model = rows.model
         for block in rows.portions():
-            found = model.values(model.sides, block, point)
+            found = model.values(model.weighed, block, point)
             with np.errstate(all="ignore"):
                 w = 1 / np.square(found[-1])
             y = found[0]

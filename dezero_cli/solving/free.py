@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -12,12 +13,16 @@ from dezero_cli.solving.functions import EPSILON, Array, Functions
 MANY = 200
 """Unknowns beyond which a search works without the whole Hessian."""
 POLISH_STEPS = 300
+MOST_PRODUCTS, CLOSE = 2000, 1e-6
+"""Products with the Hessian for a step, and what the step may leave of the gradient."""
+Towards = Callable[["Objective", Array, Array], Array | None]
+"""A step that goes down from a point with this gradient; None where there is no number."""
 VANISHING = 1e-32
-"""matrix fall that counts as none, beside the terms of the value at the start."""
+"""A fall that counts as none, beside the terms of the value at the start."""
 
 
 class Objective:
-    """matrix function to minimise: one value, infinite where it is not a number; counted."""
+    """A function to minimise: one value, infinite where it is not a number; counted."""
 
     def __init__(self, functions: Functions, sign: float = 1.0) -> None:
         self.functions = functions
@@ -91,13 +96,17 @@ def _is_kink(objective: Objective, x: Array) -> bool:
     return math.isfinite(f) and 0 < max(slopes) < 10 * min(slopes)
 
 
-def polished(objective: Objective, x: Array, most: int) -> tuple[Array, bool]:
+def polished(
+    objective: Objective, x: Array, most: int, towards: Towards | None = None
+) -> tuple[Array, bool]:
     """The point after steps of Newton's method that go down, and whether they came to an end.
 
     Directions in which the function is curved down are followed downhill (the eigenvalues' sizes
     take their place), in units in which the Hessian has a diagonal of ones.  The end is where the
-    fall that another step promises is within the value's rounding.
+    fall that another step promises is within the value's rounding.  `towards` gives the steps
+    (default: by the whole Hessian).
     """
+    towards = towards or _by_hessian
     f = objective.value(x)
     if not math.isfinite(f):
         return x, False
@@ -108,10 +117,9 @@ def polished(objective: Objective, x: Array, most: int) -> tuple[Array, bool]:
             return x, False
         if not g.any():
             return x, True
-        hessian = objective.hessian(x)
-        if not np.isfinite(hessian).all():
+        step = towards(objective, x, g)
+        if step is None:
             return x, False
-        step = _downhill(g, hessian, x)
         promised = -float(g @ step) / 2
         rounding = max(objective.noise(x), EPSILON * abs(f), least)
         found = _line(objective, x, step, f, promised, rounding)
@@ -120,21 +128,22 @@ def polished(objective: Objective, x: Array, most: int) -> tuple[Array, bool]:
         moved = np.abs(found - x)
         x, before, f = found, f, objective.value(found)
         if promised <= rounding and before - f <= rounding:
-            return _last_steps(objective, x, f, rounding), True
+            return _last_steps(objective, x, f, rounding, towards), True
         if (moved <= EPSILON * np.abs(x)).all():
             return x, promised <= 64 * rounding
     return x, False
 
 
-def _last_steps(objective: Objective, x: Array, f: float, rounding: float) -> Array:
+def _last_steps(
+    objective: Objective, x: Array, f: float, rounding: float, towards: Towards
+) -> Array:
     """The point after full steps of Newton's method, while these get the gradient down."""
     g = objective.gradient(x)
     size = math.inf
     for _ in range(3):
-        hessian = objective.hessian(x)
-        step = _downhill(g, hessian, x)
-        now = abs(float(g @ step))
-        if not now < size / 4:
+        step = towards(objective, x, g)
+        now = math.inf if step is None else abs(float(g @ step))
+        if step is None or not now < size / 4:
             break
         tried = x + step
         gradient = objective.gradient(tried)
@@ -145,8 +154,11 @@ def _last_steps(objective: Objective, x: Array, f: float, rounding: float) -> Ar
     return x
 
 
-def _downhill(g: Array, hessian: Array, x: Array) -> Array:
-    """matrix step that goes down: Newton's, with the sizes of the curvatures."""
+def _by_hessian(objective: Objective, x: Array, g: Array) -> Array | None:
+    """A step that goes down: Newton's, with the sizes of the curvatures."""
+    hessian = objective.hessian(x)
+    if not np.isfinite(hessian).all():
+        return None
     diagonal = np.sqrt(np.abs(np.diag(hessian)))
     least = 1e-8 * diagonal.max(initial=0)
     unit = 1 / np.where(diagonal > least, diagonal, least if least > 0 else 1.0)
@@ -205,11 +217,32 @@ def _simplex(objective: Objective, start: Array) -> Array:
 
 
 def _of_many(objective: Objective, start: Array) -> tuple[Array, bool]:
-    """matrix minimum in many unknowns: L-BFGS-B, then Newton's method with products alone."""
-    options = {"maxiter": 20000, "maxfun": 100000, "ftol": 1e-15, "gtol": 1e-10, "maxcor": 30}
+    """A minimum in many unknowns: L-BFGS-B, then Newton's method by conjugate gradients."""
+    options = {"maxiter": 20000, "maxfun": 20000, "ftol": 1e-11, "gtol": 1e-10, "maxcor": 30}
+    objective.scale = objective.noise(start) / EPSILON
     x = _minimised(objective, start, "L-BFGS-B", jac=objective.gradient, options=options)
-    more = {"jac": objective.gradient, "hessp": objective.hessian_along}
-    x = _minimised(objective, x, "trust-krylov", **more, options={"gtol": 1e-12, "maxiter": 100})
-    g = objective.gradient(x)
-    size = float(np.abs(g) @ np.maximum(np.abs(x), 1e-3))
-    return x, size <= 1e-8 * max(abs(objective.value(x)), objective.noise(x) / EPSILON, 1e-30)
+    return polished(objective, x, POLISH_STEPS, _by_products)
+
+
+def _by_products(objective: Objective, x: Array, g: Array) -> Array | None:
+    """Newton's step by conjugate gradients, which need the Hessian's products with vectors alone.
+
+    Where the function is curved down along a direction, the step ends before it.
+    """
+    step, left = np.zeros_like(g), -g
+    way, size = left, float(left @ left)
+    enough = CLOSE**2 * size
+    for _ in range(MOST_PRODUCTS):
+        product = objective.hessian_along(x, way)
+        curvature = float(way @ product)
+        if not math.isfinite(curvature):
+            return None
+        if curvature <= 0:
+            return step if step.any() else left
+        step = step + size / curvature * way
+        left = left - size / curvature * product
+        before, size = size, float(left @ left)
+        if size <= enough:
+            break
+        way = left + size / before * way
+    return step

@@ -107,7 +107,7 @@ class Functions:
 
     # -------------------------------------------------------------------------------------------
     def _scope(self, x: Array) -> tuple[dict[str, Variable], list[Variable]]:
-        """matrix Variable for each name, and those of the unknowns."""
+        """A Variable for each name, and those of the unknowns."""
         parts = {n: Variable(np.array(part), n) for n, part in self.layout.unpacked(x).items()}
         return self.held | parts, list(parts.values())
 

@@ -45,6 +45,7 @@ class Search:
     def __init__(self, rows: FitRows, low: Array, high: Array, scale: float) -> None:
         self.rows, self.low, self.high, self.scale = rows, low, high, scale
         self.steps = 0
+        self._sampled: Array | None = None
 
     def run(self, start: Array, most: int | None = None) -> End:
         """Where the search from a start ends."""
@@ -53,8 +54,15 @@ class Search:
         sample = Search(self.rows.sample(), self.low, self.high, self.scale)
         found = sample.run(start, most)
         self.steps += found.steps
-        near = self._trust_region(np.asarray(found.point, np.float64), most, NEARLY)
-        end = self.polished(near)
+        near = np.asarray(found.point, np.float64)
+        if found.converged:
+            curvature = sample.rows.curvature(near)
+            self._sampled = curvature * (self.rows.count / sample.rows.count)
+            end = self.polished(near)
+            self._sampled = None
+            if end.converged:
+                return end
+        end = self.polished(self._trust_region(near, most, NEARLY))
         return end if end.converged else self.polished(self._trust_region(start, most))
 
     def polished(self, point: Array) -> End:
@@ -76,7 +84,8 @@ class Search:
                 continue
             if left >= best / 2 and step:
                 break
-            if not self.rows.is_small and left <= 1e-9 * reduced.size:
+            if not self.rows.is_small and left <= 1e-8 * reduced.size:  # one step ends it
+                at = self._inside(at + move)
                 break
             best = left
             at = self._inside(at + move)
@@ -156,7 +165,8 @@ class Search:
     ) -> Array | None:
         """The push, through the curvature that the second derivatives add to J'J."""
         unit = np.asarray(unit, np.float64)
-        bent = self.rows.curvature(at)[np.ix_(free, free)] / np.outer(unit, unit)
+        curvature = self.rows.curvature(at) if self._sampled is None else self._sampled
+        bent = curvature[np.ix_(free, free)] / np.outer(unit, unit)
         if not np.isfinite(bent).all():
             return None
         inverse = np.linalg.inv(np.asarray(factor, np.float64))
@@ -194,7 +204,11 @@ class Search:
 
     def _ended(self, at: Array, reduced: Reduced, left: float, polished: bool) -> End:
         """The end, and what it is worth."""
-        reduced = reduced if self.rows.is_small else self.rows.reduced(at, exactly=True)
+        if not self.rows.is_small:
+            reduced = self.rows.reduced(at, exactly=True, near=reduced)
+        if self._sampled is not None and polished:
+            newton = self._newton(at, reduced)
+            left = math.inf if newton is None else newton[1]
         enough = max(1e-7 * reduced.size, 64 * EPSILON * self.scale)
         done = polished and left <= enough
         bounded = ~self._free(at, reduced.gradient)

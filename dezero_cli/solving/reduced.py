@@ -6,6 +6,7 @@ and e'e = c'c + rest**2.  Factors of blocks of rows are stacked and reduced agai
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +37,13 @@ class Reduced(NamedTuple):
         return float(np.hypot(np.sqrt(np.sum(np.square(self.moved))), self.rest))
 
     @property
+    def factor(self) -> Array:
+        """The R factor of [J e]."""
+        return np.block(
+            [[self.triangle, self.moved[:, None]], [np.zeros(len(self.moved)), self.rest]]
+        )
+
+    @property
     def gradient(self) -> Array:
         """J'e."""
         return np.asarray(self.triangle.T @ self.moved)
@@ -57,9 +65,18 @@ class FitRows:
         self.is_small = self.count <= SMALL
 
     # -------------------------------------------------------------------------------------------
-    def reduced(self, point: Array, exactly: bool = False) -> Reduced:
-        """The rows at a point; `exactly` by orthogonal steps alone, where there are many rows."""
+    def reduced(self, point: Array, exactly: bool = False, near: Reduced | None = None) -> Reduced:
+        """The rows at a point; `exactly` without squaring the condition.
+
+        Where there are many rows and `near` is how they are reduced at a point near by, its
+        triangle takes most of the condition from them, so that products lose no digits (Yamamoto
+        et al., Electron. Trans. Numer. Anal. 44, 2015: CholeskyQR2); otherwise by orthogonal steps.
+        """
         width = len(self.model.params)
+        if exactly and near is not None and not self.is_small:
+            found = self._levelled(point, near)
+            if found is not None:
+                return found
         if self.is_small and exactly:
             factors = [self._extended(block, point) for block in self.blocks()]
             known = [factor for factor in factors if factor is not None]
@@ -72,6 +89,20 @@ class FitRows:
             total += part
         found = _of_products(total)
         return self.reduced(point, True) if found is None else found
+
+    def _levelled(self, point: Array, near: Reduced) -> Reduced | None:
+        """The rows reduced by products of nearly orthogonal columns; None where they are not."""
+        factor = near.factor
+        unit = np.sqrt(np.sum(np.square(factor), axis=0))
+        if not (np.isfinite(unit).all() and (np.diag(factor) > 1e-6 * unit).all()):
+            return None
+        inverse = np.linalg.inv(factor)
+        total = np.zeros_like(factor)
+        for part in self._mapped(functools.partial(self._products, inverse=inverse), point):
+            total += part
+        if not np.abs(total - np.eye(len(total))).max() < 0.5:
+            return None
+        return _of_factor(np.linalg.cholesky(total).T @ factor)
 
     def sample(self) -> FitRows:
         """Rows spread evenly over all, few enough for a search."""
@@ -133,9 +164,11 @@ class FitRows:
     def _factor(self, block: Block, point: Array) -> Array:
         return triangle(_in_order(self._jacobian(block, point)))
 
-    def _products(self, block: Block, point: Array) -> Array:
+    def _products(self, block: Block, point: Array, inverse: Array | None = None) -> Array:
         rows = _in_order(self._jacobian(block, point)).T
         with np.errstate(all="ignore"):
+            if inverse is not None:
+                rows = inverse.T @ rows
             return np.asarray(rows @ rows.T)
 
     def _extended(self, block: Block, point: Array) -> Array | None:

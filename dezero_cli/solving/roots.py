@@ -9,6 +9,7 @@ import numpy as np
 
 from dezero_cli import extras
 from dezero_cli.language import derivatives
+from dezero_cli.solving import fading
 from dezero_cli.solving.functions import Functions
 
 MOST_STEPS = 2000
@@ -50,6 +51,11 @@ class Residual:
         """Its derivative."""
         return float(self.functions.jacobian(np.array([x]))[0, 0])
 
+    def fades(self, x: float) -> bool:
+        """Whether the residual is 0 at a point only because it has fallen off, as exp(-x) does."""
+        size = max(abs(x), 1.0)
+        return fading.fades(lambda t: self.value(x + size * t))
+
     def noise(self, x: float) -> float:
         """How far rounding may move the residual, rounding of the unknown included."""
         found = float(self.functions.noise(np.array([x]))[0])
@@ -75,7 +81,8 @@ def bracketed(
     """The root between two points at which the residual has different signs, or is 0.
 
     Poles are told from roots by what is around, within `room` (default: the bracket).  None if the
-    signs are the same, and no end is a root within its rounding.
+    signs are the same, and no end is a root within its rounding; and where the residual falls off
+    to 0 at an end.
     """
     ends = _finite_ends(curve, low, high)
     if ends is None:
@@ -83,7 +90,7 @@ def bracketed(
     a, b, fa, fb = ends
     for x, f in ((a, fa), (b, fb)):
         if f == 0:
-            return Root(x, 0.0, ROOT, curve.steps)
+            return None if curve.fades(x) else Root(x, 0.0, ROOT, curve.steps)
     if (fa < 0) == (fb < 0):
         near = [(abs(f), x) for x, f in ((a, fa), (b, fb)) if abs(f) <= 2 * curve.noise(x)]
         return Root(min(near)[1], min(near)[0], ROOT, curve.steps) if near else None

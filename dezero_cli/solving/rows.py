@@ -74,12 +74,15 @@ class RowModel:
     @functools.cached_property
     def sides(self) -> Program:
         """LEFT, RIGHT, the gradient of LEFT - RIGHT, and u."""
-        plain = self._plain()
         parts = [(self._side(self.equation.left), 0), (self._side(self.equation.right), 0)]
         gradient = symbolic.program(self.equation.residual, self.inputs, self.params, self.most)
         parts += [(gradient, 1 + i) for i in range(len(self.params))]
-        unit = trace(lambda *xs: _unit(replay(plain, xs)[1:], self._spreads(xs)), self.inputs, ())
-        return merge([*parts, (unit, 0)])
+        return merge([*parts, (self._unit_program(), 0)])
+
+    @functools.cached_property
+    def weighed(self) -> Program:
+        """LEFT and u."""
+        return merge([(self._side(self.equation.left), 0), (self._unit_program(), 0)])
 
     @property
     def is_weighted(self) -> bool:
@@ -111,6 +114,10 @@ class RowModel:
     def _spreads(self, variables: Sequence[Any]) -> list[Any]:
         start = len(self.columns)
         return list(variables[start : start + len(self.spread)])
+
+    def _unit_program(self) -> Program:
+        plain = self._plain()
+        return trace(lambda *xs: _unit(replay(plain, xs)[1:], self._spreads(xs)), self.inputs, ())
 
     def _weighted(self) -> Program:
         """The residual and its gradient for the parameters."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dezero_cli import extras
+from dezero_cli.solving import fading
 from dezero_cli.solving.functions import Array, Functions
 
 POLISH_STEPS = 200
@@ -78,12 +79,26 @@ class _Search:
         f = np.abs(self.values(x))
         if not np.isfinite(x).all() or f.max(initial=0) >= 1e150:
             return False
+        if any(self.fades(x, i) for i in np.flatnonzero(f == 0).tolist()):
+            return False
         if (f == 0).all():
             return True
         noise = self.functions.noise(x)
         if (f <= 64 * noise).all():
             return True
         return bool((f <= np.fmax(64 * noise, 1e-16 * self.terms)).all()) and self.is_near(x)
+
+    def fades(self, x: Array, i: int) -> bool:
+        """Whether a residual is 0 only because it has fallen off along an unknown."""
+        if np.abs(self.jacobian(x)[i]).max(initial=0) > fading.TINY:
+            return False
+        size = np.maximum(np.abs(x), 1.0)
+        ways = [*np.diag(size)] if x.size <= 10 else [x - self.start]
+
+        def along(way: Array) -> Callable[[float], float]:
+            return lambda t: float(self.functions.values(x + t * way)[i])
+
+        return any(fading.fades(along(way)) for way in ways)
 
     def is_near(self, x: Array) -> bool:
         """Whether Newton's next step is short: 1/x is small far out, but has no root there."""

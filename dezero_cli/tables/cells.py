@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from decimal import Decimal
 
 import polars as pl
 
@@ -46,6 +48,35 @@ def numbers(cells: pl.Series, dialect: Dialect) -> tuple[pl.Series, pl.Series]:
         bare = bare.str.replace(_FORTRAN, "${1}e${2}")
         found = bare.cast(pl.Float64, strict=False)
     return found, (found.is_null() & bare.is_not_null()).arg_true()
+
+
+def reads_back(text: str, number: float) -> bool:
+    """Whether a number, written with as many digits as a text has, is what the text says.
+
+    It is not where float64 has fewer digits, or a smaller range.
+    """
+    if repr(number) == text:
+        return True
+    digits = re.sub(r"[eE].*|[^0-9]", "", text).lstrip("0")
+    if not math.isfinite(number) or bool(digits) != bool(number):
+        return not digits and not text.strip("0.+-eE")
+    return Decimal(f"{number:.{max(len(digits), 1) - 1}e}") == Decimal(text)
+
+
+def changed(cells: pl.Series, floats: pl.Series) -> bool:
+    """Whether one of some cells that are numbers is not what float64 makes of it."""
+    doubtful = cells.str.len_bytes() > EXACT
+    odd = (floats == 0) | floats.is_infinite()
+    if odd.any():
+        doubtful |= odd & cells.str.contains(r"[0-9]") & (cells != "0")
+    if not doubtful.any():
+        return False
+    known = zip(cells.filter(doubtful).to_list(), floats.filter(doubtful).to_list(), strict=True)
+    return not all(cell.isalpha() or reads_back(cell, number) for cell, number in known)
+
+
+EXACT = 15
+"""Digits of a number of usual size that float64 keeps."""
 
 
 # --------------------------------------------------------------------------- what is not a number

@@ -12,7 +12,9 @@ import os
 import re
 import tempfile
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import polars as pl
@@ -22,13 +24,22 @@ from dezero_cli import reading
 from dezero_cli.faults import CommandError, TableError
 from dezero_cli.output import Output
 from dezero_cli.progress import Progress
-from dezero_cli.tables import arrow_check, background, compression, encode, sources
+from dezero_cli.tables import (
+    arrow_check,
+    background,
+    bounded,
+    compression,
+    encode,
+    limits,
+    sources,
+)
 from dezero_cli.tables.files import SEPARATORS, TEXT, Tables
 from dezero_cli.tables.inference import Types
 from dezero_cli.tables.json_types import JsonTypes
 from dezero_cli.tables.quiet import quiet
+from dezero_cli.tables.rootless import Rootless
 from dezero_cli.tables.step import Plan, Step
-from dezero_cli.tables.streams import TextTable, open_text, refuse_twice, skipped_note
+from dezero_cli.tables.streams import THREADS, TextTable, open_text, refuse_twice, skipped_note
 
 ROW_GROUP = 1 << 17
 """Rows in a row group of Parquet."""
@@ -77,24 +88,33 @@ def _map_resting(
 ) -> int:
     """Do what `map_columns` says for tables that can be read twice."""
     if tables.format in TEXT:
-        frame, step, rows, notes = _read_text(tables, plan, types, until)
+        frame, step, rows, group, notes = _read_text(tables, plan, types, until)
         progress.notes += notes
     else:
         frame, step, rows = _scanned(tables, plan)
+        group = ROW_GROUP
     progress.notes += step.notes
     schema = _schema_of(frame, tables.names[0], tables.format)
     given: Schema = {} if plan.only else schema
-    _refuse_foreign(given, form)
+    limits.refuse_foreign(given, form)
     progress.total = rows
     spelt = _spelt(step.columns, list(schema), tables.names[0])
-    batch = _Batch(step, spelt, form in TEXT, plan.only, progress, until)
+    batch = _Batch(step, spelt, form, plan.only, progress, until)
     kept = frame.select(spelt.values()) if plan.only and spelt else frame
     if form in TEXT:
         given = {n: pl.String() if kind == pl.Duration else kind for n, kind in given.items()}
     wanted = given | dict.fromkeys(step.results, pl.Float64())
-    with pl.Config(streaming_chunk_size=BATCH):
-        until.check()
-        _sink(kept, batch, wanted, form, target)
+    group = bounded.batch_rows(len(wanted), group)
+    if form == "parquet" and tables.format not in TEXT and not plan.only:
+        group = _group_rows(frame, group, until)
+    until.check()
+    rows = bounded.batch_rows(len(wanted), min(BATCH, _readable(tables) or BATCH))
+    with pl.Config(streaming_chunk_size=rows):
+        if form in TEXT:
+            _write_text(kept, batch, wanted, form, target, rows)
+        else:
+            _sink(kept, batch, wanted, form, target, group)
+    progress.notes += batch.rootless.notes
     return batch.rows
 
 
@@ -158,14 +178,23 @@ def _scanned(tables: Tables, plan: Plan) -> tuple[pl.LazyFrame, Step, int]:
     """A table of columns, the step to apply to it, and its number of rows."""
     first, schema = tables.names[0], schema_of_all(tables)
     frame = _scan(tables.names, tables.format)
-    if tables.rows:
-        start, end = tables.rows
+    rows = frame.select(pl.len()).collect().item()
+    start, end = tables.rows or (0, rows)
+    most = _readable(tables)
+    if most is not None:
+        frame = bounded.in_slices(frame, start, end, most)
+    elif tables.rows:
         frame = frame.slice(start, end - start)
     step = Step(plan, [name.strip() for name in schema])
     for column, name in _spelt(step.columns, list(schema), first).items():
         if not _numeric(schema[name]):
             raise TableError(f"contains {schema[name]}, not numbers", first, column=column)
-    return frame, step, frame.select(pl.len()).collect().item()
+    return frame, step, end - start
+
+
+def _readable(tables: Tables) -> int | None:
+    """How many rows of tables are to be read at a time, if their own parts are too large."""
+    return bounded.readable_rows(tables.names) if tables.format == "parquet" else None
 
 
 def _spelt(columns: Iterable[str], names: Sequence[str], source: str | None) -> dict[str, str]:
@@ -279,48 +308,20 @@ def _numeric(kind: Any) -> bool:
     return bool(kind.is_numeric() or kind in (pl.Boolean, pl.Null))
 
 
-def _refuse_foreign(schema: Schema, form: str) -> None:
-    """Refuse columns that the target cannot hold."""
-    for column, kind in schema.items():
-        nested = form in SEPARATORS and kind.is_nested()
-        if nested or (form in TEXT and re.search(r"\b(Binary|Object)\b", str(kind))):
-            raise TableError(f"a cell of {form} cannot hold {kind}", column=column)
-        if kind.is_decimal() and kind.precision > 38:
-            raise TableError(f"{kind} has more digits than can be read", column=column)
-
-
-_YEARS = 200_000
-"""Years before and after 1970 that dates in text may have."""
-
-
-def _require_in_range(frame: pl.DataFrame) -> None:
-    """Refuse times that text cannot show."""
-    for column, kind in frame.schema.items():
-        if kind == pl.Date:
-            most = _YEARS * 365
-        elif isinstance(kind, pl.Datetime):
-            most = _YEARS * 31_536_000 * {"ms": 10**3, "us": 10**6, "ns": 10**9}[kind.time_unit]
-        else:
-            continue
-        numbers = frame[column].to_physical()
-        far = ((numbers > most) | (numbers < -most)).arg_true() if most < 1 << 63 else ()
-        if len(far):
-            raise TableError("a time that is out of range", column=column)
-
-
 def learnt(
     tables: Tables, plan: Plan, until: background.Until | None = None
-) -> tuple[AnyTypes, int, int]:
+) -> tuple[AnyTypes, int, int, int]:
     """The types of the columns of a table of text, all of whose rows are checked.
 
-    With them come the number of rows, and how many of these are to be left out.
+    With them come the number of rows, how many of these are to be left out, and how many bytes a
+    row has on average where its rows are longest.
     """
     source, step = open_text(tables, plan)
     if not plan.only:
         refuse_twice(source.columns, "a table of columns")
     places = source.places(step.columns)
     types: AnyTypes = (
-        JsonTypes(places) if source.is_json else Types(places.values(), tables.dialect)
+        JsonTypes(places) if source.is_json else Types(places.values(), tables.dialect, plan.only)
     )
     rows = skipped = 0
     for piece in source.pieces(step.columns, types.learn):
@@ -328,15 +329,18 @@ def learnt(
             until.check()
         rows += piece.rows
         skipped += piece.skipped
-    return types, rows, skipped
+    return types, rows, skipped, source.longest
 
 
 def _read_text(
     tables: Tables, plan: Plan, known: AnyTypes | None, until: background.Until
-) -> tuple[pl.LazyFrame, Step, int, list[str]]:
-    """A table of text as columns: a first pass checks it and finds the types, a second reads it."""
+) -> tuple[pl.LazyFrame, Step, int, int, list[str]]:
+    """A table of text as columns: a first pass checks it and finds the types, a second reads it.
+
+    With them come the number of rows, and how many are to be in a row group.
+    """
     source, step = open_text(tables, plan)
-    types, rows, skipped = (known, 0, 0) if known else learnt(tables, plan, until)
+    types, rows, skipped, size = (known, 0, 0, 1) if known else learnt(tables, plan, until)
     used = source.places(step.columns).values()
     names = [
         f"{name} {place}" if plan.only and not source.is_json and place not in used else name
@@ -348,10 +352,31 @@ def _read_text(
         columns: list[str] | None, _predicate: Any, _rows: int | None, _size: int | None
     ) -> Iterator[pl.DataFrame]:
         for piece in TextTable(tables).pieces(step.columns):
-            frame = types.applied(piece, names)
+            frame = types.applied(piece, names, None if columns is None else set(columns))
             yield frame.select(columns) if columns else frame
 
-    return register_io_source(frames, schema=schema), step, rows, skipped_note(skipped)
+    group = max(1, min(ROW_GROUP, bounded.GROUP // max(size, 1)))
+    return register_io_source(frames, schema=schema), step, rows, group, skipped_note(skipped)
+
+
+def _group_rows(frame: pl.LazyFrame, rows: int, until: background.Until) -> int:
+    """How many rows are to be in a row group, by what is in columns of text and of lists."""
+    names = [n for n, kind in frame.collect_schema().items() if not _is_plain(kind)]
+    if not names:
+        return rows
+
+    def frames() -> Iterator[pl.DataFrame]:
+        for each in frame.select(names).collect_batches(chunk_size=BATCH):
+            until.check()
+            yield each
+
+    with pl.Config(streaming_chunk_size=BATCH):
+        return bounded.rows_that_fit(frames(), rows, bounded.GROUP)
+
+
+def _is_plain(kind: Any) -> bool:
+    """Whether the cells of a column are all of one size."""
+    return not kind.is_nested() and kind not in (pl.String, pl.Binary)
 
 
 # ------------------------------------------------------------------------------------ the pipeline
@@ -362,18 +387,19 @@ class _Batch:
         self,
         step: Step,
         spelt: dict[str, str],
-        text: bool,
+        form: str,
         only: bool,
         progress: Progress,
         until: background.Until,
     ) -> None:
         self.step = step
-        self.text = text
+        self.form = form
         self._spelt = spelt
         self.only = only
         self.progress = progress
         self._until = until
         self.rows = 0
+        self.rootless = Rootless(step)
         self._lock = threading.Lock()
 
     def __call__(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -382,34 +408,57 @@ class _Batch:
         arrays = {
             column: frame[name].cast(pl.Float64).to_numpy() for column, name in self._spelt.items()
         }
-        added = encode.results_frame(self.step.results, self.step.run(arrays, frame.height))
-        if self.text and not self.only:
-            _require_in_range(frame)
+        results = self.step.run(arrays, frame.height)
+        added = encode.results_frame(self.step.results, results)
+        if self.form in TEXT and not self.only:
+            limits.refuse_untold(frame, self.form)
             times = [name for name, kind in frame.schema.items() if kind == pl.Duration]
             frame = frame.with_columns(pl.col(times).dt.to_string("iso")) if times else frame
+        self.rootless.add(self.rootless.rows(arrays, results))
         with self._lock:
             self.rows += frame.height
             self.progress.add(frame.height, frame.height)
         return added if self.only else frame.hstack(added)
 
-    def lines(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """The batch with its results as JSON, one row per line."""
-        return pl.DataFrame({"": encode.table_objects(self(frame))}, schema={"": pl.String})
+    def written(self, frame: pl.DataFrame, form: str) -> bytes:
+        """The batch with its results as text."""
+        whole = self(frame)
+        if form == "jsonl":
+            return "".join(f"{line}\n" for line in encode.table_objects(whole)).encode()
+        return encode.delimited(whole, encode.Style(SEPARATORS[form]))
 
 
-def _sink(frame: pl.LazyFrame, batch: _Batch, schema: Schema, form: str, target: Output) -> None:
-    """Read, compute and write."""
-    if form == "jsonl":
-        lines = frame.map_batches(batch.lines, schema={"": pl.String}, streamable=True)
-        lines.sink_csv(target.sink(), include_header=False, quote_style="never")
-        return
+def _write_text(
+    frame: pl.LazyFrame, batch: _Batch, schema: Schema, form: str, target: Output, rows: int
+) -> None:
+    """Read so many rows at a time, compute, and write text in pieces of bounded size."""
+    if form in SEPARATORS:
+        header = pl.DataFrame(schema=schema).write_csv(separator=SEPARATORS[form])
+        target.write(header.encode())
+    waiting: deque[Future[bytes]] = deque()
+    workers = min(THREADS, pl.thread_pool_size())
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for whole in frame.collect_batches(chunk_size=rows):
+                for piece in bounded.pieces(whole, bounded.PIECE, form == "jsonl"):
+                    waiting.append(pool.submit(batch.written, piece, form))
+                    if len(waiting) > workers:
+                        target.write(waiting.popleft().result())
+            while waiting:
+                target.write(waiting.popleft().result())
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _sink(
+    frame: pl.LazyFrame, batch: _Batch, schema: Schema, form: str, target: Output, group: int
+) -> None:
+    """Read, compute and write columns, so many rows in a row group."""
     stream = frame.map_batches(batch, schema=schema, streamable=True)
     if form == "parquet":
-        stream.sink_parquet(target.sink(), row_group_size=ROW_GROUP)
-    elif form == "arrow":
-        stream.sink_ipc(target.sink())
+        stream.sink_parquet(target.sink(), row_group_size=group)
     else:
-        stream.sink_csv(target.sink(), separator=SEPARATORS[form])
+        stream.sink_ipc(target.sink())
 
 
 def _in_words(fault: BaseException, tables: Tables, output: str | None) -> BaseException:

@@ -48,6 +48,7 @@ class Delimited:
         self.separator = "\t" if self.given == BLANKS else self.given
         self.form = form
         self.dialect = dialect
+        self._end = b"\n"
         if dialect.decimal == self.given:
             raise UsageError("--decimal , needs cells that are separated by another sign")
 
@@ -82,6 +83,7 @@ class Delimited:
         if "\r" in re.sub(r'"[^"]*"', "", line):
             raise TableError("its lines end in CR only; expected LF or CR LF", source)
         ending = "\r\n" if text.endswith("\r\n") else "\n"
+        self._end = ending.encode()
         if self.dialect.header:
             return Header(names, end, line.encode(), ending)
         return Header([f"c{i}" for i in range(1, len(names) + 1)], start, b"", ending)
@@ -89,7 +91,7 @@ class Delimited:
     def _first_row(self, data: bytes, source: str) -> tuple[int, int]:
         """Where the first row that is neither blank nor a comment begins and ends."""
         for start, end, _ in self._lines(data, one=True):
-            if data[start:end].strip(b" \t\r\n" if self.given == BLANKS else b"\r\n"):
+            if not self._is_blank(data[start:end]):
                 return start, end
         raise TableError("the file is empty", source)
 
@@ -128,13 +130,29 @@ class Delimited:
         if odd:
             yield start, place, False
 
+    def before(self, data: bytes, row: int) -> bytes:
+        """What of `data` comes before a row; blank lines and comments do not count."""
+        left = row - 1
+        for start, end, _ in self._lines(data):
+            if left == 0:
+                return data[:start]
+            left -= not self._is_blank(data[start:end])
+        return data
+
+    def _is_blank(self, line: bytes) -> bool:
+        return not line.strip(b" \t\r\n" if self.given == BLANKS else b"\r\n")
+
+    def _end_after(self, lines: bytes) -> bytes:
+        """How a last line ends that has no end: as the one above."""
+        return b"\r\n" if lines.endswith(b"\r\n") else b"\n" if lines else self._end
+
     # ------------------------------------------------------------------------------------- rows
     def piece(self, data: bytes, columns: Sequence[str]) -> Rows:
         """The rows of `data`.  Raises TableError, its rows counted from the start of `data`."""
         if self._has_comments(data):
             data = b"".join(data[start:end] for start, end, _ in self._lines(data))
         if data and not data.endswith(b"\n"):
-            data += b"\n"
+            data += self._end_after(data[: data.rfind(b"\n") + 1])
         if self.given == BLANKS:
             data = _BLANK_LINE.sub(b"", data)
         cells = self._tabbed(data)
@@ -211,9 +229,11 @@ def _joined(
 ) -> bytes:
     """The records that are kept; where one is short of cells, as many marks are added."""
     bounds = zip(lay.starts[kept].tolist(), lay.ends[kept].tolist(), short.tolist(), strict=True)
-    return b"".join(
-        (data[a:b].removesuffix(b"\r") + mark * n if n else data[a:b]) + b"\n" for a, b, n in bounds
-    )
+    return b"".join(_filled(data[a:b], mark * n) + b"\n" for a, b, n in bounds)
+
+
+def _filled(line: bytes, more: bytes) -> bytes:
+    return line[:-1] + more + b"\r" if line.endswith(b"\r") else line + more
 
 
 def _has_blank(data: bytes) -> bool:
@@ -366,6 +386,19 @@ class Rows:
             return self._filtered(pl.Series("", [line.decode() for line in self._split()]))
         except UnicodeDecodeError as fault:
             raise self._reader.explained(self._cells, fault) from None
+
+    def returns(self) -> np.ndarray | bool:
+        """Whether the rows end in CR LF: all of them, or each."""
+        data = self._data
+        if b"\r" not in data:
+            return False
+        if data.count(b"\r\n") == data.count(b"\n"):
+            return True
+        array = np.frombuffer(data, np.uint8)
+        ends = layout.layout(array, ord(self._reader.separator)).ends
+        each: np.ndarray = array[np.maximum(ends - 1, 0)] == layout.RETURN
+        each = each if self._kept is None else each[self._kept]
+        return each if 0 < np.count_nonzero(each) < len(each) else bool(each.any())
 
     def _split(self) -> Iterable[bytes]:
         lay = layout.layout(np.frombuffer(self._data, np.uint8), ord(self._reader.separator))

@@ -46,6 +46,25 @@ def delimited(frame: pl.DataFrame, style: Style, quoted: bool = True) -> bytes:
     return buffer.getvalue()
 
 
+def lines(
+    text: pl.Series, results: pl.DataFrame, style: Style, returns: np.ndarray | bool
+) -> bytes:
+    """Lines of CSV or TSV with their results.
+
+    `returns` tells whether lines end in CR LF: all of them, or each.
+    """
+    whole = pl.DataFrame([text, *results])
+    if isinstance(returns, bool):
+        style = style._replace(end="\r\n" if returns else "\n")
+        return delimited(whole, style, quoted=False)
+    last = results.columns[-1]
+    style = style._replace(end="\n")
+    cells = delimited(results.select(last), style, quoted=False).decode().split("\n")[:-1]
+    ends = np.where(returns, "\r", "").tolist()
+    marked = pl.Series(last, [cell + end for cell, end in zip(cells, ends, strict=True)])
+    return delimited(whole.with_columns(marked), style, quoted=False)
+
+
 def header(names: Sequence[str], style: Style) -> bytes:
     """The header of CSV or TSV."""
     text = io.StringIO()

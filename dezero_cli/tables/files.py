@@ -53,13 +53,13 @@ class Tables:
 def found(words: Sequence[str], wanted: str | None, dialect: Dialect | None = None) -> Tables:
     """The tables that words of the command line name: files, patterns, or ``-`` alone.
 
-    `wanted` is the format by name; without it the endings decide.  Raises FileError or UsageError.
+    `wanted` is the format by name; without it the endings decide, or what the files begin with.
+    Raises FileError or UsageError.
     """
     names = [name for word in words or ["-"] for name in _expanded(word)]
     if "-" in names and len(names) > 1:
         raise UsageError("standard input cannot be combined with other tables")
-    form = ENDINGS[wanted] if wanted else by_content() if names == ["-"] else ""
-    formats = [form or ending(name, "--from") for name in names]
+    formats = [ENDINGS[wanted] if wanted else _format_of(name) for name in names]
     for name, other in zip(names, formats, strict=True):
         if other != formats[0]:
             raise UsageError(
@@ -79,9 +79,20 @@ def _expanded(word: str) -> list[str]:
     return [word]
 
 
-def by_content() -> str:
-    """The format of standard input, by its first bytes."""
-    begin = sources.begin_of_input()
+def _format_of(name: str) -> str:
+    """The format that a table's ending stands for, or without one that its first bytes show.
+
+    A stream that is neither of these is CSV.  Raises FileError for such a file.
+    """
+    if name != "-" and _suffix(name) in ENDINGS:
+        return ending(name, "--from")
+    form = by_content(name)
+    return form if form != "csv" or reading.is_stream(name) else ending(name, "--from")
+
+
+def by_content(name: str) -> str:
+    """The format of a table by its first bytes; CSV if they are not those of another."""
+    begin = sources.begin_of(name)
     if begin.startswith(b"PAR1"):
         return "parquet"
     if begin.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
@@ -92,7 +103,7 @@ def by_content() -> str:
 
 def ending(name: str, option: str) -> str:
     """The format that the ending of a file's name stands for.  Raises FileError if none."""
-    suffix = os.path.splitext(without_ending(name)[0])[1][1:].lower()
+    suffix = _suffix(name)
     if suffix not in ENDINGS:
         shown = f".{suffix}" if suffix else "no ending"
         known = ", ".join(ENDINGS)
@@ -100,6 +111,10 @@ def ending(name: str, option: str) -> str:
             name, f"{shown} does not tell the format: give {option} with one of {known}"
         )
     return ENDINGS[suffix]
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(without_ending(name)[0])[1][1:].lower()
 
 
 def target_format(output: str | None, wanted: str | None, tables: Tables) -> str:

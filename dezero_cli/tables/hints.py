@@ -99,6 +99,21 @@ def _shape(name: str) -> str:
     return unicodedata.normalize("NFKC", name).translate(_TWINS)
 
 
+def alike(used: Iterable[str], table: Sequence[str]) -> list[str]:
+    """What to tell of columns that are used and of others that look like them."""
+    if all(map(str.isascii, table)):
+        return []
+    shapes: dict[str, list[str]] = {}
+    for each in table:
+        shapes.setdefault(_shape(each), []).append(each)
+    return [
+        f"column {name} ({_points(name, twin)}) is used; {twin} ({_points(twin, name)}) looks alike"
+        for name in used
+        for twin in dict.fromkeys(shapes[_shape(name)])
+        if twin != name
+    ]
+
+
 def _points(name: str, other: str) -> str:
     """The code points in which a name differs from another."""
     odd = [letter for letter in name if letter not in other] or list(name)

@@ -6,7 +6,7 @@ round, is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import polars as pl
@@ -44,6 +44,8 @@ class JsonTypes:
     def learn(self, piece: Any) -> None:
         """Take further rows into account.  Raises TableError for values of different types."""
         piece.refuse_unknown()
+        piece.refuse_lossy()
+        piece.refuse_rounded(self._used)
         piece.widen()
         for name in piece.columns:
             cells = piece.cells(name)
@@ -78,8 +80,10 @@ class JsonTypes:
         kind = self._kinds.get(name)
         return pl.Float64 if name in self._used and kind not in (int, LONG) else _polars(kind)
 
-    def applied(self, piece: Any, columns: Sequence[str]) -> pl.DataFrame:
-        """Rows as columns of these types."""
+    def applied(
+        self, piece: Any, columns: Sequence[str], wanted: Collection[str] | None = None
+    ) -> pl.DataFrame:
+        """Rows as columns of these types: those that are wanted, or all."""
         arrays = piece.arrays(self._used)
         piece.widen()
         return pl.DataFrame(
@@ -88,6 +92,7 @@ class JsonTypes:
                 if name in self._used and kind == pl.Float64
                 else _series(name, piece.cells(name), kind)
                 for name, kind in self.schema(columns).items()
+                if wanted is None or name in wanted
             }
         )
 

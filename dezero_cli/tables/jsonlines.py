@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import polars as pl
 from dezero_cli import report
 from dezero_cli.faults import TableError
 from dezero_cli.language import json_input, values
+from dezero_cli.tables.cells import reads_back
 from dezero_cli.tables.delimited import Header
 from dezero_cli.tables.dialect import Dialect
 
@@ -41,7 +42,7 @@ class JsonLines:
     def columns(self, data: bytes, source: str) -> Header:
         """All keys of the objects in `data`, in order of appearance, and where the rows begin."""
         try:
-            objects = self.piece(data, ()).objects
+            objects = self._begin(data)
         except TableError as fault:
             raise fault.below(source, 0) from None
         if not objects:
@@ -50,6 +51,20 @@ class JsonLines:
         if all(_is_marks(each.get(report.NONFINITE, {})) for each in objects):
             keys.pop(report.NONFINITE, None)
         return Header(list(keys), 0)
+
+    def _begin(self, data: bytes) -> list[dict[str, Any]]:
+        """The objects of `data`, up to the first line that is not one."""
+        try:
+            return self.piece(data, ()).objects
+        except TableError as fault:
+            if fault.row is None or fault.row == 1:
+                raise
+            return self.piece(self.before(data, fault.row), ()).objects
+
+    def before(self, data: bytes, row: int) -> bytes:
+        """What of `data` comes before a row; blank lines do not count."""
+        lines = [line for line in data.split(b"\n") if line.strip()]
+        return b"\n".join(lines[: row - 1])
 
     def piece(self, data: bytes, columns: Sequence[str]) -> Objects:
         """The rows of `data`.  Raises TableError, its rows counted from the start of `data`."""
@@ -226,6 +241,7 @@ class Objects:
     def frame(self) -> pl.DataFrame:
         """The cells as text, lists and objects as JSON; each column is called by its place."""
         self.refuse_unknown()
+        self.refuse_lossy()
         objects = [_loaded_exactly(*pair) for pair in zip(self._lines, self.objects, strict=True)]
         exact = Objects(self._lines, objects, self.columns, self._dialect)
         return pl.DataFrame(
@@ -240,6 +256,28 @@ class Objects:
                 with contextlib.suppress(RecursionError, ValueError):
                     self.objects[i] = json.loads(line)
 
+    def refuse_lossy(self) -> None:
+        """Refuse what JSON alone holds: a key that stands twice, half of a pair of surrogates."""
+        for row, line, each in zip(self.places, self._lines, self.objects, strict=True):
+            if json_input.has_half(line):
+                raise TableError("half of a character, which only JSON can hold", row=row)
+            name = json_input.repeated(line, len(each)) and json_input.repeated_within(line)
+            if name is not None and name is not False:
+                raise TableError("this key is given twice", row=row, column=name)
+
+    def refuse_rounded(self, used: Collection[str]) -> None:
+        """Refuse a number that float64 would round, in the columns that are not `used`."""
+        for row, line in zip(self.places, self._lines, strict=True):
+            if not _FINE.search(line):
+                continue
+            with contextlib.suppress(RecursionError):
+                found = json.loads(line, parse_float=_rounded)
+                names = (name for name in found if name not in used and _holds(found[name], _LOST))
+                name = next(names, None)
+                if name is not None:
+                    fault = "a number that float64 would change: write JSON Lines or CSV instead"
+                    raise TableError(fault, row=row, column=name)
+
     def refuse_unknown(self) -> None:
         """Refuse a key that the first rows do not have."""
         unknown = self.keys().difference([*self.columns, report.NONFINITE])
@@ -251,13 +289,36 @@ class Objects:
 
 def _loaded_exactly(line: bytes, known: dict[str, Any]) -> dict[str, Any]:
     """An object whose numbers are the text that they are written as."""
-    if b"\\ud" in line or b"\\uD" in line:
+    if json_input.has_half(line):
         return known
     try:
         found: dict[str, Any] = json.loads(line, parse_float=_kept, parse_int=_kept)
     except (RecursionError, ValueError):
         return known
     return found
+
+
+_FINE = re.compile(rb"[0-9.]{17}|[eE][+-]?[0-9]{3}")
+"""What a number may have that float64 would change."""
+_LOST = object()
+
+
+def _rounded(text: str) -> Any:
+    return None if reads_back(text, float(text)) else _LOST
+
+
+def _holds(data: Any, wanted: object) -> bool:
+    """Whether an object is somewhere in JSON's data."""
+    waiting = [data]
+    while waiting:
+        each = waiting.pop()
+        if each is wanted:
+            return True
+        if isinstance(each, dict):
+            waiting += each.values()
+        elif isinstance(each, list):
+            waiting += each
+    return False
 
 
 def _kept(text: str) -> orjson.Fragment:

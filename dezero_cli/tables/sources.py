@@ -51,18 +51,24 @@ class TableSource(Source):
         return super().wait(seconds)
 
 
-_begun: list[TableSource] = []
+_begun: dict[str, TableSource] = {}
 
 
-def begin_of_input() -> bytes:
-    """The first bytes of standard input, which the next table of that name will read again."""
-    _begun[:] = [TableSource("-")]
-    return _begun[0].begin()
+def begin_of(name: str) -> bytes:
+    """The first bytes of a table; those of a stream will be read again by `table_source`."""
+    source = TableSource(name)
+    if is_stream(name):
+        _begun[name] = source
+        return source.begin()
+    try:
+        return source.begin()
+    finally:
+        source.close()
 
 
 def table_source(name: str) -> TableSource:
     """The source of a table."""
-    return _begun.pop() if name == "-" and _begun else TableSource(name)
+    return _begun.pop(name, None) or TableSource(name)
 
 
 class Unchanged:

@@ -117,10 +117,16 @@ class Step:
         self._read = [name for name in inputs if name in known]
         read = [*map(known.__getitem__, self._read), *self._spread.values()]
         self.columns = tuple(dict.fromkeys(read))
+        self.notes += hints.alike(self.columns, table)
         shown = [known.get(name, name) for name in written]
         self.results = _result_names(expression, plan, shown, bool(self._sigmas))
         if not plan.only:
             _refuse_taken(self.results, table)
+
+    @property
+    def solves(self) -> bool:
+        """Whether the result is the root of an equation."""
+        return self._roots is not None
 
     def _program(self, inputs: Sequence[str], written: Sequence[str]) -> Program:
         """The value of each result, its gradient, and what is wanted besides.

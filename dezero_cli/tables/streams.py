@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import polars as pl
@@ -21,6 +21,7 @@ from dezero_cli.tables.delimited import Delimited, Header
 from dezero_cli.tables.dialect import LONGEST, Dialect
 from dezero_cli.tables.files import SEPARATORS, Tables
 from dezero_cli.tables.jsonlines import JsonLines
+from dezero_cli.tables.rootless import Rootless
 from dezero_cli.tables.step import Plan, Step
 
 BLOCK = 4 << 20
@@ -34,6 +35,10 @@ THREADS = 4
 
 PAUSE, PATIENCE = 0.05, 0.2
 """Seconds without input, and seconds in all, after which a pipe's rows are processed."""
+
+
+Made = TypeVar("Made")
+"""What is made of a block of rows."""
 
 
 class Piece(Protocol):
@@ -61,6 +66,9 @@ class TextFormat(Protocol):
 
     def columns(self, data: bytes, source: str) -> Header:
         """The header of a file that begins with `data`."""
+
+    def before(self, data: bytes, row: int) -> bytes:
+        """What of `data` comes before a row."""
 
     def piece(self, data: bytes, columns: list[str]) -> Any:
         """The rows of `data`."""
@@ -157,7 +165,10 @@ def _without_mark(data: bytes, name: str) -> bytes:
 
 
 class TextTable:
-    """The rows of a table of text, its files in order; `columns` are known from the start."""
+    """The rows of a table of text, its files in order; `columns` are known from the start.
+
+    `longest` are the bytes that a row has on average in the block of `pieces` where they are most.
+    """
 
     def __init__(self, tables: Tables) -> None:
         self.format = text_format(tables)
@@ -173,6 +184,7 @@ class TextTable:
         headers = self._headers.values()
         every = dict.fromkeys(name for each in headers for name in each.names)
         self.header = self._headers[tables.names[0]]
+        self.longest = 0
         self.columns = list(every) if self.is_json else self.header.names
         self.names = [name.strip() for name in self.columns]
 
@@ -199,7 +211,27 @@ class TextTable:
             if self.names.count(column) > 1:
                 raise TableError(f"two columns are named {column!r}", self._names[0])
             found[column] = self.names.index(column)
+        found = dict(sorted(found.items(), key=lambda pair: pair[1]))
         return {self.columns[place]: place for place in found.values()} if self.is_json else found
+
+    def first_fault(self, block: RowBlock, work: Callable[[RowBlock], Made]) -> Made:
+        """What `work` makes of a block.  Raises TableError for its first row with a fault.
+
+        A reader may see that one row lacks a cell before it sees that one above has a bad one.
+        """
+        try:
+            return work(block)
+        except TableError as fault:
+            found = fault
+        while found.row is not None and found.row > 1:
+            above = replace(block, data=self.format.before(block.data, found.row))
+            try:
+                work(above)
+            except TableError as fault:
+                found = fault
+            else:
+                break
+        raise found
 
     def piece(self, block: RowBlock) -> Any:
         """The rows of a block, checked."""
@@ -228,15 +260,21 @@ class TextTable:
         """The rows of every block, without those to be left out; `look` may refuse them too."""
         places = self.places(columns)
         below: dict[str, int] = {}
+
+        def looked_at(block: RowBlock) -> Any:
+            piece = self.piece(block)
+            piece.arrays(places)
+            look(piece)
+            return piece
+
         for block in self:
             before = below.setdefault(block.source, 0)
             try:
-                piece = self.piece(block)
-                piece.arrays(places)
-                look(piece)
+                piece = self.first_fault(block, looked_at)
             except TableError as fault:
                 raise fault.below(block.source, before) from None
             below[block.source] += piece.read
+            self.longest = max(self.longest, len(block.data) // max(piece.read, 1))
             yield piece
 
     def _below_header(self, block: RowBlock | None, name: str) -> RowBlock:
@@ -261,11 +299,15 @@ def _shown(names: list[str]) -> str:
 
 # ---------------------------------------------------------------------------------------- working
 class TextRows(NamedTuple):
-    """A block of rows with their results, as text, and how many rows were read and left out."""
+    """A block of rows with their results, as text; how many were read and left out.
+
+    `rootless` are those without a root, of those that were not left out.
+    """
 
     out: bytes
     read: int
     skipped: int
+    rootless: np.ndarray
 
 
 def open_text(tables: Tables, plan: Plan) -> tuple[TextTable, Step]:
@@ -304,6 +346,7 @@ def map_text(tables: Tables, plan: Plan, form: str, target: Output, progress: Pr
             made = future.result()
         except TableError as fault:
             raise fault.below(block.source, before) from None
+        writer.rootless.add(made.rootless, sum(below.values()) - skipped)
         below[block.source] += made.read
         skipped += made.skipped
         target.write((b"" if progress.begun else writer.header()) + made.out)
@@ -320,7 +363,7 @@ def map_text(tables: Tables, plan: Plan, form: str, target: Output, progress: Pr
                 finish(*waiting.popleft())
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-    progress.notes += skipped_note(skipped)
+    progress.notes += skipped_note(skipped) + writer.rootless.notes
     return sum(below.values()) - skipped
 
 
@@ -335,6 +378,7 @@ class _Writer:
     def __init__(self, source: TextTable, step: Step, given: str, form: str, only: bool) -> None:
         self.source = source
         self.step = step
+        self.rootless = Rootless(step)
         self.form = form
         self.only = only
         self._places = source.places(step.columns)
@@ -362,12 +406,16 @@ class _Writer:
 
     def text(self, block: RowBlock) -> TextRows:
         """A block of rows with their results, as text."""
+        return self.source.first_fault(block, self._text)
+
+    def _text(self, block: RowBlock) -> TextRows:
         piece = self.source.piece(block)
         arrays = piece.arrays(self._places)
         arrays = {name.strip(): array for name, array in arrays.items()}
         results = self.step.run(arrays, piece.rows)
         make = self._objects if self.form == "jsonl" else self._delimited
-        return TextRows(make(piece, results), piece.read, piece.read - piece.rows)
+        none = self.rootless.rows(arrays, results)
+        return TextRows(make(piece, results), piece.read, piece.read - piece.rows, none)
 
     def _objects(self, piece: Any, results: list[np.ndarray]) -> bytes:
         names = self.step.results
@@ -383,8 +431,7 @@ class _Writer:
         if self.only:
             return encode.delimited(columns, self._style)
         if self._same:
-            whole = pl.DataFrame([piece.text(), *columns])
-            return encode.delimited(whole, self._style, quoted=False)
+            return encode.lines(piece.text(), columns, self._style, piece.returns())
         return encode.delimited(piece.frame.hstack(columns), self._style)
 
 

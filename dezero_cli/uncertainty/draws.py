@@ -40,7 +40,8 @@ FEWEST = 16
 
 @dataclass
 class Sample:
-    """What draws give: for each number of the results its mean, its intervals, the covariance.
+    """What draws give: for each number of the results its mean, its standard uncertainty and its
+    intervals; and the covariance.
 
     `intervals` are probabilistically symmetric, `shortest` the shortest.  `left_out` draws had a
     result that is not finite; `settled` is false where `auto` gave up.  `heaviest` is the greatest
@@ -49,6 +50,7 @@ class Sample:
     """
 
     means: np.ndarray
+    sigmas: np.ndarray
     covariance: np.ndarray
     intervals: np.ndarray
     shortest: np.ndarray
@@ -58,11 +60,6 @@ class Sample:
     settled: bool
     heaviest: float
     histograms: list[tuple[np.ndarray, np.ndarray]]
-
-    @property
-    def sigmas(self) -> np.ndarray:
-        """The standard uncertainty of each number of the results."""
-        return np.asarray(np.sqrt(np.diagonal(self.covariance)))
 
 
 def sample(
@@ -143,14 +140,17 @@ class _Run:
         self.bins: list[Bins] = []
         self.kept: list[np.ndarray] = []
         self.drawn = 0
-        self.judge = _Judge(self.digits or 0)
+        self.units = np.ones(())
 
     def sample(self) -> Sample:
         """Do all blocks in order, the first of which are kept; then say what they give."""
         last = -(-self.count // self.source.rows)
         if self.digits is None:
             spend(self.count * self.work)
-        first = self._part(0)
+        begin = self._finite(0)
+        self.units = _units(begin)
+        self.judge = _Judge(self.digits or 0, self.units)
+        first = self._summed(begin / self.units[:, np.newaxis])
         self.total = _Total(first)
         self._take(first)
         kept = min(last, max(1, KEPT // (self.source.rows * max(len(first.means), 1))))
@@ -208,19 +208,27 @@ class _Run:
 
     def _part(self, number: int) -> _Part:
         """Draw a block, send it through the function, and add it up."""
-        with np.errstate(all="ignore"):
-            return self._summed(self._finite(number))
+        return self._summed(self._finite(number))
 
     def _finite(self, number: int) -> np.ndarray:
-        """The results of a block's draws, a row a number, without those that are not finite."""
+        """The results of a block's draws, a row a number, without those that are not finite.
+
+        Once the units are known, the results are in these.
+        """
         rows = min(self.source.rows, self.count - number * self.source.rows)
         with np.errstate(all="ignore"):
             found = self.blocks(self.source.block(number, rows))
         results = np.array(found, dtype=np.float64).reshape(len(found), rows)
+        if (self.units != 1.0).any():
+            results /= self.units[:, np.newaxis]
         finite = np.isfinite(results).all(axis=0)
         return results if finite.all() else results[:, finite]
 
     def _summed(self, results: np.ndarray) -> _Part:
+        with np.errstate(all="ignore"):
+            return self._sums(results)
+
+    def _sums(self, results: np.ndarray) -> _Part:
         size, rows = results.shape
         if not rows:
             extremes = np.array([np.full(size, math.inf), np.full(size, -math.inf)])
@@ -250,16 +258,20 @@ class _Run:
     def _result(self, settled: bool) -> Sample:
         total = self.total
         kept = np.concatenate(self.kept, axis=1)
-        pairs = [self._intervals(i, row) for i, row in enumerate(kept)]
+        pairs = np.array([self._intervals(i, row) for i, row in enumerate(kept)])
+        intervals = pairs * self.units[:, np.newaxis, np.newaxis]
         with np.errstate(all="ignore"):
             covariance = np.divide(total.products, total.rows - 1)
-        if total.rows < 2:
-            covariance = np.full_like(total.products, math.nan)
+            if total.rows < 2:
+                covariance = np.full_like(total.products, math.nan)
+            sigmas = np.sqrt(np.diagonal(covariance)) * self.units
+            covariance = covariance * self.units * self.units[:, np.newaxis]
         return Sample(
-            total.means if total.rows else np.full_like(total.means, math.nan),
+            total.means * self.units if total.rows else np.full_like(total.means, math.nan),
+            sigmas,
             covariance,
-            np.array([pair[0] for pair in pairs]),
-            np.array([pair[1] for pair in pairs]),
+            intervals[:, 0],
+            intervals[:, 1],
             self.drawn,
             self.source.seed,
             self.drawn - total.rows,
@@ -270,6 +282,8 @@ class _Run:
 
     def _heaviest(self) -> float:
         """The greatest part that the farthest draw makes of a sum of squares."""
+        if not self.total.rows:
+            return 0.0
         with np.errstate(all="ignore"):
             squares = np.square(self.total.extremes - self.total.means).max(axis=0)
             return float(np.nanmax(squares / np.diagonal(self.total.products), initial=0.0))
@@ -278,7 +292,7 @@ class _Run:
         bins = self.bins[i] if self.bins else bins_of(kept, self.level)
         if not self.bins:
             bins.counts += bins.counted(kept)
-        return bins.edges, bins.counts[1:-1]
+        return bins.edges * self.units[i], bins.counts[1:-1]
 
     def _intervals(self, i: int, kept: np.ndarray) -> tuple[Pair, Pair]:
         """The intervals of one number of the results."""
@@ -296,6 +310,17 @@ class _Run:
         return bins.intervals(self.level, least, most) or NOWHERE
 
 
+def _units(results: np.ndarray) -> np.ndarray:
+    """The unit of each number of the results: a power of two, so that dividing rounds nothing.
+
+    It is 1 but for numbers whose squares may be too large or too small to be numbers.
+    """
+    sizes = np.abs(results).max(axis=1, initial=0.0)
+    _, exponents = np.frexp(sizes)
+    exponents = np.where(np.abs(exponents) > 300, np.clip(exponents, -1000, 1000), 0)
+    return np.asarray(np.ldexp(1.0, exponents))
+
+
 def _ends(results: np.ndarray, level: float) -> np.ndarray:
     """The ends of the symmetric interval of each number."""
     rows = results.shape[1]
@@ -311,8 +336,9 @@ class _Judge:
     a standard deviation, twice which is to be less than half of the last digit of sigma.
     """
 
-    def __init__(self, digits: int) -> None:
+    def __init__(self, digits: int, units: np.ndarray) -> None:
         self.digits = digits
+        self.units = units
         self.rows: list[np.ndarray] = []
 
     def add(self, part: _Part) -> None:
@@ -330,5 +356,6 @@ class _Judge:
         with np.errstate(all="ignore"):
             spread = every.std(axis=0, ddof=1) / math.sqrt(len(every))
             sigmas = every[:, 0].mean(axis=0)
-            unit = 10.0 ** (np.floor(np.log10(sigmas)) - (self.digits - 1))
+            unit = 10.0 ** (np.floor(np.log10(sigmas * self.units)) - (self.digits - 1))
+            unit /= self.units
             return bool(np.where(sigmas > 0, 2 * spread <= unit / 2, True).all())

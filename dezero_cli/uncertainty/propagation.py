@@ -100,7 +100,9 @@ class Propagation:
         self.values = values
         self.inputs = inputs
         self.asked = asked
-        every = [_jacobians(element, values, inputs) for element in expression.results]
+        elements = expression.results
+        spend(2 * WRITTEN * len(elements) * len(inputs.names))
+        every = [_jacobians(element, values, inputs) for element in elements]
         self.form = Form(expression.is_list, [shape for shape, _ in every])
         self.slopes = [np.concatenate(each) for each in zip(*(j for _, j in every), strict=True)]
         self.parts = [

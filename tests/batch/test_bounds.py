@@ -112,6 +112,9 @@ def test_no_fewer_are_counted_than_are_made(case):
     except ExpressionError:
         pytest.skip("not of arrays")
     assert forward >= size
+    written = 20 * (expression.evaluate(variables).size + sum(x.size for x in variables.values()))
+    most = bounds.at_most(expression, {name: x.data for name, x in variables.items()})
+    assert most is None or forward + back + written <= most
     if not size:
         return  # nothing but inputs
     assert back >= sum(x.grad.size for x in variables.values() if x.grad is not None)
@@ -129,6 +132,38 @@ def test_every_function_counts_what_it_makes(name):
                 continue
             if any(shapes):
                 assert Config.allowance.used >= max(made(y), y.size)
+
+
+def test_what_is_recorded_below_choices_and_shares_of_many_results_count():
+    both = {"sigma": {"x": 0.1, "y": 0.2}, "order": 2}
+    second = line("+".join(["sin(x)*cos(y)"] * 20), both, x=1, y=2)
+    names = [f"a{i}" for i in range(40)]
+    text = f"[{','.join(names)}]"
+    shares = line(text, {"sigma": dict.fromkeys(names, 0.1)}, **dict.fromkeys(names, 1))
+    for asked, most in ((second, 500_000), (shares, 130_000)):
+        assert "error" in of(asked, most_numbers=most)[0]
+        assert "sigma" in of(asked, most_numbers=40 * most)[0]
+
+
+def test_small_arrays_of_known_operations_are_not_counted_one_by_one():
+    x = {name: np.ones((3, 1)) for name in "xyz"}
+    known = ["x", "sin(x)*y + 2", "sum(x*y @ z)", "x if x > y else 2", "hypot(x, y, z)"]
+    assert all(bounds.at_most(parse(text), x) is not None for text in known)
+    larger = ["[x, y]", "outer(x, y)", "cumsum(x)", "x[0]", f"max({','.join('x' * 9)})"]
+    found = [bounds.at_most(parse(text), x) for text in larger]
+    assert found == [None] * 5
+    assert (
+        bounds.at_most(parse("x*y"), {"x": np.ones([3] + [1] * 59), "y": x["y"]})
+        > bounds.MOST_NUMBERS
+    )
+
+
+@pytest.mark.parametrize("most", [10, 100, 1000, 10_000, 100_000])
+def test_what_is_not_counted_one_by_one_would_not_have_been_refused(monkeypatch, most):
+    texts = [line("sum(sin(x)*y + exp(x))", x=list(range(n)), y=[1] * n) for n in range(1, 9)]
+    glanced = of("\n".join(texts), most_numbers=most)
+    monkeypatch.setattr(bounds, "at_most", lambda *_: None)
+    assert of("\n".join(texts), most_numbers=most) == glanced
 
 
 def test_sizes_are_those_of_numpy():

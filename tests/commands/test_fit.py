@@ -1,6 +1,7 @@
 """`dezero fit`: tables and lists in, parameters out, and what is written beside them."""
 
 import bz2
+import errno
 import gzip
 import importlib.util
 import json
@@ -10,7 +11,9 @@ import polars as pl
 import pytest
 from scipy import optimize, stats
 
+from dezero_cli.faults import UsageError
 from dezero_cli.solving import data as rows_of
+from dezero_cli.solving.spool import Spool
 from tests.commands.test_eval import shell
 
 DECAY = "y == a*exp(-k*t) + c"
@@ -395,15 +398,30 @@ def test_a_near_column_is_said(dezero, table):
     assert "site_ is taken for a parameter: did you mean site?" in outcome.err
 
 
-def test_a_table_larger_than_what_is_kept_is_read_again(dezero, table, monkeypatch):
+@pytest.mark.parametrize("most", ["KEPT", "SPOOLED"])
+def test_a_table_larger_than_what_is_kept_is_fitted_alike(dezero, table, monkeypatch, most):
     whole = found(dezero("fit", DECAY, "decay.csv", "k=0.3", "--json"))
-    monkeypatch.setattr(rows_of, "KEPT", 4)
+    monkeypatch.setattr(rows_of, most, 4)
     again = found(dezero("fit", DECAY, "decay.csv", "k=0.3", "--json"))
     assert again == pytest.approx(whole, rel=1e-12)
     with bz2.open("d.csv.bz2", "wb") as file:
         file.write(table.write_csv().encode())
     packed = found(dezero("fit", DECAY, "d.csv.bz2", "k=0.3", "--json"))
     assert packed == pytest.approx(whole, rel=1e-12)
+
+
+def test_a_full_disk_is_one_line_for_a_pipe_and_nothing_for_a_file(dezero, table, monkeypatch):
+    whole = found(dezero("fit", DECAY, "decay.csv", "k=0.3", "--json"))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(rows_of, "KEPT", 4)
+    monkeypatch.setattr(Spool, "add", full)
+    again = found(dezero("fit", DECAY, "decay.csv", "k=0.3", "--json"))
+    assert again == pytest.approx(whole, rel=1e-12)
+    with pytest.raises(UsageError, match="No space left on device; name a file instead of a pipe"):
+        rows_of.RowData(lambda: [{"t": T}], ["t"], rereads=False)
 
 
 def test_the_band_of_weighed_rows(dezero, table):

@@ -1,5 +1,6 @@
 """What the surroundings of a run can do to it: terminals, folders, limits, owners, processes."""
 
+import io
 import json
 import os
 import re
@@ -7,11 +8,14 @@ import signal
 import stat
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from dezero_cli import report
+from dezero_cli.pictures import terminal
 from tests.conftest import unmeasured
 
 DEZERO = [sys.executable, "-m", "dezero_cli"]
@@ -90,6 +94,23 @@ def test_json_escapes_what_a_terminal_obeys(dezero, tmp_path):
     assert records[1]["grad"] == {f"a{OBEYED}": 1.0}
     got = dezero("batch", str(path), "--get", "id", "--get", "value")
     assert not obeyed(got.out)
+
+
+def test_pictures_hold_nothing_that_a_terminal_obeys(dezero, tmp_path, monkeypatch):
+    name, title = f"`a{OBEYED}`", f"t{OBEYED}\x1b]0;t\x07"
+    words = ["plot", f"{name}**2*k", f"{name}=0:1", "k=[1,2]", "--title", title]
+    assert dezero(*words, "-o", str(tmp_path / "a.svg")).status == 0
+    drawn = (tmp_path / "a.svg").read_text()
+    assert drawn.startswith("<?xml") and not obeyed(drawn)
+    subject = SimpleNamespace()
+    for coloured in (False, True):
+        lines = ["\x1b[34m.\x1b[0m" * coloured, title]
+        monkeypatch.setattr(terminal, "text", lambda *_, found=lines: found)
+        monkeypatch.setattr(terminal, "coloured", lambda found=coloured: found)
+        monkeypatch.setattr(sys, "stdout", io.StringIO())
+        terminal.show(subject, title)
+        out = sys.stdout.getvalue()
+        assert out.count("\x1b") == 2 * coloured and not obeyed(re.sub(terminal.COLOUR, "", out))
 
 
 def test_letters_of_every_script_are_printed_as_they_are():
@@ -247,22 +268,37 @@ def test_few_open_files_are_one_line(tmp_path, count):
 
 # -------------------------------------------------------------------------------------- processes
 PRESSED = """
-import builtins, os, signal, sys
-sys.argv = ["dezero", "eval", "x", "x=1"]
-found = builtins.__import__
-def pressed(name, *rest):
-    if name == {name!r}:
-        os.kill(os.getpid(), signal.SIGINT)
-    return found(name, *rest)
-builtins.__import__ = pressed
+import os, signal, sys
+sys.argv = ["bin/dezero", "eval", "x", "x=1"]
+class Pressed:
+    def find_spec(name, *_):
+        if name == {name!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Pressed)
 from dezero_cli.__main__ import main
 main()
 """
 
 
-@pytest.mark.parametrize("name", ["os", "dezero_cli.main", "click", "numpy", "dezero"])
+@pytest.mark.parametrize(
+    "name", ["dezero_cli.__main__", "dezero_cli.main", "click", "numpy", "dezero"]
+)
 def test_ctrl_c_while_the_program_starts_is_silent(name):
+    """It is pressed as a module is looked for."""
     command = [sys.executable, "-c", PRESSED.format(name=name)]
     done = subprocess.run(command, env=unmeasured(), capture_output=True, check=False)
     assert done.returncode in {130, -signal.SIGINT}
     assert done.stdout + done.stderr == b""
+
+
+# --------------------------------------------------------------------------------------- promises
+def test_every_promise_names_tests_that_are_there():
+    root = Path(__file__).parent.parent.parent
+    text = (root / "SECURITY.md").read_text()
+    promises = [part.split("\n\n")[0] for part in text.split("\n- **")[1:]]
+    assert len(promises) > 20
+    for promise in promises:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", promise)
+        assert named, promise
+        for path, name in named:
+            assert f"\ndef {name}(" in (root / path).read_text(), (path, name)

@@ -47,8 +47,20 @@ def test_values_covariance_and_the_width_of_intervals(tmp_path):
         ('{"params": {"a": 3}}', "parameter a has no finite value"),
         ('{"by": {"g": 1}, "params": {}}\n{"by": {"g": 2}}\n', "has 2 fits, a line each"),
         (FIT | {"covariance": {"a": {"a": None}}}, "the covariance of a and a is not finite"),
+        (FIT | {"covariance": {"a": {"a": -1}}}, "its covariance is none"),
+        (FIT | {"covariance": {"a": {"a": 1, "k": 2}, "k": {"a": 2, "k": 1}}}, "its covariance"),
+        (FIT | {"covariance": {"a": {"a": 1, "k": 0.5}, "k": {"k": 1}}}, "its covariance is none"),
+        (FIT | {"covariance": {"a": {"a": 1, "c": 0.5}, "c": {"a": 0.5}}}, "its covariance"),
     ],
 )
 def test_another_file_is_refused_in_one_line(tmp_path, data, message):
     with pytest.raises(FileError, match=message):
         fitted(written(tmp_path, data))
+
+
+@pytest.mark.parametrize("interval", [7, "ab", True, {"a": 1, "b": 2}, [1.0], None])
+def test_intervals_of_another_form_say_nothing(tmp_path, interval):
+    path = tmp_path / "f.json"
+    params = {"a": {"value": 1.0, "sigma": 0.5, "interval": interval}}
+    path.write_text(json.dumps({"params": params, "covariance": {"a": {"a": 0.25}}}))
+    assert fitted(str(path)).factor is None

@@ -2,16 +2,22 @@
 
 import json
 import math
+import os
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import special
 
 from dezero_cli.faults import UsageError
 from dezero_cli.language import statements
 from dezero_cli.language.equations import equation
 from dezero_cli.language.ranges import Limits
+from dezero_cli.solving import data, reduced
 from dezero_cli.solving.fit import FitTask, fit
+from dezero_cli.solving.groups import group_fits
+from dezero_cli.solving.reduced import solved, triangle
 from dezero_cli.solving.rows import spread_name
 
 DATA = Path(__file__).parents[1] / "data" / "fit"
@@ -168,3 +174,98 @@ def test_many_rows_are_fitted_as_few_are():
     assert again.sigmas == pytest.approx(found.sigmas, rel=1e-12)
     model = found.values[0] * np.exp(-found.values[1] * x) + found.values[2]
     assert found.chi2 == pytest.approx(np.sum((y - model) ** 2), rel=1e-12)
+
+
+WAVE = "y == a*exp(-k*x) + b*sin(w*x) + c"
+NAMES = ["a", "k", "b", "w", "c"]
+START = {"a": 2, "k": 0.5, "b": 1, "w": 1.2, "c": 0}
+ROWS = 1_000_000 if os.environ.get("DEZERO_LAWS") else 30_000
+
+
+def wave_rows(count, seed=1):
+    draw = np.random.default_rng(seed)
+    x = draw.uniform(0, 10, count)
+    y = 3 * np.exp(-0.7 * x) + 2 * np.sin(1.3 * x) + 0.5 + 0.1 * draw.standard_normal(count)
+    return {"x": x, "y": y}
+
+
+def longer_gauss_newton(block, point):
+    """Where Gauss and Newton's method ends in extended precision, and the standard deviations."""
+    x, y = (np.asarray(block[name], np.longdouble) for name in ("x", "y"))
+    at = np.asarray(point, np.longdouble)
+    for _ in range(6):
+        a, k, b, w, c = at
+        falling, sine, cosine = np.exp(-k * x), np.sin(w * x), np.cos(w * x)
+        left = y - (a * falling + b * sine + c)
+        jacobian = np.stack([falling, -a * x * falling, sine, b * x * cosine, np.ones_like(x)])
+        factor = triangle(np.column_stack([jacobian.T, left]))
+        at = at + solved(factor[:5, :5], factor[:5, 5])
+    inverse = np.linalg.inv(np.asarray(factor[:5, :5], float))
+    return at, np.linalg.norm(inverse, axis=1) * float(abs(factor[5, 5])) / math.sqrt(len(x) - 5)
+
+
+def test_many_rows_are_right_to_ten_digits_beside_extended_precision():
+    block = wave_rows(ROWS)
+    found = fit(task(WAVE, block, NAMES, start=START))
+    values, sigmas = longer_gauss_newton(block, found.values)
+    assert min(map(digits, found.values, values)) >= 10
+    assert min(map(digits, found.sigmas, sigmas)) >= 9
+
+
+def test_many_rows_of_columns_that_are_nearly_alike_keep_their_digits():
+    x = np.linspace(0, 1, 40_000)
+    y = 1 + 2 * (x + 1e4) + np.sin(50 * x)
+    found = fit(task("y == a + b*(x + 1e4)", {"x": x, "y": y}, ["a", "b"]))
+    middle = np.asarray(x, np.longdouble) + 1e4
+    centred = middle - middle.mean()
+    slope = np.sum(centred * y) / np.sum(centred**2)
+    assert found.values[1] == pytest.approx(float(slope), rel=1e-11)
+    assert found.values[0] == pytest.approx(float(np.mean(y) - slope * middle.mean()), rel=1e-9)
+
+
+def test_memory_does_not_grow_with_the_rows(monkeypatch):
+    monkeypatch.setattr(data, "KEPT", 1 << 13)
+    monkeypatch.setattr(reduced, "SMALL", 2_000)
+    monkeypatch.setattr(reduced, "PORTION", 1 << 10)
+
+    def peak(blocks):
+        made = data.RowData(lambda: (wave_rows(4_000, i) for i in range(blocks)), ["x", "y"])
+        asked = task(WAVE, wave_rows(1), NAMES, start=START)
+        asked.blocks = made.blocks
+        tracemalloc.start()
+        found = fit(asked)
+        size = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert found.rows == 4_000 * blocks
+        return size
+
+    fit(task(WAVE, wave_rows(100), NAMES, start=START))  # what is compiled and imported stays
+    assert peak(16) < 1.2 * peak(4)
+
+
+def test_a_row_that_no_parameter_makes_finite_asks_for_no_start():
+    block = {"t": [0.0, 1, 2], "y": [5.0, 3, 2]}
+    words = r"not finite in row 1 \(t = 0.0, y = 5.0\), whatever the values of a, c: leave out"
+    with pytest.raises(UsageError, match=words):
+        fit(task("y == a*log(t) + c", block, ["a", "c"]))
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_intervals_hold_the_truth_as_often_as_they_say(known):
+    count = 2_000 if os.environ.get("DEZERO_LAWS") else 60
+    draw = np.random.default_rng(3)
+    x = np.tile(np.linspace(0, 5, 8), count)
+    block = {"x": x, "y": 4 * x / (1.5 + x) + 0.05 * draw.standard_normal(x.size)}
+    if known:
+        block[spread_name("y")] = np.full(x.size, 0.05)
+    truth = {"a": 4.0, "b": 1.5}
+    asked = task("y == a*x/(b + x)", block, ["a", "b"], start=truth)
+    asked.spread = ["y"] if known else []
+    groups = np.repeat(np.arange(count), 8).astype(object)
+    intervals = np.array([found.intervals for _, found in group_fits(asked, block, groups)])
+    low, high = np.moveaxis(intervals, 2, 0)
+    wanted = list(truth.values())
+    shares = np.mean((low <= wanted) & (wanted <= high), axis=0)
+    # Student's factor is exact where errors are scaled, and wide where they are known
+    expected = math.erf(special.stdtrit(6, 0.975) / math.sqrt(2)) if known else 0.95
+    assert np.abs(shares - expected).max() < 3 * math.sqrt(expected * (1 - expected) / count)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 
 import numpy as np
 import pytest
@@ -126,3 +127,42 @@ def test_constraints_that_are_degenerate(text, st, start, limits, value) -> None
     found = optimum(task)
     assert found.converged
     assert found.value == pytest.approx(value, rel=1e-10, abs=1e-10)
+
+
+# ------------------------------------------------------------------------------------ many unknowns
+LAWS = "DEZERO_LAWS" in os.environ
+"""Whether the sizes are those of the run by hand."""
+
+
+def many(text, start, **held):
+    words = given([])
+    task = OptimumTask(words.linked(text), {"x": np.asarray(start)}, held)
+    return optimum(task)
+
+
+def test_extended_rosenbrock_in_many_unknowns() -> None:
+    text = "sum(100*(x[1::2] - x[0::2]**2)**2 + (1 - x[0::2])**2)"
+    found = many(text, [-1.2, 1.0] * (500 if LAWS else 150))
+    assert (found.converged, found.kind) == (True, "minimum")
+    np.testing.assert_allclose(found.at["x"], 1, rtol=1e-15)
+
+
+CONVEX = "sum(exp(x) + x**2/2) - dot(b, x) + 5*sum((x[1:] - x[:-1])**2)"
+
+
+def test_a_convex_function_of_many_unknowns() -> None:
+    n = 500 if LAWS else 250
+    b = np.random.default_rng(1).uniform(-1, 1, n)
+    found = many(CONVEX, np.zeros(n), b=b)
+    assert (found.converged, found.kind) == (True, "minimum")
+    x = np.zeros(n)  # Newton's method on the whole matrix
+    bend = 10 * (np.diag(np.r_[1, np.full(n - 2, 2.0), 1]) - np.eye(n, k=1) - np.eye(n, k=-1))
+    for _ in range(50):
+        x = x - np.linalg.solve(np.diag(np.exp(x) + 1) + bend, np.exp(x) + x - b + bend @ x)
+    np.testing.assert_allclose(found.at["x"], x, rtol=1e-10, atol=1e-12)
+
+
+def test_many_unknowns_without_a_least_value() -> None:
+    found = many("sum(x) + sum(x**3)", np.linspace(-1, 1, 300))
+    assert not found.converged
+    assert found.message == "the value goes on without end"

@@ -187,3 +187,37 @@ def test_the_solutions_of_draws_are_those_of_each_draw() -> None:
     root = np.sqrt(columns["b"] ** 2 - 4 * columns["a"])
     np.testing.assert_allclose(x, (columns["b"] - root) / 2, rtol=1e-12)
     np.testing.assert_allclose(y, (columns["b"] + root) / 2, rtol=1e-12)
+
+
+# ------------------------------------------------------------------------------------ what fades
+FADING = ["exp(-x)", "1/cosh(x)", "normcdf(-x)"]
+
+
+@pytest.mark.parametrize("text", FADING)
+def test_a_value_that_falls_off_to_0_has_no_root_there(text) -> None:
+    (posed,) = equations(text, given([]))
+    start, bracket = {"x": np.array(1e4)}, {"x": Limits(0, 1e4)}
+    for x in (30.0, 1e4):
+        assert not solve(EquationTask([posed.residual], {"x": np.array(x)}, {})).converged
+    assert not solve(EquationTask([posed.residual], start, {}, bracket)).converged
+    assert solve_all(EquationTask([posed.residual], start, {}, bracket)) == []
+    both = [posed.residual, equations("y == 1", given([]))[0].residual]
+    assert not solve(EquationTask(both, start | {"y": np.array(3.0)}, {})).converged
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high", "root"),
+    [
+        ("exp(-x)*(x - 3)", 0, 1e4, 3),  # 0 at the end of the range, and a root inside
+        ("x**3", -1, 2, 0),  # the cube is too small for a number beside the root
+        ("x**40", -1, 1, 0),
+        ("max(x - 1, 0)", 0, 1, 0),  # 0 without falling off
+        ("0 if x == 0 else x*exp(-x**-2)", -1, 4, 0),
+    ],
+)
+def test_zeros_that_do_not_fall_off_are_roots(text, low, high, root) -> None:
+    (posed,) = equations(text, given([]))
+    task = EquationTask([posed.residual], {"x": np.array(0.0)}, {}, {"x": Limits(low, high)})
+    found = solve(task)
+    assert found.converged
+    assert float(found.at["x"]) == pytest.approx(root, abs=0.1 if root == 0 else 1e-14)

@@ -5,6 +5,8 @@ import json
 import logging
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -14,6 +16,7 @@ from distributed import LocalCluster
 
 from dezero_cli.faults import ClusterError
 from dezero_cli.tables import cluster
+from tests.conftest import unmeasured
 from tests.tables.test_map import numbers, read_back, write
 
 EXPRESSION = "exp(-x**2)*sin(3*y) + arctan2(x, y)*log1p(x*x)"
@@ -294,3 +297,27 @@ def test_a_cluster_without_workers_is_noted_and_one_that_is_gone_is_one_line(mon
         with pytest.raises(ClusterError, match=r"is lost: .* --resume goes on with the rest"):
             list(cluster._finished(client, futures))
     assert said == ["note: the cluster has no workers; waiting for some (Ctrl-C ends)"]
+
+
+def test_what_is_started_here_prints_nothing(capfd):
+    with cluster._unheard():
+        subprocess.run(["sh", "-c", "echo hidden >&2"], check=True)
+    subprocess.run(["sh", "-c", "echo shown >&2"], check=True)
+    assert capfd.readouterr().err == "shown\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+def test_a_terminal_that_ends_everything_sees_no_message(here, number):
+    (here / "t0.csv").write_text("x\n" + "1\n" * 2_000_000)
+    words = ["map", "x", "t0.csv", "-o", "out", "--scheduler", "local"]
+    run = subprocess.Popen(
+        [sys.executable, "-m", "dezero_cli", *words],
+        stderr=subprocess.PIPE,
+        env=unmeasured(),
+        start_new_session=True,
+    )
+    while not (here / "out" / cluster.RUNNING).exists():
+        assert run.poll() is None
+    os.killpg(run.pid, number)
+    assert run.communicate() == (None, b"")  # it ends when the last of the processes has
+    assert run.returncode == 128 + number

@@ -4,6 +4,7 @@ import datetime
 import decimal
 import itertools
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -421,3 +422,22 @@ def test_files_of_one_table_must_match(dezero, tmp_path):
         outcome = dezero("map", "x", paths["one"], paths[name])
         assert outcome == (1, "", f"error: {paths[name]}{said}\n")
     assert found([paths["one"]], None).format == "parquet"
+
+
+def test_columns_of_a_wide_table_have_the_types_that_each_has_alone():
+    cells = ["1", "-5", "0", "1.5", "-0", "", " 7 ", "1e400", "x", "nan", "007", "0.0", "1e-400"]
+    cells += ["9007199254740993", "123456789012345678901", "3.14159265358979323846", "0.1000000001"]
+    pairs = [(first, second) for first in cells for second in cells]
+    wide = pl.DataFrame({str(i): pair for i, pair in enumerate(pairs)})
+    together = Types([3], Dialect())
+    together.learn(SimpleNamespace(frame=wide))
+    names = [f"c{i}" for i in range(len(pairs))]
+    alone = {}
+    for i, name in enumerate(names):
+        each = Types([3], Dialect())
+        each.learn(SimpleNamespace(frame=wide.select(str(i))))
+        alone[name] = each.schema(names)[name]
+    assert together.schema(names) == alone
+    made = together.applied(SimpleNamespace(frame=wide), names)
+    assert dict(made.schema) == alone
+    assert made["c0"].to_list() == [1, 1] and made[f"c{3 * len(cells)}"].to_list() == [1.5, 1.0]

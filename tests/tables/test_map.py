@@ -450,3 +450,15 @@ def test_the_help_shows_every_option_and_examples(dezero):
     assert text.count("\n    dezero map ") == 6
     for option in ("--from", "--to", "--wrt", "--only", "--prefix", "--sigma", "--scheduler"):
         assert option in text
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_rows_without_a_root_are_counted(dezero, tmp_path, ending) -> None:
+    table = tmp_path / f"t.{ending}"
+    frame = pl.DataFrame({"id": [1, 2, 3, 4, 5], "y": [1.0, None, -3.0, 2.0, -5.0]})
+    frame.write_csv(table) if ending == "csv" else frame.write_parquet(table)
+    words = ("map", "x*exp(x) == y", str(table), "--solve", "x=-1:50", "-o")
+    done = dezero(*words, str(tmp_path / f"o.{ending}"))
+    place = ", the first of them row 3" if ending == "csv" else ""  # columns come in any order
+    note = f"note: 2 rows have no root in the bracket{place}\n"
+    assert (done.status, done.err) == (0, note)

@@ -400,3 +400,14 @@ def test_help_needs_no_extra(here):
     code = "import sys; sys.modules['polars'] = None; from dezero_cli.main import main; main()"
     command = [sys.executable, "-c", code, "map", "--help"]
     assert b"--scheduler" in subprocess.run(command, capture_output=True, check=True).stdout
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_settings_of_polars_that_it_panics_at_are_ignored(here, form):
+    names = ("MAX_THREADS", "ROW_GROUP_PREFETCH_SIZE", "IDEAL_MORSEL_SIZE", "CONCURRENCY_BUDGET")
+    wrong = {f"POLARS_{name}": text for name, text in zip(names, ("0", "a", "-1", ""), strict=True)}
+    pl.DataFrame({"x": [1.5]}).write_parquet("t.parquet")
+    (here / "t.csv").write_text("x\n1.5\n")
+    command = [sys.executable, "-m", "dezero_cli", "map", "x*x", f"t.{form}"]
+    done = subprocess.run(command, env=os.environ | wrong, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "x,value,d_x\n1.5,2.25,3.0\n", "")

@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import os
+import threading
 from pathlib import Path
 
 import polars as pl
@@ -246,6 +247,28 @@ def test_a_pipe_is_known_by_its_content(tmp_path):
     assert shell(chain.format("arrow"), cwd=tmp_path).stdout == "x,value,v,w\n1,1.0,1.0,1.0\n"
 
 
+@pytest.mark.parametrize("form", ["parquet", "arrow", "jsonl", "parquet.gz"])
+def test_a_file_without_a_known_ending_is_known_by_its_content(dezero, tmp_path, form):
+    write(tmp_path, "t.csv", "x\n1\n")
+    named = str(tmp_path / f"o.{form}")
+    assert dezero("map", "x", str(tmp_path / "t.csv"), "--no-grad", "-o", named).status == 0
+    for name in ("part-00000", "t.dat", "t.txt.gz"):
+        path = tmp_path / name
+        path.write_bytes(Path(named).read_bytes())
+        out = dezero("map", "value", str(path), "--as", "v", "--no-grad", "--only", "--to", "csv")
+        assert out == (0, "v\n1.0\n", "")
+
+
+@pytest.mark.parametrize("text", ['{"x":2}\n', "x\n2\n"])
+def test_a_pipe_with_a_name_is_known_by_its_content(dezero, tmp_path, text):
+    path = str(tmp_path / "pipe")
+    os.mkfifo(path)
+    writer = threading.Thread(target=lambda: Path(path).write_text(text))
+    writer.start()
+    assert dezero("map", "x", path, "--no-grad", "--to", "tsv").out == "x\tvalue\n2\t2.0\n"
+    writer.join()
+
+
 # ------------------------------------------------------------------------------------------ damage
 @pytest.mark.parametrize("path", sorted(DATA.glob("keep_*.arrow")), ids=lambda path: path.name)
 def test_damaged_arrow_is_one_line(dezero, tmp_path, path):
@@ -316,16 +339,16 @@ def test_many_columns(dezero, tmp_path):
 
 
 def test_times_that_text_cannot_show_are_named():
-    from dezero_cli.tables import columnar
+    from dezero_cli.tables import limits
 
     for unit, most in [("ms", 10**3), ("us", 10**6)]:
         far = pl.Series("when", [0, 250_000 * 31_536_000 * most]).cast(pl.Datetime(unit))
         with pytest.raises(TableError, match="a time that is out of range"):
-            columnar._require_in_range(pl.DataFrame([far]))
-        columnar._require_in_range(pl.DataFrame([far[:1]]))
+            limits.refuse_untold(pl.DataFrame([far]), "csv")
+        limits.refuse_untold(pl.DataFrame([far[:1]]), "csv")
     days = pl.Series("day", [-300_000 * 365, 0], dtype=pl.Int32).cast(pl.Date)
     with pytest.raises(TableError, match="a time that is out of range"):
-        columnar._require_in_range(pl.DataFrame([days]))
+        limits.refuse_untold(pl.DataFrame([days]), "csv")
 
 
 def test_what_nonfinite_says_goes_out_of_lines():

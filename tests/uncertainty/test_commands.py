@@ -370,3 +370,29 @@ def test_a_definition_held_fixed_may_be_uncertain(dezero):
     assert "r is a definition: --wrt r takes it for an input" in dezero(*asked).err
     found = dezero(*asked, "--wrt", "r", "--mc", "20000", "--seed", "1", "--json").json
     assert found["sigma"] == 2 and found["mc"]["sigma"] == pytest.approx(2, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("a*b", "a=2", "b=3", "--sigma", "a=0"),
+        ("a - b", "a=1", "b=2", "--sigma", "a=0.1", "--sigma", "b=0.1", "--corr", "a,b=1"),
+        ("0*x", "x=1", "--sigma", "x=1"),
+        ("x", "x=1e300", "--sigma", "x=1e298"),
+        ("x", "x=1e-310", "--sigma", "x=1e-312"),
+    ],
+)
+def test_a_picture_of_draws_that_are_all_the_same_or_of_any_size(dezero, tmp_path, words):
+    pytest.importorskip("matplotlib")
+    file = tmp_path / "draws.svg"
+    found = dezero("eval", *words, "--mc", "500", "--seed", "1", "--plot", str(file))
+    assert (found.status, found.err) == (0, "")
+    assert "500 draws" in file.read_text(encoding="utf-8")
+
+
+def test_no_finite_draw_is_no_picture(dezero, tmp_path):
+    pytest.importorskip("matplotlib")
+    file = tmp_path / "draws.svg"
+    found = dezero("eval", "log(x)", "x=-10", "--sigma", "x=1", "--mc", "500", "--plot", str(file))
+    assert found.status == 2 and not file.exists()
+    assert found.err == "error: --plot: no draw has a finite result\n"

@@ -237,3 +237,27 @@ class _Plain:
 
     def run(self, columns, threads):
         return self.program.run(columns)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-307, 1e200, 1e300])
+@pytest.mark.parametrize("count", [1, 20_000, 1_500_000])
+def test_squares_beyond_numbers_spoil_nothing(scale, count):
+    """Draws of a scaled result are the scaled draws: kept, counted in bins, and until they stand.
+
+    `count` of less than ten is `auto` with so many digits.
+    """
+    plain = sampled("x*y", {"x": 1, "y": 3}, {"x": 0.25, "y": 0.5}, count)
+    found = sampled("x*y", {"x": scale, "y": 3}, {"x": 0.25 * scale, "y": 0.5}, count)
+    if count >= 10:
+        assert found.samples == plain.samples
+        assert found.sigmas / scale == pytest.approx(plain.sigmas, rel=1e-9)
+        assert found.means / scale == pytest.approx(plain.means, rel=1e-9)
+        assert found.intervals / scale == pytest.approx(plain.intervals, rel=1e-5)
+        assert found.shortest / scale == pytest.approx(plain.shortest, rel=2e-3)
+    exact = math.sqrt((1 + 0.25**2) * (9 + 0.25) - 9)
+    assert found.sigmas[0] / scale == pytest.approx(exact, rel=0.02)
+
+
+def test_where_no_draw_is_finite_none_is_heavy():
+    found = sampled("log(x)", {"x": -10}, {"x": 0.1}, 2000)
+    assert found.left_out == 2000 and found.heaviest == 0 and math.isnan(found.sigmas[0])
