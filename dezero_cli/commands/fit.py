@@ -24,6 +24,7 @@ from dezero_cli.arguments import (
     precision_option,
     seed_option,
     starts_option,
+    table_options,
     vars_option,
     within_option,
 )
@@ -45,6 +46,7 @@ from dezero_cli.solving.robust import LOSSES
 from dezero_cli.solving.rows import RowModel, spread_name
 from dezero_cli.tables import files
 from dezero_cli.tables.blocks import ColumnReader
+from dezero_cli.tables.dialect import Dialect, dialect_of
 from dezero_cli.tables.files import ENDINGS
 from dezero_cli.uncertainty import asked as uncertain
 
@@ -68,6 +70,7 @@ scaled by the residuals where no --sigma is given. A row with an empty cell is l
     "words", nargs=-1, metavar="EQUATION [TABLE]... [NAME=START]...", shell_complete=file_names
 )
 @click.option("--from", "source", type=click.Choice(list(ENDINGS)), help="The format of TABLE.")
+@table_options
 @within_option
 @fix_option
 @click.option(
@@ -143,6 +146,7 @@ def command(
     precision: int | None,
     form: str | None,
     max_operations: int,
+    **written: Any,
 ) -> int:
     """Read the arguments and the table, search, report."""
     if get and as_json:
@@ -150,7 +154,10 @@ def command(
     get = canonical_words(get)
     if by is not None and (get or output or plot):
         raise UsageError("--by writes a JSON line a group: leave out --get, -o and --plot")
-    asked = FitWords(words, source, defs, vars_file, fix, within, sigma, by, max_operations)
+    dialect = dialect_of(**written)
+    asked = FitWords(
+        words, source, dialect, defs, vars_file, fix, within, sigma, by, max_operations
+    )
     task = asked.task()
     task.scale_errors, task.robust, task.level = scale_errors, robust, level
     task.starts, task.seed = starts or 1, seed
@@ -339,6 +346,7 @@ class FitWords:
         self,
         words: Sequence[str],
         source: str | None,
+        dialect: Dialect,
         defs: str | None,
         vars_file: str | None,
         fixed: Sequence[str],
@@ -355,7 +363,7 @@ class FitWords:
         limits = unknowns.take_limits(self.formula.said)
         fixed = unknowns.named(fixed, "--fix", self.formula.said)
         limits |= unknowns.within(within)
-        self.reader = self._reader(tables, source, limits)
+        self.reader = self._reader(tables, source, dialect, limits)
         self.table = list(self.reader.columns) if self.reader else []
         columns = [canonical(name) for name in self.table]
         self.given = self.formula.given(columns=[*columns, *limits])
@@ -418,14 +426,18 @@ class FitWords:
 
     # -------------------------------------------------------------------------------------------
     def _reader(
-        self, tables: Sequence[str], source: str | None, limits: Mapping[str, Limits]
+        self,
+        tables: Sequence[str],
+        source: str | None,
+        dialect: Dialect,
+        limits: Mapping[str, Limits],
     ) -> ColumnReader | None:
         """The table, if there is one: lists among the values take its place."""
         given = self.formula.given(columns=list(limits))
         equation(self.formula.text, given, self.most)  # a fault in it is said first
         if not tables and any(x.ndim for x in given.values.values()):
             return None
-        return ColumnReader(files.found(tables, source))
+        return ColumnReader(files.found(tables, source, dialect))
 
     def _free_names(self, columns: Sequence[str]) -> list[str]:
         given = [*columns, *self.given.values]

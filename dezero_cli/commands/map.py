@@ -21,6 +21,7 @@ from dezero_cli.arguments import (
     max_operations_option,
     no_grad_option,
     sigma_option,
+    table_options,
     wrt_option,
 )
 from dezero_cli.extras import require, require_descriptors
@@ -34,7 +35,7 @@ from dezero_cli.language.values import one_number
 from dezero_cli.language.words import Formula, formula
 from dezero_cli.progress import Progress
 from dezero_cli.tables import files
-from dezero_cli.tables.dialect import LONGEST, Dialect, dialect_of
+from dezero_cli.tables.dialect import Dialect, dialect_of
 from dezero_cli.tables.files import ENDINGS, Tables
 
 if TYPE_CHECKING:
@@ -100,27 +101,7 @@ Everything else is written as it was read. A table can be larger than memory.
     help="Run on this Dask cluster, or on 'local' workers; -o then names a folder of parts.",
 )
 @click.option("--resume", is_flag=True, help="With --scheduler: keep the parts that are complete.")
-@click.option("--missing", metavar="A,B", help="Cells that count as empty, such as NA,-.")
-@click.option("--separator", metavar="S", help="Between cells: a sign, or tab, space, pipe.")
-@click.option("--decimal", metavar="S", default=".", help="The decimal sign, '.' or ','.")
-@click.option("--comment", metavar="S", help="Leave out lines that begin with S.")
-@click.option(
-    "--skip", type=click.IntRange(0), default=0, metavar="N", help="Lines before the header."
-)
-@click.option("--no-header", is_flag=True, help="There is no header: columns are c1, c2, ...")
-@click.option(
-    "--on-bad",
-    type=click.Choice(["stop", "skip", "null"]),
-    default="stop",
-    help="A row that cannot be read: stop, skip it, or take its bad cells as empty.",
-)
-@click.option(
-    "--max-line",
-    type=click.IntRange(1),
-    default=LONGEST,
-    metavar="BYTES",
-    help="Refuse longer rows of text (default: 64 MiB).",
-)
+@table_options
 @defs_option
 @max_operations_option
 def command(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from dezero_cli import reading
 from dezero_cli.extras import require
 from dezero_cli.faults import TableError
+from dezero_cli.tables.dialect import Dialect
 from dezero_cli.tables.files import SEPARATORS, TEXT, Tables
 
 ROWS = 1 << 20
@@ -36,7 +38,7 @@ class ColumnReader:
 
             self.schema = columnar.schema_of_all(tables)
             self.columns = list(self.schema)
-        elif tables.format in SEPARATORS and importlib.util.find_spec("polars") is None:
+        elif self._is_plain and importlib.util.find_spec("polars") is None:
             self._plain = _plain(tables)
             self.columns = list(self._plain)
         else:
@@ -45,6 +47,12 @@ class ColumnReader:
 
             self._source = TextTable(tables)
             self.columns = list(self._source.names)
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether the standard library reads it: text with commas or tabs, written as usual."""
+        usual = replace(self.tables.dialect, longest=Dialect().longest) == Dialect()
+        return self.tables.format in SEPARATORS and usual
 
     def blocks(self, numbers: Sequence[str], texts: Sequence[str] = ()) -> Iterator[Block]:
         """The rows from the first on: columns of float64, an empty cell is nan; `texts` as text.

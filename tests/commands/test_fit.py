@@ -49,6 +49,36 @@ def found(outcome):
     return np.array([[params[n][key] for n in "akc"] for key in ("value", "sigma")])
 
 
+DIALECTS = {
+    "semicolons": (";", ",", "", "", ["--separator", ";", "--decimal", ","]),
+    "comments": (",", ".", "# made by hand\n", "", ["--comment", "#"]),
+    "skipped": (",", ".", "made by hand\n", "", ["--skip", "1"]),
+    "missing": (",", ".", "", "NA,1,1,p\n", ["--missing", "NA"]),
+    "bad": (",", ".", "", "oops,1,1,p\n", ["--on-bad", "null"]),
+}
+
+
+@pytest.mark.parametrize("kind", DIALECTS)
+def test_a_table_however_it_is_written_gives_the_same_fit(dezero, table, here, kind):
+    separator, decimal, before, after, options = DIALECTS[kind]
+    lines = (here / "decay.csv").read_text().replace(",", separator).replace(".", decimal)
+    (here / "other.csv").write_text(before + lines + after)
+    plain = dezero("fit", DECAY, "decay.csv", "k=0.3", "--json").json
+    other = dezero("fit", DECAY, "other.csv", "k=0.3", "--json", *options).json
+    assert other.pop("left_out", 0) == bool(after)
+    assert other == plain
+
+
+def test_a_table_without_a_header_has_numbered_columns(dezero, table, here):
+    text = (here / "decay.csv").read_text().partition("\n")[2]
+    (here / "bare.csv").write_text(text)
+    words = ["c2 == a*exp(-k*c1) + c", "bare.csv", "k=0.3", "--no-header", "--json"]
+    assert (
+        dezero("fit", *words).json["params"]
+        == (dezero("fit", DECAY, "decay.csv", "k=0.3", "--json").json["params"])
+    )
+
+
 @pytest.mark.parametrize("name", ["d.csv", "d.tsv", "d.jsonl", "d.parquet", "d.arrow", "d.csv.gz"])
 def test_every_format_gives_the_fit_of_scipy(dezero, table, name):
     if name.endswith("tsv"):
