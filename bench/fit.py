@@ -34,6 +34,8 @@ class Run(NamedTuple):
     digits: float
     sigma_digits: float
     seconds: float
+    answered: bool
+    """Whether it printed numbers: a search that gives up, or a tool that cannot run, does not."""
 
 
 class Question(NamedTuple):
@@ -82,7 +84,9 @@ cat(sprintf("[[%s],[%s]]", paste(sprintf("%.17g", table[,1]), collapse=","),
             paste(sprintf("%.17g", table[,2]), collapse=",")))
 """
 GNUPLOT = """
-set fit quiet logfile "/dev/null" errorvariables
+set fit logfile "/dev/null"
+set fit quiet
+set fit errorvariables
 arctan(x) = atan(x)
 f({inputs}) = {model}
 {start}
@@ -136,7 +140,7 @@ def _gnuplot(q: Question) -> list[str]:
         errors=", ".join(f"{name}_err" for name in names),
         form=",".join(["%.17g"] * len(names)),
     )
-    return ["gnuplot", "-e", text]
+    return ["gnuplot", "-e", "; ".join(text.split("\n"))]  # -e takes one line
 
 
 TOOLS: dict[str, tuple[Callable[[Question], list[str]], str]] = {
@@ -188,7 +192,7 @@ def run_once(tool: str, question: Question) -> Run:
     problem = question.problem
     right = right_digits(values, problem["exact"])
     sure = right_digits(sigmas, problem["exact_sd"])
-    return Run(problem["name"], right, sure, seconds)
+    return Run(problem["name"], right, sure, seconds, bool(values))
 
 
 def questions(folder: Path) -> list[Question]:
@@ -211,6 +215,7 @@ def _figures(runs: list[Run]) -> dict[str, float]:
     """What is said of the runs of a tool."""
     sure = [run for run in runs if run.name not in BEYOND]
     return {
+        "runs without an answer": sum(not run.answered for run in runs),
         "runs right to 6 digits": sum(run.digits >= 6 for run in runs),
         "runs right to 10 digits": sum(run.digits >= 10 for run in runs),
         "digits of the worst run": min(run.digits for run in runs),

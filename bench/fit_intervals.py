@@ -14,7 +14,7 @@ import numpy as np
 from dezero_cli.language import derivatives, statements
 from dezero_cli.language.equations import equation
 from dezero_cli.solving.fit import FitTask, Fitted
-from dezero_cli.solving.groups import group_fits
+from dezero_cli.solving.groups import GroupFits
 from dezero_cli.solving.rows import spread_name
 
 ROWS = 20
@@ -51,7 +51,8 @@ def held(case: Case, count: int, known: bool, seed: int = 0) -> dict[str, float]
     spread = ["y"] if known else []
     task = FitTask(left, ["x", "y"], names, lambda: [block], case.truth, spread=spread)
     found = np.zeros(len(names))
-    for _, each in group_fits(task, block, np.repeat(np.arange(count), ROWS).astype(object)):
+    fits = GroupFits(task, block, np.repeat(np.arange(count), ROWS).astype(object))
+    for _, each in (found for part in range(len(fits.parts)) for found in fits.fits(part)):
         assert isinstance(each, Fitted)
         low, high = each.intervals.T
         found += (low <= list(case.truth.values())) & (list(case.truth.values()) <= high)

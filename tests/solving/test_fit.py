@@ -16,7 +16,7 @@ from dezero_cli.language.equations import equation
 from dezero_cli.language.ranges import Limits
 from dezero_cli.solving import data, reduced
 from dezero_cli.solving.fit import FitTask, fit
-from dezero_cli.solving.groups import group_fits
+from dezero_cli.solving.groups import GroupFits
 from dezero_cli.solving.reduced import solved, triangle
 from dezero_cli.solving.rows import spread_name
 
@@ -262,7 +262,9 @@ def test_intervals_hold_the_truth_as_often_as_they_say(known):
     asked = task("y == a*x/(b + x)", block, ["a", "b"], start=truth)
     asked.spread = ["y"] if known else []
     groups = np.repeat(np.arange(count), 8).astype(object)
-    intervals = np.array([found.intervals for _, found in group_fits(asked, block, groups)])
+    fits = GroupFits(asked, block, groups)
+    every = [found for part in range(len(fits.parts)) for _, found in fits.fits(part)]
+    intervals = np.array([found.intervals for found in every])
     low, high = np.moveaxis(intervals, 2, 0)
     wanted = list(truth.values())
     shares = np.mean((low <= wanted) & (wanted <= high), axis=0)

@@ -137,7 +137,11 @@ def test_pipes_are_known_by_their_content(piped, tmp_path, kind):
     )
 
 
-@pytest.mark.parametrize("content", [b"", gzip.compress(b""), bz2.compress(b""), packed_zstd(b"")])
+@pytest.mark.parametrize(
+    "content",
+    [b"", gzip.compress(b""), bz2.compress(b""), packed_zstd(b"")],
+    ids=["plain", "gz", "bz2", "zst"],
+)
 def test_nothing_inside_is_an_empty_file(dezero, piped, tmp_path, content):
     path = write(tmp_path, "t.csv", content)
     assert dezero("map", "x", path) == (1, "", f"error: {path}: the file is empty\n")
