@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.unmeasured
+
 FALLS = ["exp(-x)", "erfc(x)", "1/cosh(x)**9", "normpdf(x)"]
 
 

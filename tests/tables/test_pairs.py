@@ -15,6 +15,8 @@ import pytest
 from dezero_cli.tables import cells
 from tests.tables.kinds import KINDS
 
+pytestmark = pytest.mark.unmeasured
+
 FORMATS = ("csv", "tsv", "jsonl", "parquet", "arrow")
 COLUMNS = ("parquet", "arrow")
 SEPARATORS = {"csv": ",", "tsv": "\t"}
