@@ -114,12 +114,10 @@ class Sweep:
                 else:
                     outputs = [reference() for reference in references]
                     gys = _complete(outputs, function.shapes)
-                if function.selects or function in masks:
+                if masks or function.selects:
                     gxs = self.masked(function, gys)
                 else:
                     gxs = function.gradients(gys, recording)
-                    if masks:
-                        self.unmask(function, gxs)
                 for x, gx in zip(function.inputs, gxs, strict=True):
                     if gx is None:
                         if x.generation != CONSTANT:
@@ -186,6 +184,10 @@ class Sweep:
     # that is one number is decided at once.
     def masked(self, function: Function, gys: list[Any]) -> list[Any]:
         """The gradients of `function` within its mask, which is passed on to its inputs."""
+        if not function.selects and function not in self.masks:
+            gxs = function.gradients(gys, self.recording)
+            self.unmask(function, gxs)
+            return gxs
         if self.recording and Config.allowance is not None:
             Config.allowance.spend(MASKED)
         outer = self.masks.get(function)

@@ -23,7 +23,8 @@ def end_silently() -> None:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
 
-if sys.orig_argv[1:3] == ["-m", "dezero_cli"] or sys.argv[0].rpartition("/")[2] == "dezero":
+_name = sys.argv[0].rpartition("/")[2] if sys.argv else ""
+if _name == "dezero" or sys.orig_argv[1:3] == ["-m", "dezero_cli"]:
     end_silently()  # this is the program, and finding its first module takes a while
 
 TYPE_CHECKING = False  # typing's own takes a while, in which Ctrl-C would show a traceback

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import multiprocessing
-import signal
 import time
-import warnings
 from collections.abc import Callable, Generator, Iterator
 from multiprocessing.connection import Connection
 
 from dezero_cli.batch.cores import cores
+from dezero_cli.batch.forked import Forked
 
 ENOUGH = 0.5
 """Seconds that one process works before others are begun, unless their number is given."""
@@ -56,25 +55,11 @@ def _spread(work: Work, parts: range, jobs: int, may_fail: bool) -> Iterator[byt
             worker.stop()
 
 
-class _Worker:
+class _Worker(Forked):
     """A process that does some parts, one after the other."""
 
     def __init__(self, work: Work, parts: range) -> None:
-        context = multiprocessing.get_context("fork")
-        self.connection, theirs = context.Pipe(duplex=False)
-        self.process = context.Process(
-            target=_work, args=(theirs, self.connection, work, parts), daemon=True
-        )
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            with warnings.catch_warnings():  # threads of a table's reader are idle by now
-                warnings.simplefilter("ignore", DeprecationWarning)
-                self.process.start()
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, "a worker process") from None
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            theirs.close()
+        super().__init__(_work, work, parts)
 
     def receive(self) -> bytes | None:
         """What the next part gives; None once the process has died."""
@@ -83,19 +68,9 @@ class _Worker:
         except (EOFError, OSError):
             return None
 
-    def stop(self) -> None:
-        """End the process."""
-        self.connection.close()
-        self.process.kill()
-        self.process.join()
-        self.process.close()
 
-
-def _work(connection: Connection, parent: Connection, work: Work, parts: range) -> None:
+def _work(connection: Connection, work: Work, parts: range) -> None:
     """What a process does until its parts are done or the parent is gone."""
-    parent.close()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     for part in parts:
         try:
             connection.send_bytes(work(part))

@@ -7,8 +7,6 @@ only a few blocks per process and their answers are in memory at one time.
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
 import struct
 import sys
 import time
@@ -21,6 +19,7 @@ import orjson
 
 from dezero_cli import report
 from dezero_cli.batch.answers import Answer, Settings, answer, faulty, written
+from dezero_cli.batch.forked import Forked
 from dezero_cli.batch.lines import Line, LineBlock, LineFault, LineReader, lines_of
 
 SIZES = range(16 * 1024, 256 * 1024 + 1)
@@ -137,23 +136,11 @@ class Pool:
             worker.stop()
 
 
-class _Worker:
+class _Worker(Forked):
     """A process that answers one block at a time."""
 
     def __init__(self, settings: Settings) -> None:
-        context = multiprocessing.get_context("fork")
-        self.connection, theirs = context.Pipe()
-        self.process = context.Process(
-            target=_work, args=(theirs, self.connection, settings), daemon=True
-        )
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            self.process.start()
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, "a worker process") from None
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            theirs.close()
+        super().__init__(_work, settings)
 
     def send(self, block: LineBlock) -> bool:
         """Send a block; give whether the process was alive to take it."""
@@ -172,19 +159,9 @@ class _Worker:
         end = _LENGTH.size + _LENGTH.unpack_from(data)[0]
         return Answer(data[_LENGTH.size : end], *orjson.loads(data[end:]))
 
-    def stop(self) -> None:
-        """End the process."""
-        self.connection.close()
-        self.process.kill()
-        self.process.join()
-        self.process.close()
 
-
-def _work(connection: Connection, parent: Connection, settings: Settings) -> None:
+def _work(connection: Connection, settings: Settings) -> None:
     """What a process does: answer blocks until the parent is gone."""
-    parent.close()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     while True:
         try:
             data = connection.recv_bytes()

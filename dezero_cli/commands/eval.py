@@ -168,7 +168,7 @@ def command(
     used = definitions_used(expression)
     result = {"expr": str(asked.text)} | ({"defs": used} if used else {}) | found
     if plot and aside is not None and aside.sample is not None:
-        _draw(plot, result, aside.sample, asked.name, level)
+        _draw(plot, result, aside.sample, asked.name or str(asked.text), level)
     show = NumberFormat(precision, form)
     if get:
         report.write("".join(places.text(places.found(result, w), show) + "\n" for w in get))
@@ -236,9 +236,14 @@ def _check_plot(file: str, mc: str | None) -> None:
 
 
 def _draw(
-    file: str, result: Mapping[str, Any], sample: Sample, name: str | None, level: float | None
+    file: str, result: Mapping[str, Any], sample: Sample, name: str, level: float | None
 ) -> None:
-    """Draw the histogram of each number of the results, with the normal of first order over it."""
+    """Draw the histogram of each number of the results, with the normal of first order over it.
+
+    `name` is what a single result is called.
+    """
+    import textwrap
+
     from dezero_cli.extras import require
     from dezero_cli.pictures import canvas, histograms
     from dezero_cli.uncertainty.asked import LEVEL
@@ -251,8 +256,8 @@ def _draw(
     values = result["value"] if "names" in result else [result["value"]]
     sigmas = result["sigma"] if "names" in result else [result["sigma"]]
     keys = [
-        column_name(each, index)
-        for each, value in zip(result.get("names", [name or "value"]), values, strict=True)
+        column_name(textwrap.shorten(each, 60, placeholder=" ..."), index)
+        for each, value in zip(result.get("names", [name]), values, strict=True)
         for index in np.ndindex(np.shape(value))
     ]
     normals = zip(*(np.concatenate(list(map(np.ravel, x))) for x in (values, sigmas)), strict=True)

@@ -6,6 +6,7 @@ import glob
 import math
 import os
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,7 +22,6 @@ from dezero_cli.arguments import (
     max_operations_option,
     no_grad_option,
     sigma_option,
-    table_options,
     wrt_option,
 )
 from dezero_cli.extras import require, require_descriptors
@@ -29,11 +29,12 @@ from dezero_cli.faults import CommandError, ExpressionError, UsageError
 from dezero_cli.language import unknowns, values
 from dezero_cli.language.equations import equation
 from dezero_cli.language.results import Wanted
-from dezero_cli.language.spelling import some_names
-from dezero_cli.language.statements import behind, is_statement
+from dezero_cli.language.spelling import quoted, some_names
+from dezero_cli.language.statements import behind, head, is_statement
 from dezero_cli.language.values import one_number
 from dezero_cli.language.words import Formula, formula
 from dezero_cli.progress import Progress
+from dezero_cli.table_arguments import table_options
 from dezero_cli.tables import files
 from dezero_cli.tables.dialect import Dialect, dialect_of
 from dezero_cli.tables.files import ENDINGS, Tables
@@ -251,12 +252,22 @@ def _spread(
     cluster.map_on_cluster(found, plan, target_format, folder, scheduler, resume)
 
 
+def _meant(said: Sequence[str]) -> str:
+    """What to type instead of definitions alone: ``y=x**2`` may be meant to name the result."""
+    begun = head(said[0]) if len(said) == 1 else None
+    if begun is None or begun.parameters is not None:
+        return "; for example: 'x**2 + y' table.csv"
+    return (
+        f": {said[0]!r} is a definition; type {behind(said[0], begun)!r} --as {quoted(begun.name)}"
+    )
+
+
 def _sorted(words: tuple[str, ...], defs: str | None) -> tuple[Formula, list[str]]:
     """What is to be computed, and the names of tables."""
     said = [word for word in words if is_statement(word) and not _names_files(word)]
     rest = [word for word in words if not is_statement(word) or _names_files(word)]
     if not rest or (os.path.isfile(rest[0]) and not rest[1:]):
-        raise UsageError("missing the expression EXPR; for example: 'x**2 + y' table.csv")
+        raise UsageError("missing the expression EXPR" + _meant(said))
     if os.path.splitext(rest[0])[1][1:] in ENDINGS and os.path.isfile(rest[0]):
         raise UsageError(f"the expression comes first, then the tables: {rest[-1]!r} {rest[0]}")
     readers = ["the table"] if rest[1:] in ([], ["-"]) else []

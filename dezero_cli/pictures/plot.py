@@ -300,5 +300,6 @@ def contours(subject: Subject, look: Look, points: Points | None = None) -> Figu
     names = labels.symbol(subject.names[0]), labels.symbol(subject.names[1])
     path = None
     if points is not None:
-        path = Path(np.stack([points.x, points.y]), points.label, points.joined)
+        label = f"{points.label}, in order" if points.joined else points.label
+        path = Path(np.stack([points.x, points.y]), label, points.joined)
     return fields.draw(fields.FieldPicture(field, names, heading, path, value=f"${symbol}$"), look)

@@ -89,9 +89,10 @@ def _map_resting(
     """Do what `map_columns` says for tables that can be read twice."""
     if tables.format in TEXT:
         frame, step, rows, group, notes = _read_text(tables, plan, types, until)
+        most = BATCH
         progress.notes += notes
     else:
-        frame, step, rows = _scanned(tables, plan)
+        frame, step, rows, most = _scanned(tables, plan)
         group = ROW_GROUP
     progress.notes += step.notes
     schema = _schema_of(frame, tables.names[0], tables.format)
@@ -108,10 +109,10 @@ def _map_resting(
     if form == "parquet" and tables.format not in TEXT and not plan.only:
         group = _group_rows(frame, group, until)
     until.check()
-    rows = bounded.batch_rows(len(wanted), min(BATCH, _readable(tables) or BATCH))
+    rows = bounded.batch_rows(len(wanted), most)
     with pl.Config(streaming_chunk_size=rows):
-        if form in TEXT:
-            _write_text(kept, batch, wanted, form, target, rows)
+        if form == "jsonl":
+            _write_lines(kept, batch, target, rows)
         else:
             _sink(kept, batch, wanted, form, target, group)
     progress.notes += batch.rootless.notes
@@ -174,13 +175,13 @@ def opened(tables: Tables, plan: Plan) -> Step:
         return background.run(lambda _: _scanned(tables, plan)[1])
 
 
-def _scanned(tables: Tables, plan: Plan) -> tuple[pl.LazyFrame, Step, int]:
-    """A table of columns, the step to apply to it, and its number of rows."""
+def _scanned(tables: Tables, plan: Plan) -> tuple[pl.LazyFrame, Step, int, int]:
+    """A table of columns, the step to apply to it, its number of rows, and how many at a time."""
     first, schema = tables.names[0], schema_of_all(tables)
     frame = _scan(tables.names, tables.format)
     rows = frame.select(pl.len()).collect().item()
     start, end = tables.rows or (0, rows)
-    most = _readable(tables)
+    most = bounded.readable_rows(tables.names) if tables.format == "parquet" else None
     if most is not None:
         frame = bounded.in_slices(frame, start, end, most)
     elif tables.rows:
@@ -189,12 +190,7 @@ def _scanned(tables: Tables, plan: Plan) -> tuple[pl.LazyFrame, Step, int]:
     for column, name in _spelt(step.columns, list(schema), first).items():
         if not _numeric(schema[name]):
             raise TableError(f"contains {schema[name]}, not numbers", first, column=column)
-    return frame, step, end - start
-
-
-def _readable(tables: Tables) -> int | None:
-    """How many rows of tables are to be read at a time, if their own parts are too large."""
-    return bounded.readable_rows(tables.names) if tables.format == "parquet" else None
+    return frame, step, end - start, min(BATCH, most or BATCH)
 
 
 def _spelt(columns: Iterable[str], names: Sequence[str], source: str | None) -> dict[str, str]:
@@ -420,28 +416,20 @@ class _Batch:
             self.progress.add(frame.height, frame.height)
         return added if self.only else frame.hstack(added)
 
-    def written(self, frame: pl.DataFrame, form: str) -> bytes:
-        """The batch with its results as text."""
-        whole = self(frame)
-        if form == "jsonl":
-            return "".join(f"{line}\n" for line in encode.table_objects(whole)).encode()
-        return encode.delimited(whole, encode.Style(SEPARATORS[form]))
+    def lines(self, frame: pl.DataFrame) -> bytes:
+        """The batch with its results as JSON, one row per line."""
+        return "\n".join([*encode.table_objects(self(frame)), ""]).encode()
 
 
-def _write_text(
-    frame: pl.LazyFrame, batch: _Batch, schema: Schema, form: str, target: Output, rows: int
-) -> None:
-    """Read so many rows at a time, compute, and write text in pieces of bounded size."""
-    if form in SEPARATORS:
-        header = pl.DataFrame(schema=schema).write_csv(separator=SEPARATORS[form])
-        target.write(header.encode())
+def _write_lines(frame: pl.LazyFrame, batch: _Batch, target: Output, rows: int) -> None:
+    """Read so many rows at a time, compute, and write JSON in pieces of bounded size."""
     waiting: deque[Future[bytes]] = deque()
     workers = min(THREADS, pl.thread_pool_size())
     with ThreadPoolExecutor(workers) as pool:
         try:
             for whole in frame.collect_batches(chunk_size=rows):
-                for piece in bounded.pieces(whole, bounded.PIECE, form == "jsonl"):
-                    waiting.append(pool.submit(batch.written, piece, form))
+                for piece in bounded.pieces(whole, bounded.PIECE, keys=True):
+                    waiting.append(pool.submit(batch.lines, piece))
                     if len(waiting) > workers:
                         target.write(waiting.popleft().result())
             while waiting:
@@ -453,12 +441,14 @@ def _write_text(
 def _sink(
     frame: pl.LazyFrame, batch: _Batch, schema: Schema, form: str, target: Output, group: int
 ) -> None:
-    """Read, compute and write columns, so many rows in a row group."""
+    """Read, compute and write; Parquet with so many rows in a row group."""
     stream = frame.map_batches(batch, schema=schema, streamable=True)
     if form == "parquet":
         stream.sink_parquet(target.sink(), row_group_size=group)
-    else:
+    elif form == "arrow":
         stream.sink_ipc(target.sink())
+    else:
+        stream.sink_csv(target.sink(), separator=SEPARATORS[form])
 
 
 def _in_words(fault: BaseException, tables: Tables, output: str | None) -> BaseException:

@@ -411,3 +411,11 @@ def test_settings_of_polars_that_it_panics_at_are_ignored(here, form):
     command = [sys.executable, "-m", "dezero_cli", "map", "x*x", f"t.{form}"]
     done = subprocess.run(command, env=os.environ | wrong, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "x,value,d_x\n1.5,2.25,3.0\n", "")
+
+
+def test_a_definition_alone_may_be_meant_to_name_the_result(dezero, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.csv").write_text("w,h\n80,1.8\n")
+    outcome = dezero("map", "bmi = w/h**2", "t.csv")
+    assert outcome.status == 2 and "'w/h**2' --as bmi" in outcome.err
+    assert dezero("map", "w/h**2", "--as", "bmi", "t.csv").out.startswith("w,h,bmi,")
