@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dezero_cli.number_format import FORMS
+from dezero_cli.reading import LONGEST_ROW
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -223,3 +225,45 @@ get_option = click.option(
     help="Print this number alone, by its place in the JSON: value, grad.x, hessian.x.y "
     "(repeatable).",
 )
+
+
+# ------------------------------------------------------------ how the text of a table is written
+def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options for how a table of text is written, the keywords of `dialect_of`.
+
+    They are built here, so that a command without tables does not wait for them.
+    """
+    options = (
+        click.option("--missing", metavar="A,B", help="Cells that count as empty, such as NA,-."),
+        click.option(
+            "--separator", metavar="S", help="Between cells: a sign, or tab, space, pipe."
+        ),
+        click.option("--decimal", metavar="S", default=".", help="The decimal sign, '.' or ','."),
+        click.option("--comment", metavar="S", help="Leave out lines that begin with S."),
+        click.option(
+            "--skip",
+            type=click.IntRange(0),
+            default=0,
+            metavar="N",
+            help="Lines before the header.",
+        ),
+        click.option(
+            "--no-header", is_flag=True, help="There is no header: columns are c1, c2, ..."
+        ),
+        click.option(
+            "--on-bad",
+            type=click.Choice(["stop", "skip", "null"]),
+            default="stop",
+            help="A row that cannot be read: stop, skip it, or take its bad cells as empty.",
+        ),
+        click.option(
+            "--max-line",
+            type=click.IntRange(1),
+            default=LONGEST_ROW,
+            metavar="BYTES",
+            help="Refuse longer rows of text (default: 64 MiB).",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command

@@ -15,6 +15,9 @@ from dezero_cli.faults import FileError, UsageError
 BOM = b"\xef\xbb\xbf"
 """The byte order mark that some programs write at the beginning of a UTF-8 file."""
 
+LONGEST_ROW = 64 << 20
+"""Bytes that one row of a table may have, unless ``--max-line`` says otherwise."""
+
 
 def shown_name(name: str) -> str:
     """A file's name as messages show it."""

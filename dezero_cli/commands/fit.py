@@ -24,6 +24,7 @@ from dezero_cli.arguments import (
     precision_option,
     seed_option,
     starts_option,
+    table_options,
     vars_option,
     within_option,
 )
@@ -43,7 +44,6 @@ from dezero_cli.solving.fit import Fit, FitTask, Fitted
 from dezero_cli.solving.groups import GroupFits
 from dezero_cli.solving.robust import LOSSES
 from dezero_cli.solving.rows import RowModel, spread_name
-from dezero_cli.table_arguments import table_options
 from dezero_cli.tables import files
 from dezero_cli.tables.blocks import ColumnReader
 from dezero_cli.tables.dialect import Dialect, dialect_of

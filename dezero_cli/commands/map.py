@@ -22,6 +22,7 @@ from dezero_cli.arguments import (
     max_operations_option,
     no_grad_option,
     sigma_option,
+    table_options,
     wrt_option,
 )
 from dezero_cli.extras import require, require_descriptors
@@ -34,7 +35,6 @@ from dezero_cli.language.statements import behind, head, is_statement
 from dezero_cli.language.values import one_number
 from dezero_cli.language.words import Formula, formula
 from dezero_cli.progress import Progress
-from dezero_cli.table_arguments import table_options
 from dezero_cli.tables import files
 from dezero_cli.tables.dialect import Dialect, dialect_of
 from dezero_cli.tables.files import ENDINGS, Tables

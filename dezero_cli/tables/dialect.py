@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dezero_cli.faults import UsageError
+from dezero_cli.reading import LONGEST_ROW
 
 BLANKS = " "
 """The separator that stands for any run of blanks."""
 
 WORDS = {"tab": "\t", "\\t": "\t", "space": BLANKS, "comma": ",", "semicolon": ";", "pipe": "|"}
 """Separators that have a name."""
-
-LONGEST = 64 << 20
-"""Bytes that one row may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +30,7 @@ class Dialect:
     skip: int = 0
     header: bool = True
     on_bad: str = "stop"
-    longest: int = LONGEST
+    longest: int = LONGEST_ROW
 
     def __post_init__(self) -> None:
         if self.decimal not in {".", ","}:

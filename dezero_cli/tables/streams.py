@@ -16,9 +16,10 @@ from dezero_cli import reading
 from dezero_cli.faults import TableError
 from dezero_cli.output import Output
 from dezero_cli.progress import Progress
+from dezero_cli.reading import LONGEST_ROW
 from dezero_cli.tables import encode, sources
 from dezero_cli.tables.delimited import Delimited, Header
-from dezero_cli.tables.dialect import LONGEST, Dialect
+from dezero_cli.tables.dialect import Dialect
 from dezero_cli.tables.files import SEPARATORS, Tables
 from dezero_cli.tables.jsonlines import JsonLines
 from dezero_cli.tables.rootless import Rootless
@@ -103,7 +104,7 @@ def blocks(
     cut: Callable[[bytes], int],
     size: int | None = None,
     skip: int = 0,
-    longest: int = LONGEST,
+    longest: int = LONGEST_ROW,
 ) -> Iterator[RowBlock]:
     """The rows of a file, or of standard input for ``-``, in blocks; none if it is empty.
 

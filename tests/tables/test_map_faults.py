@@ -116,7 +116,7 @@ def test_a_key_that_the_output_uses_itself(dezero, here, monkeypatch):
 
 def test_a_quote_that_is_never_closed_does_not_fill_the_memory(dezero, here, monkeypatch):
     monkeypatch.setattr(streams, "BLOCK", 1 << 10)
-    monkeypatch.setattr(streams, "LONGEST", 1 << 12)
+    monkeypatch.setattr(streams, "LONGEST_ROW", 1 << 12)
     read, original = [], reading.Source.read
     counted = lambda source, most: read.append(most) or original(source, most)  # noqa: E731
     monkeypatch.setattr(reading.Source, "read", counted)
@@ -188,7 +188,7 @@ good.csv
 good.csv x*y
 2 the expression comes first, then the tables: 'x*y' good.csv
 k=1
-2 missing the expression EXPR; for example: 'x**2 + y' table.csv
+2 missing the expression EXPR: 'k=1' is a definition; type '1' --as k
 x good.csv --from parquet
 1 good.csv: cannot be read as parquet: ...
 x empty.csv --from arrow
