@@ -176,7 +176,13 @@ class LaTeX(Printer):
                 pending += [(b, e, exponent * outer) for b, e in reversed(inner.factors)]
             else:
                 whole[base] = whole.get(base, 0) + exponent * outer
-        return coefficient, [*((base, e) for base, e in whole.items() if e != 0), *roots]
+        powers = [*((base, e) for base, e in whole.items() if e != 0), *roots]
+        return coefficient, sorted(powers, key=lambda power: self.rank(power[0]))
+
+    def rank(self, base: int) -> int:
+        """Where a factor stands: numbers first, functions last."""
+        term = self.terms[base]
+        return 0 if isinstance(term, NumberTerm) else 2 if isinstance(term, CallTerm) else 1
 
     def factor_list(
         self, number: str | None, factors: Sequence[tuple[int, Exponent]]

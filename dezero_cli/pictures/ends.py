@@ -122,15 +122,16 @@ def _on_curve(axes: Axes, x: float, y: float, curve: Named, look: Look) -> None:
 
 
 def _at_ends(axes: Axes, last: list[tuple[np.ndarray, Named]], gap: float) -> None:
-    """Labels beside the right ends of curves, each with its dashes, joined by thin lines."""
+    """Labels at the right ends of curves, each with its dashes; thin lines join what is apart."""
     from matplotlib.lines import Line2D
 
     last.sort(key=lambda pair: float(pair[0][1]))
     levels = spread([float(place[1]) for place, _ in last], gap)
     for ((x, y), each), level in zip(last, levels):
         line: Any = {"color": each.colour, "clip_on": False, "transform": axes.transAxes}
-        axes.add_line(Line2D([x, 1.012], [y, level], linewidth=0.8, **line))
-        sample = Line2D([1.012, 1.062], [level] * 2, linestyle=each.dashes, linewidth=1.6, **line)
+        if abs(level - y) > 0.1 * gap:
+            axes.add_line(Line2D([x, 1.015], [y, level], linewidth=0.8, **line))
+        sample = Line2D([1.015, 1.062], [level] * 2, linestyle=each.dashes, linewidth=1.6, **line)
         axes.add_line(sample)
         axes.text(1.07, level, each.text, color=each.colour, va="center", transform=axes.transAxes)
 

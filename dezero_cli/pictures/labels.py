@@ -43,7 +43,7 @@ def formula(
     latex = formula_of(program, output)
     if latex is None or len(latex) > LONGEST:
         return None
-    values = [f"{latex_name(name)} = {_scientific(f'{x:.4g}')}" for name, x in fixed.items()]
+    values = [f"{latex_name(name)} = {scientific(f'{x:.4g}')}" for name, x in fixed.items()]
     values = [f",\\quad {value}" for value in values]
     pieces = _pieces(f"{left} = ", _four_digits(latex))
     try:
@@ -94,7 +94,7 @@ def _rounded(number: str) -> str:
     return shorter if len(shorter) < len(number) else number
 
 
-def _scientific(text: str) -> str:
+def scientific(text: str) -> str:
     """A number such as 1.2e-05 as a power of ten."""
     digits, _, exponent = text.partition("e")
     return f"{digits} \\cdot 10^{{{int(exponent)}}}" if exponent else text
@@ -195,7 +195,7 @@ def symbol(name: str) -> str:
 def at_curve(text: str) -> str:
     """A label such as ``v, k = 2`` with its names as mathematics, where that can be set."""
     parts = [part.split(" = ") for part in text.split(", ")]
-    shown = [" = ".join([latex_name(part[0]), *map(_scientific, part[1:])]) for part in parts]
+    shown = [" = ".join([latex_name(part[0]), *map(scientific, part[1:])]) for part in parts]
     return fitting([f"${', '.join(shown)}$"], 200) or textwrap.shorten(text, 40)
 
 

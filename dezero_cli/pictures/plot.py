@@ -25,6 +25,8 @@ ALIKE = 3.0
 """Derivatives share a panel unless one is more than this many times higher than another."""
 MOST_FORMULAS = 4
 """Results whose formulas stand above the picture; more have their names alone."""
+AXIS_WIDTH = 150.0
+"""The room for names at the vertical axis, in points."""
 LINE_HEIGHT = 0.23
 """Of a line of text, in inches."""
 
@@ -157,7 +159,7 @@ def _panel(
     (variable,) = subject.names
     symbols = [_symbol(member.subject.result, [variable], order) for member in members]
     alone = len(members) == 1
-    name = f"${symbols[0]}$" if len(set(symbols)) == 1 else _derivative(variable, order)
+    name = f"${symbols[0]}$" if len(set(symbols)) == 1 else _several(members, variable, order)
     numbers = [order] if alone else list(range(len(members)))
     entries, heading = [""] * len(members), ""
     if alone:
@@ -181,10 +183,13 @@ def _symbol(result: str, variables: Sequence[str], order: int) -> str:
     return f"d{power}{name}/d{x}{power}"
 
 
-def _derivative(variable: str, order: int) -> str:
-    """What the vertical axis of several results is called; nothing for the results themselves."""
-    power = "" if order == 1 else f"^{order}"
-    return f"$d{power}/d{latex_name(variable)}{power}$" if order else ""
+def _several(members: Sequence[Member], variable: str, order: int) -> str:
+    """What the vertical axis of several results is called: their names where they are few."""
+    if order:
+        power = "" if order == 1 else f"^{order}"
+        return f"$d{power}/d{latex_name(variable)}{power}$"
+    names = dict.fromkeys(latex_name(member.subject.result) for member in members)
+    return labels.fitting([f"${', '.join(names)}$"], AXIS_WIDTH) or ""
 
 
 def _formula(member: Member, order: int, symbol: str, width: float) -> str:

@@ -19,13 +19,15 @@ from dezero_cli.language.ranges import Range
 from dezero_cli.language.spelling import canonical
 from dezero_cli.language.statements import Given
 from dezero_cli.language.words import Formula
-from dezero_cli.pictures import points
+from dezero_cli.pictures import labels, points
 from dezero_cli.pictures.subject import FIELD_SAMPLES, Subject, Uncertain
 
 if TYPE_CHECKING:
     from dezero_cli.pictures.fits import Points
     from dezero_cli.uncertainty.asked import Size
 
+MOST_SIGMAS = 3
+"""Uncertain values whose sizes stand beside the name of a band."""
 LARGEST = 4_000_000
 """The most samples that a grid may have."""
 NAMES = "fyghF"
@@ -152,14 +154,23 @@ def _uncertain(
         return Uncertain(names, fit.covariance, fit.factor, label)
     if not sizes and not names:
         return None
-    from dezero.programs.latex import latex_name
-
     every = (*names, *sizes)
     covariance = np.diag([0.0] * len(names) + [x * x for x in _sigmas(sizes, numbers)])
     if fit and names:
         covariance[: len(names), : len(names)] = fit.covariance
-    shown = ", ".join(f"${latex_name(name)}$" for name in every)
-    return Uncertain(every, covariance, label=f"± 1 σ of {shown}")
+    return Uncertain(every, covariance, label=_one_sigma(every, np.sqrt(np.diag(covariance))))
+
+
+def _one_sigma(names: Sequence[str], sigmas: np.ndarray) -> str:
+    """What a band of one sigma is called: after its few uncertain values, or the names of many."""
+    from dezero.programs.latex import latex_name
+
+    spelt = [latex_name(name) for name in names]
+    if len(names) > MOST_SIGMAS:
+        return f"± 1 σ of {', '.join(f'${name}$' for name in spelt)}"
+    sizes = (labels.scientific(f"{sigma:.3g}") for sigma in sigmas)
+    shown = (f"$σ({name}) = {size}$" for name, size in zip(spelt, sizes))
+    return f"± 1 σ from {', '.join(shown)}"
 
 
 def _sigmas(sizes: Mapping[str, Size], numbers: Mapping[str, float]) -> list[float]:

@@ -62,6 +62,9 @@ def test_latex(dezero):
     assert dezero("derive", "(x+1)*y/(x*(y+2))", "--to", "latex").out.splitlines()[0] == (
         r"f = \frac{\left(x + 1\right) \, y}{x \, \left(y + 2\right)}"
     )
+    assert dezero("derive", "sin(4*x)*x*exp(y)*pi", "--to", "latex").out.splitlines()[0] == (
+        r"f = \pi \, x \, \sin\left(4 \, x\right) \, \exp\left(y\right)"
+    )
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,7 @@ def test_the_command_draws_points_and_bands(dezero, tmp_path, decay):
     )
     assert outcome == (0, "", "")
     content = target.read_text()
-    for text in ("A decay", "data ± 1 σ", "± 1 σ of $k$"):
+    for text in ("A decay", "data ± 1 σ", "± 1 σ from $σ(k) = 0.02$"):
         assert f"<!-- {text} -->" in content
 
 
@@ -175,7 +175,7 @@ def test_a_fit_gives_values_and_the_band_of_its_covariance(dezero, tmp_path, dec
     for more, texts in (
         ((), ("a = 9", "confidence band (± 2.5 σ)")),
         (("a=8",), ("a = 8",)),
-        (("--sigma", "k=0.1"), ("± 1 σ of $a$, $k$",)),
+        (("--sigma", "k=0.1"), ("± 1 σ from $σ(a) = 0.4$, $σ(k) = 0.1$",)),
     ):
         assert dezero(*words, "--data", str(decay), *more) == (0, "", "")
         content = target.read_text()
