@@ -232,7 +232,8 @@ class Sought:
                     text, place = part.source(name)
                     raise missing_value(text, name, place, dict.fromkeys(known))
         if not self.unknowns:
-            raise UsageError("nothing varies: give a start, as in x=1")
+            hint = "give a start, as in x=1"
+            raise unknowns.none_varies("nothing varies", hint, self.names, self.given.values)
 
 
 command = command_of("minimize", "least", "'(x - 1)**2 + (y - x)**2'", "--st 'x*y >= 25'")

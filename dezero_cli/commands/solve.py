@@ -294,7 +294,8 @@ class Posed:
                 if name not in known and not each.residual.is_constant(name):
                     raise _without_value(each, name, known)
         if not self.unknowns:
-            raise UsageError("nothing is unknown: give a start, as in x=1, or a bracket x=0:2")
+            hint = "give a start, as in x=1, or a bracket x=0:2"
+            raise unknowns.none_varies("nothing is unknown", hint, self.names, self.given.values)
 
     @staticmethod
     def _without_start(name: str) -> UsageError:

@@ -74,3 +74,14 @@ def start(name: str, values: Mapping[str, np.ndarray], limits: Mapping[str, Limi
     if np.isfinite([low, high]).all():
         return np.array(low / 2 + high / 2)
     return np.array(low + 1 if np.isfinite(low) else high - 1 if np.isfinite(high) else 0.0)
+
+
+def none_varies(
+    fault: str, hint: str, names: Iterable[str], values: Mapping[str, np.ndarray]
+) -> UsageError:
+    """The fault that nothing is searched for, where arrays are given or all numbers are held."""
+    given = [name for name in names if name in values]
+    for name in sorted(given, key=lambda name: not values[name].ndim)[:1]:
+        array = f"is an array, which varies with --for {quoted(name)}"
+        hint = f"{quoted(name)} {array if values[name].ndim else 'is held: leave out --fix'}"
+    return UsageError(f"{fault}: {hint}")

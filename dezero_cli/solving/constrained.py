@@ -163,7 +163,11 @@ def _without_multipliers(
         return found
     if constraints.violation(x) > 1e-12 or not rescue.is_degenerate(constraints, x, start):
         return found
-    return Optimum(x, np.zeros(len(constraints.equal)), True, True)
+    lower = rescue.descended(objective, constraints, x)
+    again = polished(objective, constraints, lower)
+    if again.converged:
+        return again
+    return Optimum(lower, np.zeros(len(constraints.equal)), True, True)
 
 
 def _better(
@@ -237,6 +241,8 @@ def polished(objective: Objective, constraints: Constraints, x: Array) -> Optimu
     while len(seen) < ROUNDS and not any((acting == each).all() for each in seen):
         seen.append(acting.copy())
         found, multipliers = _newton(objective, constraints, x, acting)
+        inside = constraints.clipped(found)
+        found = inside if np.abs(inside - found).max(initial=0.0) <= 1e-14 else found
         judged = _judged(objective, constraints, found)
         if judged.converged:
             return judged

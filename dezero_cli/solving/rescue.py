@@ -11,6 +11,7 @@ from dezero_cli.solving.free import Objective
 from dezero_cli.solving.functions import Array
 
 MOST_STEPS = 400
+MOST_DESCENTS = 200
 DEPENDENT = 1e-5
 """How near to 0 a sum of the conditions' gradients is for these to be dependent."""
 
@@ -109,3 +110,39 @@ def is_degenerate(constraints: Constraints, x: Array, start: Array) -> bool:
         if np.linalg.norm(found.x @ rows[others] + rows[i]) <= DEPENDENT:
             return True
     return False
+
+
+def descended(objective: Objective, constraints: Constraints, x: Array) -> Array:
+    """The point moved along what the conditions leave, to first order, while the value falls.
+
+    A linear program gives each step within a box, of which conditions whose gradients are dependent
+    are no fault; then the point is restored.
+    """
+    size = np.maximum(np.abs(x), 1.0)
+    radius, value = 0.1, objective.value(x)
+    for _ in range(MOST_DESCENTS):
+        step = _falling_step(objective, constraints, x, radius * size)
+        moved = restored(constraints, constraints.clipped(x + step))
+        fallen = value - objective.value(moved)
+        if fallen > 1e-12 * objective.scale and constraints.violation(moved) <= 1e-12:
+            x, value, radius = moved, value - fallen, min(2 * radius, 1.0)
+        else:
+            radius /= 4
+        if radius < 1e-8:
+            break
+    return x
+
+
+def _falling_step(objective: Objective, constraints: Constraints, x: Array, reach: Array) -> Array:
+    """The step in a box along which the value falls most, with the conditions as planes."""
+    g, c, jacobian = objective.gradient(x), constraints.values(x), constraints.jacobian(x)
+    if not all(np.isfinite(each).all() for each in (g, c, jacobian)):
+        return np.zeros(x.size)
+    equal = constraints.equal
+    found = extras.optimize().linprog(
+        g,
+        *(-jacobian[~equal], np.maximum(c[~equal], 0)),
+        *((jacobian[equal], -c[equal]) if equal.any() else (None, None)),
+        bounds=np.stack([-reach, reach], axis=1),
+    )
+    return np.zeros(x.size) if found.x is None else np.asarray(found.x)

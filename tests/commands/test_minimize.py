@@ -141,13 +141,14 @@ REFUSED = [
     (["x + y", "x=1"], "no value for y"),
     (["x + y"], "no value for x"),
     (["x", "x=1", "--within", "z=0:1"], "no z in the expression"),
-    (["x", "x=1", "--fix", "x"], "nothing varies"),
+    (["x", "x=1", "--fix", "x"], "nothing varies: x is held: leave out --fix"),
+    (["1 + 2"], "nothing varies: give a start, as in x=1"),
     (["x", "x=1", "--st", "x"], "expected a constraint"),
     (["x", "x=1", "--st", "x = 3"], "write x == 3"),
     (["x*a", "--for", "x=1", "a=2", "--within", "a=0:3"], "a has limits, but is held"),
     (["x", "x=1", "--within", "x=3:1"], "write x=1:3"),
     (["[x, x]", "x=1"], "one value is needed"),
-    (["x*x", "x=[1,2]"], "nothing varies"),
+    (["x@x", "x=[1,2]"], "nothing varies: x is an array, which varies with --for x"),
 ]
 
 

@@ -84,6 +84,8 @@ REFUSED = [
     (["y = a*2", "a=1"], "write y == a*2"),
     (["y == a*2 if a > 1 else 3", "a=1", "y=1"], "write y == (a*2 if a > 1 else 3)"),
     (["x == 2", "x=3:1"], "write x=1:3"),
+    (["x**2 == 4", "x=[1,1]"], "nothing is unknown: x is an array, which varies with --for x"),
+    (["x == 2", "x=3", "--fix", "x"], "nothing is unknown: x is held: leave out --fix"),
     (["x == 2", "z=1", "x=0", "--for", "z"], "no z in the equations"),
     (["x == a", "--for", "x=0", "a=1", "--sigma", "x=1"], "x is unknown"),
     (["x == a", "--for", "x=0", "a=1", "--wrt", "b"], "no value for b"),

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 
 import numpy as np
 import pytest
@@ -73,6 +74,66 @@ def test_constrained_minima(problem) -> None:
 
 FLAT = {"aps.13.00"}
 """The equations whose residual is exactly 0 in a range."""
+
+
+@pytest.mark.parametrize("problem", problems("hs_more", "problems"), ids=lambda p: p["name"])
+def test_more_constrained_minima(problem) -> None:
+    """The book's figures are those of programs of its time: eight digits.  HS2 starts at another."""
+    _, found = constrained(problem, 20 if problem["name"] == "HS2" else 1)
+    assert found.converged
+    assert close(found.value, problem["fmin"], 8)
+
+
+@pytest.mark.parametrize("problem", problems("mgh_more", "problems"), ids=lambda p: p["name"])
+def test_more_minima(problem) -> None:
+    values = problem["start"] | problem["data"]
+    texts = [f"{name}={json.dumps(value)}" for name, value in values.items()]
+    words = given([*texts, *problem["definitions"]])
+    start = {name: words.values[name] for name in problem["start"]}
+    held = {name: x for name, x in words.values.items() if name not in start}
+    found = optimum(OptimumTask(words.linked(problem["expr"]), start, held))
+    assert found.converged
+    assert any(close(found.value, value, 5.3) for value in problem["minima"])
+
+
+MATHEMATICS = {name: getattr(np, name) for name in ("sin", "cos", "exp", "log", "sqrt", "pi")}
+
+
+def by_complex_steps(text, at):
+    """The gradient of a formula at a point, evaluated by Python itself."""
+    code = compile(text, "formula", "eval")
+    return np.array(
+        [
+            np.imag(eval(code, MATHEMATICS, at | {name: x + 1e-30j})) / 1e-30
+            for name, x in at.items()
+        ]
+    )
+
+
+def multiplied(at, active):
+    """The sum of the multipliers times the gradients of what they belong to."""
+    total = np.zeros(len(at))
+    for each in active:
+        left, right = re.split("[<>=]=?", each["st"])
+        total += each["multiplier"] * by_complex_steps(f"({left}) - ({right})", at)
+    return total
+
+
+ALL = [*problems("hs", "problems"), *problems("hs_more", "problems")]
+
+
+@pytest.mark.parametrize("problem", ALL, ids=lambda p: p["name"])
+def test_multipliers(problem) -> None:
+    """They make up the gradient of the value, and push outwards, by complex steps."""
+    _, found = constrained(problem)
+    at = {name: float(x) for name, x in found.at.items()}
+    gradient = by_complex_steps(problem["minimize"], at)
+    scale = max(1.0, np.abs(gradient).max())
+    if "no multipliers" not in found.message:
+        np.testing.assert_allclose(multiplied(at, found.active), gradient, atol=1e-8 * scale)
+    for each in found.active:
+        outwards = each["multiplier"] * (1 if ">" in each["st"] else -1)
+        assert "==" in each["st"] or outwards >= 0
 
 
 @pytest.mark.parametrize("problem", problems("roots", "equations"), ids=lambda p: p["id"])

@@ -166,6 +166,28 @@ def test_roots_of_columns_are_those_of_rows_and_their_derivatives_too() -> None:
         np.testing.assert_allclose([each[row] for each in outputs], expected, rtol=1e-8)
 
 
+def density(x):
+    return np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
+
+
+def test_what_is_left_of_an_equation_is_within_four_times_its_rounding() -> None:
+    """Its rounding is bounded by hand: half a unit of each term, and that of d times the slope."""
+    posed = equation(VOLATILITY, given(WORDS))
+    rows = 100_000
+    columns, _ = options(rows)
+    v = ColumnRoots(posed.residual, list(columns), "v", Limits(0.001, 5)).found(columns, rows)
+    spot, strike, years, rate, price = (columns[name] for name in "SKTrC")
+    root, owed = v * np.sqrt(years), strike * np.exp(-rate * years)
+    d = (np.log(spot / strike) + (rate + v**2 / 2) * years) / root
+    gain, cost = spot * special.ndtr(d), owed * special.ndtr(d - root)
+    rounding = sum(np.spacing(np.abs(each)) / 2 for each in (gain, cost, gain - cost, price))
+    rounding += 2**-52 * spot * density(d) * np.abs(d)
+    rounding += 2**-52 * owed * density(d - root) * (np.abs(d) + np.abs(d - root))
+    # a price without any time value left has no root: it is met by all small volatilities
+    assert np.isnan(v).sum() <= 3
+    assert np.nanmax(np.abs(gain - cost - price) / rounding) <= 4
+
+
 def test_a_row_has_the_same_bits_wherever_it_is_and_nan_without_a_root() -> None:
     posed = equation("x*exp(x) == y", given([]))
     search = ColumnRoots(posed.residual, ["y"], "x", Limits(-1, 50))
