@@ -78,7 +78,7 @@ FLAT = {"aps.13.00"}
 
 @pytest.mark.parametrize("problem", problems("hs_more", "problems"), ids=lambda p: p["name"])
 def test_more_constrained_minima(problem) -> None:
-    """The book's figures are those of programs of its time: eight digits.  HS2 starts at another."""
+    """The book has the figures of programs of its time: eight digits.  HS2 starts at another."""
     _, found = constrained(problem, 20 if problem["name"] == "HS2" else 1)
     assert found.converged
     assert close(found.value, problem["fmin"], 8)
