@@ -15,6 +15,7 @@ from dezero_cli.arguments import (
     defs_option,
     dist_option,
     draws_seed_option,
+    fit_option,
     fix_option,
     for_option,
     format_option,
@@ -31,9 +32,10 @@ from dezero_cli.arguments import (
     wrt_option,
 )
 from dezero_cli.faults import UsageError, did_you_mean
-from dezero_cli.language import statements, unknowns
+from dezero_cli.language import fitted, statements, unknowns
 from dezero_cli.language.diagnosis import assignment, missing_value
 from dezero_cli.language.equations import Equation, equations
+from dezero_cli.language.fitted import FittedValues
 from dezero_cli.language.spelling import canonical_words, quoted, some_names
 from dezero_cli.language.words import definitions_used, expression_text, formula
 from dezero_cli.number_format import NumberFormat
@@ -41,6 +43,7 @@ from dezero_cli.solving.drawn import of_columns
 from dezero_cli.solving.equation import EquationTask, Solved, solve, solve_all
 from dezero_cli.solving.functions import Layout
 from dezero_cli.solving.implicit import Implicit
+from dezero_cli.uncertainty import of_fit
 from dezero_cli.uncertainty.asked import Asked, from_words
 from dezero_cli.uncertainty.inputs import Inputs, column_name, resolved
 from dezero_cli.uncertainty.propagation import notes_on, of_gradients, sampled
@@ -70,6 +73,7 @@ EXAMPLE = "'cos(x) == x' x=0.5"
 @defs_option
 @wrt_option
 @hessian_option
+@fit_option
 @sigma_option
 @half_option
 @corr_option
@@ -91,6 +95,7 @@ def command(
     defs: str | None,
     wrt: tuple[str, ...],
     hessian: bool,
+    fit: str | None,
     sigma: tuple[str, ...],
     half: tuple[str, ...],
     corr: tuple[str, ...],
@@ -108,9 +113,11 @@ def command(
     extras.require("scipy")
     if get and as_json:
         raise UsageError("--get prints numbers alone: leave out --json")
-    uncertain = from_words(sigma, half, corr, dist, (), 1, mc, seed, level)
+    uncertain = from_words(sigma, half, corr, dist, (), 1, mc, seed, level, common=bool(fit))
     get = canonical_words(get)
-    asked = Posed(words, defs, vars_file, unknowns, fix, max_operations)
+    asked = Posed(words, defs, vars_file, unknowns, fix, max_operations, fit)
+    if asked.fit is not None:
+        uncertain = of_fit.uncertain(asked.fit, uncertain)
     names = asked.differentiated(some_names(wrt), uncertain.names)
     spread = asked.uncertain_inputs(uncertain) if uncertain else None
     task = asked.task()
@@ -154,16 +161,20 @@ class Posed:
         wanted: Sequence[str],
         fixed: Sequence[str],
         most: int,
+        fit: str | None = None,
     ) -> None:
         texts = [word for word in words if not statements.is_statement(word)]
         first = [word for word in words if word not in texts[1:]]
-        self.formula = formula(first, EXAMPLE, defs, vars_file)
+        readers = ["--fit"] if fit == "-" else []
+        self.formula = formula(first, EXAMPLE, defs, vars_file, readers)
+        known = None if fit is None else fitted.fitted(fit)
         said = self.formula.said
         self.limits = unknowns.take_limits(said)
         wanted = unknowns.named(wanted, "--for", said)
         self.limits |= unknowns.take_limits(said)
         fixed = unknowns.named(fixed, "--fix", said)
-        self.given = self.formula.given(columns=list(self.limits))
+        columns = [*self.limits, *(known.values if known else ())]
+        self.given = self.formula.given(columns=columns)
         self.equations: list[Equation] = []
         for text in [self.formula.text, *map(expression_text, texts[1:])]:
             self.equations += equations(text, self.given, most)
@@ -171,7 +182,16 @@ class Posed:
             dict.fromkeys(name for each in self.equations for name in each.residual.names)
         )
         self.unknowns = self._unknowns(wanted, fixed)
+        self.fit = None if known is None else self._with_fit(known)
         self._check()
+
+    def _with_fit(self, known: FittedValues) -> FittedValues:
+        """What the equations have of a fit; it gives the values that nothing else gives."""
+        said = {*self.given.values, *self.given.definitions, *self.unknowns}
+        found = of_fit.among(known, self.names, said)
+        numbers = {name: np.array(value) for name, value in found.values.items()}
+        self.given.values = numbers | self.given.values
+        return found
 
     @property
     def head(self) -> dict[str, Any]:
@@ -287,8 +307,9 @@ class Posed:
             if name not in self.limits and name not in self.given.values:
                 raise self._without_start(name)
         known = {*self.unknowns, *self.given.values}
-        if not known and self.names:
-            raise self._without_start(self.names[0])
+        without = [name for name in self.names if name not in known]
+        if without and not (known - {*(self.fit.values if self.fit else ())}):
+            raise self._without_start(without[0])
         for each in self.equations:
             for name in each.residual.names:
                 if name not in known and not each.residual.is_constant(name):

@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 
@@ -64,10 +65,39 @@ def test_a_table_through_a_fit(dezero, fitted, tmp_path):
             assert row["sigma"] == pytest.approx(alone["sigma"], rel=1e-12)
 
 
+def test_an_equation_through_a_fit(dezero, fitted):
+    """The temperature of a correction, by hand: t = 20 + (c - y1)/y2."""
+    file, known = fitted
+    words = ["solve", f"{LINE} == c", "--for", "t=30", "c=-0.15", "--fit", file]
+    found = dezero(*words, "--json").json
+    gap = (-0.15 - known["y1"]) / known["y2"]
+    assert found["solution"]["t"] == pytest.approx(20 + gap, rel=1e-12)
+    slopes = {"y1": -1 / known["y2"], "y2": -gap / known["y2"], "c": 1 / known["y2"]}
+    assert found["grad"]["t"] == pytest.approx(slopes, rel=1e-9)
+    parts = [slopes[name] * known[f"u_{name}"] for name in ("y1", "y2")]
+    joint = 2 * known["correlation"] * parts[0] * parts[1]
+    sigma = math.sqrt(parts[0] ** 2 + parts[1] ** 2 + joint)
+    assert found["sigma"]["t"] == pytest.approx(sigma, rel=1e-9)
+    more = dezero(*words, "--sigma", "c=0.001", "--json").json["sigma"]["t"]
+    assert more == pytest.approx(math.hypot(sigma, 0.001 * slopes["c"]), rel=1e-9)
+    narrow = json.loads(Path(file).read_text())  # a tenth: the quotient of these has a variance
+    for row in narrow["covariance"].values():
+        row.update({name: cell / 100 for name, cell in row.items()})
+    Path(file).write_text(json.dumps(narrow))
+    drawn = dezero(*words, "--mc", "20000", "--seed", "1", "--json").json["mc"]["sigma"]["t"]
+    assert drawn == pytest.approx(sigma / 10, rel=0.05)
+    needed = dezero("solve", f"{LINE} == 0", "--fit", file)
+    assert needed.err == "error: t needs a start: add t=1, or a bracket such as t=0:2\n"
+
+
 @pytest.mark.parametrize("text", ["", "[1]", "{}", '{"params": {"a": 1}}'])
 def test_what_is_no_fit(dezero, tmp_path, text):
     (tmp_path / "fit.json").write_text(text)
-    for words in (["eval", "a"], ["map", "a*t", str(tmp_path / "t.csv")]):
+    for words in (
+        ["eval", "a"],
+        ["solve", "a*t == 1", "t=1"],
+        ["map", "a*t", str(tmp_path / "t.csv")],
+    ):
         (tmp_path / "t.csv").write_text("t\n1\n")
         outcome = dezero(*words, "--fit", str(tmp_path / "fit.json"))
         assert outcome.status == 2 and "fit.json: " in outcome.err and outcome.err.count("\n") == 1
