@@ -93,7 +93,8 @@ def test_an_equation_through_a_fit(dezero, fitted):
 @pytest.mark.parametrize("text", ["", "[1]", "{}", '{"params": {"a": 1}}'])
 def test_what_is_no_fit(dezero, tmp_path, text):
     (tmp_path / "fit.json").write_text(text)
-    for words in (
+    table = str(tmp_path / "t.csv")
+    for words in (["eval", "a"], ["solve", "a*t == 1", "t=1"], ["map", "a*t", table]):
         ["eval", "a"],
         ["solve", "a*t == 1", "t=1"],
         ["map", "a*t", str(tmp_path / "t.csv")],
