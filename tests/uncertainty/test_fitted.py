@@ -94,12 +94,8 @@ def test_an_equation_through_a_fit(dezero, fitted):
 def test_what_is_no_fit(dezero, tmp_path, text):
     (tmp_path / "fit.json").write_text(text)
     table = str(tmp_path / "t.csv")
+    Path(table).write_text("t\n1\n")
     for words in (["eval", "a"], ["solve", "a*t == 1", "t=1"], ["map", "a*t", table]):
-        ["eval", "a"],
-        ["solve", "a*t == 1", "t=1"],
-        ["map", "a*t", str(tmp_path / "t.csv")],
-    ):
-        (tmp_path / "t.csv").write_text("t\n1\n")
         outcome = dezero(*words, "--fit", str(tmp_path / "fit.json"))
         assert outcome.status == 2 and "fit.json: " in outcome.err and outcome.err.count("\n") == 1
 
