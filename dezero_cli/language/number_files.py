@@ -45,8 +45,13 @@ def split(text: str) -> tuple[str, str | None]:
     for end in ends:
         if text[:end] == "-" or os.path.exists(text[:end]):
             return text[:end], text[end + 1 :] if end < len(text) else None
-    known = [end for end in ends if os.path.splitext(text[:end])[1] in ENDINGS]
+    known = [end for end in ends if _ending(text[:end]) in ENDINGS]
     return (text[: known[-1]] if known else text), None
+
+
+def _ending(path: str) -> str:
+    """The ending that tells the format of a file, compressed or not."""
+    return os.path.splitext(reading.without_ending(path)[0])[1].lower()
 
 
 def from_file(name: str, text: str) -> np.ndarray:
@@ -56,7 +61,7 @@ def from_file(name: str, text: str) -> np.ndarray:
     that cannot be read, and ValuesError for what is not a number in it.
     """
     path, column = split(text)
-    ending = os.path.splitext(path)[1].lower()
+    ending = _ending(path)
     if path != "-" and ending not in ENDINGS:
         *others, last = ENDINGS
         raise FileError(path, f"expected a file that ends in {', '.join(others)} or {last}")
@@ -86,7 +91,7 @@ def columns(path: str) -> Columns:
     Raises FileError for a file that cannot be read, or has no names; reading a column raises
     ValuesError for what is not a number in it.
     """
-    ending = os.path.splitext(path)[1].lower()
+    ending = _ending(path)
     if path != "-" and ending not in {".txt", *_SEPARATORS, *_LINES, *_COLUMNS}:
         listed = ", ".join([".txt", *_SEPARATORS, *sorted(_LINES), *list(_COLUMNS)[:-1]])
         raise FileError(path, f"expected a table that ends in {listed} or {list(_COLUMNS)[-1]}")
@@ -132,6 +137,10 @@ def _delimited(path: str, content: str, separator: str | None, header: bool) -> 
     Without a `separator` the cells are apart by commas or tabs, if the first line has any, or by
     blanks.
     """
+    first = content.lstrip().partition("\n")[0]
+    if ";" in first and (separator or ",") not in first:
+        hint = "dezero map EXPR FILE --separator ';' --to jsonl writes a table that is"
+        raise FileError(reading.shown_name(path), f"cells between ';' are not read here: {hint}")
     rows: list[list[str]] = []
     lines: list[int] = []
     for line, cells in _rows(path, content, separator):

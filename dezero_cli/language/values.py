@@ -65,7 +65,7 @@ def literal(name: str, text: str, files: bool = True) -> np.ndarray | None:
 
 def _from_file(name: str, text: str) -> np.ndarray:
     """The array of ``@FILE``, of ``@FILE:COLUMN`` or of standard input, ``@-``."""
-    if text.lower().endswith(".json"):
+    if reading.without_ending(text)[0].lower().endswith(".json"):
         return from_json(name, _json(text, reading.whole(text)))
     from dezero_cli.language import number_files
 

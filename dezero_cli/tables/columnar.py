@@ -28,7 +28,6 @@ from dezero_cli.tables import (
     arrow_check,
     background,
     bounded,
-    compression,
     encode,
     limits,
     sources,
@@ -129,7 +128,7 @@ def _is_moving(name: str, tables: Tables) -> bool:
     if tables.format in TEXT:
         return False
     with open(name, "rb") as file:
-        return compression.kind_of(file.read(8)) is not None
+        return reading.kind_of(file.read(8)) is not None
 
 
 @contextlib.contextmanager

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from dezero_cli import reading
 from dezero_cli.faults import FileError, UsageError
 from dezero_cli.tables import sources
-from dezero_cli.tables.compression import without_ending
 from dezero_cli.tables.dialect import Dialect
 
 ENDINGS = {
@@ -114,7 +113,7 @@ def ending(name: str, option: str) -> str:
 
 
 def _suffix(name: str) -> str:
-    return os.path.splitext(without_ending(name)[0])[1][1:].lower()
+    return os.path.splitext(reading.without_ending(name)[0])[1][1:].lower()
 
 
 def target_format(output: str | None, wanted: str | None, tables: Tables) -> str:

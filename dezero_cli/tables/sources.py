@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from dezero_cli.faults import TableError
-from dezero_cli.reading import Source, is_stream
-from dezero_cli.tables import compression
+from dezero_cli.reading import Source, Unpacker, is_stream, kind_of
 
 
 class TableSource(Source):
@@ -30,9 +29,9 @@ class TableSource(Source):
         """The first bytes, which are to be read again."""
         if self._ahead is None:
             first = self._raw(1 << 16)
-            kind = compression.kind_of(first)
+            kind = kind_of(first)
             if kind:
-                self._unpacker = compression.Unpacker(kind, self.name, first, self._raw)
+                self._unpacker = Unpacker(kind, self.name, first, self._raw)
                 first = self._unpacker.read(1 << 16)
             self._ahead = first
         return self._ahead

@@ -1,5 +1,7 @@
 """Values from files: a column, a matrix, standard input; names that options take; ``--vars``."""
 
+import bz2
+import gzip
 import importlib
 import io
 import json
@@ -9,7 +11,9 @@ import shlex
 import numpy as np
 import polars as pl
 import pytest
+import zstandard
 
+from dezero_cli import reading
 from dezero_cli.faults import UsageError
 from dezero_cli.language.spelling import some_names
 
@@ -120,6 +124,30 @@ def test_plain_text(dezero, typed, tmp_path, name, text, expected):
         assert value(dezero("eval", "x", "x=@-", "--json", "--no-grad")) == expected
 
 
+@pytest.mark.parametrize(
+    ("ending", "pack"),
+    [(".gz", gzip.compress), (".bz2", bz2.compress), (".zst", zstandard.compress)],
+)
+def test_compressed_files_are_what_they_hold(dezero, tmp_path, ending, pack):
+    for name, text in (
+        ("m.csv", "a,b\n1,2\n3,4\n"),
+        ("m.jsonl", '{"a":1,"b":2}\n{"a":3,"b":4}\n'),
+        ("m.json", "[2, 4]"),
+    ):
+        path = tmp_path / (name + ending)
+        path.write_bytes(pack(text.encode()))
+        column = "" if name == "m.json" else ":b"
+        assert value(dezero("eval", "x", f"x=@{path}{column}", "--json", "--no-grad")) == [2, 4]
+
+
+def test_compressed_files_are_not_unpacked_without_end(dezero, tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "MOST_UNPACKED", 1 << 20)
+    path = tmp_path / "m.csv.gz"
+    path.write_bytes(gzip.compress(b"1\n" * (1 << 22)))
+    outcome = dezero("eval", "x", f"x=@{path}")
+    assert outcome.err == f"error: {path}: unpacks to more than 1 GiB\n"
+
+
 def test_a_column_of_standard_input(dezero, typed):
     typed("t,y\n1,2\n3,4\n")
     assert value(dezero("eval", "y", "y=@-:y", "--json")) == [2, 4]
@@ -132,7 +160,9 @@ def test_a_column_of_standard_input(dezero, typed):
         ("m.csv", "a,b\n1,2\n3,x\n", "", "m.csv:3: column b: 'x' is not a number"),
         ("m.csv", "1,2\n3,x\n", "", "m.csv:2: 'x' is not a number"),
         ("m.csv", "1O,2\n3,4\n", "", "m.csv:1: '1O' is not a number"),
-        ("m.csv", "1;2\n3;4\n", "", "m.csv:1: '1;2' is not a number"),
+        ("m.csv", "1;2\n3;4\n", "", "m.csv: cells between ';' are not read here: dezero map"),
+        ("m.csv", "a;b\n1,5;2\n", ":a", "m.csv: cells between ';' are not read here: dezero map"),
+        ("m.csv.gz", "\x1f\udc8b\x08", "", "m.csv.gz: cannot be read as gzip: damaged"),
         ("m.txt", "-2,5 \n3\n", "", "m.txt:2: 1 cell, but the first line has 2"),
         ("m.csv", "a,2\n3,4\n", "", "m.csv:1: 'a' is not a number"),
         ("m.csv", "a,a\n1,2\n", "", "m.csv: two columns are named 'a'"),

@@ -8,7 +8,7 @@ import os
 import polars as pl
 import pytest
 
-from dezero_cli.tables import compression
+from dezero_cli import reading
 from tests.tables.test_map import write
 
 zstandard = pytest.importorskip("zstandard")
@@ -153,9 +153,7 @@ def test_nothing_inside_is_an_empty_file(dezero, piped, tmp_path, content):
 def test_pieces_are_bounded_however_well_it_packs(kind, most):
     plain = bytes(300_000)
     waiting = [KINDS[kind][0](plain)]
-    unpacker = compression.Unpacker(
-        SAID[kind], "t", b"", lambda _: waiting.pop() if waiting else b""
-    )
+    unpacker = reading.Unpacker(SAID[kind], "t", b"", lambda _: waiting.pop() if waiting else b"")
     total = 0
     for _ in range(50):
         piece = unpacker.read(most)

@@ -8,7 +8,7 @@ import pytest
 import zstandard
 
 from dezero_cli.faults import TableError
-from dezero_cli.tables.compression import Unpacker, kind_of
+from dezero_cli.reading import Unpacker, kind_of
 from tests.commands.test_eval import shell
 
 CSV = b"x,y\n1,2\n3,4\n"
