@@ -6,7 +6,7 @@
 1.5576015661428098
 
 `Model` is a formula that is evaluated, differentiated and compiled; `solve` takes equations,
-`minimize` and `maximize` find optima.
+`minimize` and `maximize` find optima, `fit` fits an equation to columns.
 
 What is wrong with a formula or a value is an exception of `dezero_cli.faults`; its text is the
 message that the command shows. All modules but that one are the command's own.
@@ -33,10 +33,11 @@ if TYPE_CHECKING:
 
     from dezero_cli.language.model import Model
     from dezero_cli.solving.calls import maximize, minimize, solve
+    from dezero_cli.solving.fitting import fit
 
     __version__: str
 
-__all__ = ["Model", "__version__", "maximize", "minimize", "solve"]
+__all__ = ["Model", "__version__", "fit", "maximize", "minimize", "solve"]
 
 
 def __getattr__(name: str) -> "Any":
@@ -45,6 +46,10 @@ def __getattr__(name: str) -> "Any":
         from dezero_cli.language.model import Model
 
         return Model
+    if name == "fit":
+        from dezero_cli.solving.fitting import fit
+
+        return fit
     if name in {"solve", "minimize", "maximize"}:
         from dezero_cli.solving import calls
 

@@ -69,10 +69,10 @@ def solve(
     without SciPy.
     """
     extras.require("scipy")
-    given = _given(values, define)
+    given = given_by(values, define)
     texts = [equations] if isinstance(equations, str) else equations
     residuals = [each.residual for text in texts for each in read(text, given)]
-    limits = _limits(within or {})
+    limits = limits_by(within or {})
     begun = _start(start or {}, limits, given)
     held = _held(residuals, begun, given)
     end = equation.solve(EquationTask(residuals, begun, held, limits))
@@ -144,13 +144,13 @@ def _optimum(
     if starts < 1:
         raise ValuesError(f"starts={starts}: there must be 1 or more")
     own = expression.definitions if isinstance(expression, Model) else {}
-    given = _given(values, {**own, **(define or {})})
+    given = given_by(values, {**own, **(define or {})})
     whole = given.linked(expression.text if isinstance(expression, Model) else expression)
     if whole.is_list:
         raise ValuesError("one value is needed, not a list of several")
     texts = [st] if isinstance(st, str) else st
     conditions = [each for text in texts for each in constraints(text, given)]
-    limits = _limits(within or {})
+    limits = limits_by(within or {})
     begun = _start(start or {}, limits, given)
     held = _held([whole, *(each.residual for each in conditions)], begun, given)
     task = OptimumTask(whole, begun, held, limits, conditions, upwards, starts, seed)
@@ -159,15 +159,16 @@ def _optimum(
 
 
 # ------------------------------------------------------------------------------- what a call says
-def _given(values: Mapping[str, Numbers] | None, define: Mapping[str, str] | None) -> Given:
+def given_by(values: Mapping[str, Numbers] | None, define: Mapping[str, str] | None) -> Given:
     """What is said of names that are not searched for."""
     said = statements.statements(f"{head}={body}" for head, body in (define or {}).items())
     given = statements.defined(said)
-    given.values = _arrays(values or {})
+    given.values = numbers_by(values or {})
     return given
 
 
-def _arrays(numbers: Mapping[str, Numbers]) -> dict[str, Array]:
+def numbers_by(numbers: Mapping[str, Numbers]) -> dict[str, Array]:
+    """Numbers and arrays by name, as float64.  Raises ValuesError for what is neither."""
     found = {}
     for name, given in numbers.items():
         try:
@@ -177,7 +178,8 @@ def _arrays(numbers: Mapping[str, Numbers]) -> dict[str, Array]:
     return found
 
 
-def _limits(within: Mapping[str, Ends]) -> dict[str, Limits]:
+def limits_by(within: Mapping[str, Ends]) -> dict[str, Limits]:
+    """Limits by name.  Raises ValuesError where there is no number between them."""
     found = {}
     for name, (low, high) in within.items():
         ends = Limits(-math.inf if low is None else low, math.inf if high is None else high)
@@ -191,7 +193,7 @@ def _start(
     start: Mapping[str, Numbers], limits: Mapping[str, Limits], given: Given
 ) -> dict[str, Array]:
     """Where every unknown begins."""
-    begun = _arrays(start)
+    begun = numbers_by(start)
     found = {name: unknowns.start(name, begun, limits) for name in {**begun, **limits}}
     if not found:
         raise ValuesError("nothing is unknown: give a start, as in {'x': 1}")
