@@ -46,7 +46,7 @@ from dezero_cli.solving.robust import LOSSES
 from dezero_cli.solving.rows import RowModel, spread_name
 from dezero_cli.tables import files
 from dezero_cli.tables.blocks import ColumnReader
-from dezero_cli.tables.dialect import Dialect, dialect_of
+from dezero_cli.tables.dialect import Dialect, dialect_of, skipped_note
 from dezero_cli.tables.files import ENDINGS
 from dezero_cli.uncertainty import asked as uncertain
 
@@ -406,7 +406,8 @@ class FitWords:
             count = self.data.left_out
             rows = f"{count} row{'s'[: count != 1]} with an empty cell"
             found.append(f"note: {rows} {'is' if count == 1 else 'are'} left out")
-        return found
+        skipped = skipped_note(self.reader.skipped if self.reader else 0)
+        return found + [f"note: {each}" for each in skipped]
 
     def task(self) -> FitTask:
         """What is to be fitted."""

@@ -30,6 +30,8 @@ class ColumnReader:
 
     def __init__(self, tables: Tables) -> None:
         self.tables = tables
+        self.skipped = 0
+        """Rows that cannot be read and were left out, where the dialect says so."""
         self._plain: dict[str, list[str]] | None = None
         self._source: Any = None
         if tables.format not in TEXT:
@@ -70,9 +72,11 @@ class ColumnReader:
         from dezero_cli.tables.streams import TextTable
 
         source, self._source = self._source or TextTable(self.tables), None
-        places, cells = source.places(numbers), source.places(texts)
+        cells = source.places(texts)
+        self.skipped = 0
         for piece in source.pieces(numbers):
-            block = dict(piece.arrays(places))
+            self.skipped += piece.skipped
+            block = dict(piece.numbers)
             frame: Any = piece.frame if cells else None
             for name, place in cells.items():
                 block[name] = np.array(frame[str(place)].fill_null("").to_list(), object)

@@ -32,13 +32,14 @@ from dezero_cli.tables import (
     limits,
     sources,
 )
+from dezero_cli.tables.dialect import skipped_note
 from dezero_cli.tables.files import SEPARATORS, TEXT, Tables
 from dezero_cli.tables.inference import Types
 from dezero_cli.tables.json_types import JsonTypes
 from dezero_cli.tables.quiet import quiet
 from dezero_cli.tables.rootless import Rootless
 from dezero_cli.tables.step import Plan, Step
-from dezero_cli.tables.streams import THREADS, TextTable, open_text, refuse_twice, skipped_note
+from dezero_cli.tables.streams import THREADS, TextTable, open_text, refuse_twice
 
 ROW_GROUP = 1 << 17
 """Rows in a row group of Parquet."""

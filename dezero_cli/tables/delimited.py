@@ -266,6 +266,7 @@ class Rows:
         self._kept: np.ndarray | None = None
         self.rows = self.read = rows
         self.places: np.ndarray | None = None
+        self.numbers: dict[str, np.ndarray] = {}
 
     @property
     def skipped(self) -> int:

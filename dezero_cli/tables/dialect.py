@@ -70,3 +70,8 @@ def dialect_of(
         on_bad,
         max_line,
     )
+
+
+def skipped_note(count: int) -> list[str]:
+    """What to tell the user of rows that were left out."""
+    return [f"{count:,} row{'s'[: count != 1]} that could not be read left out"] if count else []

@@ -138,6 +138,7 @@ class Objects:
         self._dialect = dialect
         self.rows = self.read = len(objects)
         self.places: list[int] = []
+        self.numbers: dict[str, np.ndarray] = {}
 
     @property
     def skipped(self) -> int:

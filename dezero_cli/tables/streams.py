@@ -19,7 +19,7 @@ from dezero_cli.progress import Progress
 from dezero_cli.reading import LONGEST_ROW
 from dezero_cli.tables import encode, sources
 from dezero_cli.tables.delimited import Delimited, Header
-from dezero_cli.tables.dialect import Dialect
+from dezero_cli.tables.dialect import Dialect, skipped_note
 from dezero_cli.tables.files import SEPARATORS, Tables
 from dezero_cli.tables.jsonlines import JsonLines
 from dezero_cli.tables.rootless import Rootless
@@ -258,13 +258,16 @@ class TextTable:
     def pieces(
         self, columns: Iterable[str], look: Callable[[Any], object] = lambda _: None
     ) -> Iterator[Any]:
-        """The rows of every block, without those to be left out; `look` may refuse them too."""
+        """The rows of every block, without those to be left out; `look` may refuse them too.
+
+        Their `numbers` are the arrays of the `columns`.
+        """
         places = self.places(columns)
         below: dict[str, int] = {}
 
         def looked_at(block: RowBlock) -> Any:
             piece = self.piece(block)
-            piece.arrays(places)
+            piece.numbers = piece.arrays(places)
             look(piece)
             return piece
 
@@ -366,11 +369,6 @@ def map_text(tables: Tables, plan: Plan, form: str, target: Output, progress: Pr
             pool.shutdown(wait=False, cancel_futures=True)
     progress.notes += skipped_note(skipped) + writer.rootless.notes
     return sum(below.values()) - skipped
-
-
-def skipped_note(count: int) -> list[str]:
-    """What to tell the user of rows that were left out."""
-    return [f"{count:,} row{'s'[: count != 1]} that could not be read left out"] if count else []
 
 
 class _Writer:

@@ -69,6 +69,24 @@ def test_a_table_however_it_is_written_gives_the_same_fit(dezero, table, here, k
     assert other == plain
 
 
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+@pytest.mark.parametrize("by", [[], ["--by", "site"]])
+def test_rows_that_cannot_be_read_are_skipped_and_counted(dezero, table, here, form, by):
+    rows = table.to_dicts()
+    rows.insert(2, {"t": "late", "y": 1, "sy": 1, "site": "p"})
+    if form == "csv":
+        lines = [",".join(map(str, row.values())) for row in rows]
+        (here / "bad.csv").write_text("\n".join(["t,y,sy,site", *lines, "1,2"]) + "\n")
+    else:
+        lines = [json.dumps(row) for row in rows]
+        (here / "bad.jsonl").write_text("\n".join([*lines, "{"]) + "\n")
+    more = ["k=0.3", "--sigma", "y=sy", *by, "--json"]
+    outcome = dezero("fit", DECAY, f"bad.{form}", *more, "--on-bad", "skip")
+    plain = dezero("fit", DECAY, "decay.csv", *more)
+    assert (outcome.status, outcome.out) == (plain.status, plain.out)
+    assert outcome.err == plain.err + "note: 2 rows that could not be read left out\n"
+
+
 def test_a_table_without_a_header_has_numbered_columns(dezero, table, here):
     text = (here / "decay.csv").read_text().partition("\n")[2]
     (here / "bare.csv").write_text(text)
