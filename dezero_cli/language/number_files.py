@@ -16,10 +16,11 @@ import numpy as np
 from dezero_cli import reading
 from dezero_cli.extras import require
 from dezero_cli.faults import FileError, ValuesError, did_you_mean
+from dezero_cli.formats import frames
 from dezero_cli.language.spelling import canonical, meant, quoted
 
 _SEPARATORS: Final = {".csv": ",", ".tsv": "\t"}
-_COLUMNS: Final = {".parquet": "parquet", ".arrow": "ipc", ".feather": "ipc", ".ipc": "ipc"}
+_COLUMNS: Final = {".parquet": "parquet", ".arrow": "arrow", ".feather": "arrow", ".ipc": "arrow"}
 _LINES: Final = {".jsonl", ".ndjson"}
 ENDINGS: Final = (".npy", ".json", ".txt", *_SEPARATORS, *_LINES, *_COLUMNS)
 """The endings of the files that VALUE may name."""
@@ -96,7 +97,7 @@ def columns(path: str) -> Columns:
         listed = ", ".join([".txt", *_SEPARATORS, *sorted(_LINES), *list(_COLUMNS)[:-1]])
         raise FileError(path, f"expected a table that ends in {listed} or {list(_COLUMNS)[-1]}")
     if ending in _COLUMNS:
-        frame = _frame(path, _COLUMNS[ending])
+        frame = frames.whole(path, _COLUMNS[ending])
         return Columns(frame.columns, lambda name: _of_frame(path, frame, name))
     content = _decoded(path)
     lines = _objects(path, content) if ending in _LINES else None
@@ -255,22 +256,9 @@ def _numbers(path: str, name: str, table: _Table) -> np.ndarray:
 
 
 # ---------------------------------------------------------------------------- columns, by Polars
-def _frame(path: str, form: str) -> Any:
-    """The data frame of a file of Parquet or Arrow."""
-    import io
-
-    pl = require("polars")
-    content = io.BytesIO(reading.whole(path))
-    readers: dict[str, Callable[..., Any]] = {"parquet": pl.read_parquet, "ipc": pl.read_ipc}
-    try:
-        return readers[form](content)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise FileError(path, f"cannot be read as {form}: {_first_line(error)}") from None
-
-
 def _from_frame(shown: str, path: str, form: str, column: str | None) -> np.ndarray:
     """A column of Parquet or Arrow, or all of them."""
-    frame = _frame(path, form)
+    frame = frames.whole(path, form)
     names = frame.columns if column is None else [_chosen(shown, frame.columns, column)]
     text = [name for name in names if not _is_numeric(frame[name].dtype)]
     if text and column is None and len(names) > 1:
@@ -285,11 +273,6 @@ def _of_frame(path: str, frame: Any, name: str) -> np.ndarray:
         raise FileError(path, f"column {name} is {frame[name].dtype}, not numbers")
     numbers = frame[name].cast(require("polars").Float64).fill_null(np.nan)
     return np.asarray(numbers.to_numpy())
-
-
-def _first_line(error: Exception) -> str:
-    """What is wrong in a line; Polars goes on with its own stack."""
-    return (str(error).splitlines() or ["it is damaged"])[0]
 
 
 def _is_numeric(dtype: Any) -> bool:

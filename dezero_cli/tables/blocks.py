@@ -13,6 +13,8 @@ import numpy as np
 from dezero_cli import reading
 from dezero_cli.extras import require
 from dezero_cli.faults import TableError
+from dezero_cli.formats.quiet import quiet
+from dezero_cli.progress import Progress
 from dezero_cli.tables.dialect import Dialect
 from dezero_cli.tables.files import SEPARATORS, TEXT, Tables
 
@@ -38,7 +40,8 @@ class ColumnReader:
             require("polars")
             from dezero_cli.tables import columnar
 
-            self.schema = columnar.schema_of_all(tables)
+            with quiet(Progress(0)):
+                self.schema = columnar.schema_of_all(tables)
             self.columns = list(self.schema)
         elif self._is_plain and importlib.util.find_spec("polars") is None:
             self._plain = _plain(tables)

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from dezero_cli.tables import parquet_check
+from dezero_cli.formats import parquet
 
 PIECE = 16 << 20
 """Bytes that are written at a time, about."""
@@ -56,7 +56,7 @@ def _sizes(column: pl.Series, keys: bool) -> np.ndarray:
     if kind == pl.Binary:
         return column.bin.size().fill_null(0).to_numpy().astype(np.int64)
     if kind in (pl.String, pl.Categorical, pl.Enum):
-        text = column.cast(pl.String).str.len_bytes()
+        text = column.str.len_bytes() if kind == pl.String else column.cat.len_bytes()
         return text.fill_null(4).to_numpy().astype(np.int64) + _QUOTES
     return np.full(len(column), _CELL, np.int64)
 
@@ -95,7 +95,7 @@ def readable_rows(names: Iterable[str], most: int = READ) -> int | None:
     """How many rows of Parquet files to read at a time; None if their row groups are small."""
     found = None
     for name in names:
-        for rows, size in parquet_check.row_groups(name):
+        for rows, size, _ in parquet.row_groups(name):
             if size > 2 * most and rows > 0:
                 found = min(max(1, rows * most // size), found or rows)
     return found

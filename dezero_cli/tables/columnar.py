@@ -22,10 +22,12 @@ from polars.io.plugins import register_io_source
 
 from dezero_cli import reading
 from dezero_cli.faults import CommandError, TableError
+from dezero_cli.formats import arrow
+from dezero_cli.formats.frames import CHECKS
+from dezero_cli.formats.quiet import quiet
 from dezero_cli.output import Output
 from dezero_cli.progress import Progress
 from dezero_cli.tables import (
-    arrow_check,
     background,
     bounded,
     encode,
@@ -36,7 +38,6 @@ from dezero_cli.tables.dialect import skipped_note
 from dezero_cli.tables.files import SEPARATORS, TEXT, Tables
 from dezero_cli.tables.inference import Types
 from dezero_cli.tables.json_types import JsonTypes
-from dezero_cli.tables.quiet import quiet
 from dezero_cli.tables.rootless import Rootless
 from dezero_cli.tables.step import Plan, Step
 from dezero_cli.tables.streams import THREADS, TextTable, open_text, refuse_twice
@@ -98,7 +99,7 @@ def _map_resting(
     schema = _schema_of(frame, tables.names[0], tables.format)
     given: Schema = {} if plan.only else schema
     limits.refuse_foreign(given, form)
-    progress.total = rows
+    progress.total = counted = rows
     spelt = _spelt(step.columns, list(schema), tables.names[0])
     batch = _Batch(step, spelt, form, plan.only, progress, until)
     kept = frame.select(spelt.values()) if plan.only and spelt else frame
@@ -115,6 +116,8 @@ def _map_resting(
             _write_lines(kept, batch, target, rows)
         else:
             _sink(kept, batch, wanted, form, target, group)
+    if tables.format not in TEXT and batch.rows != counted:
+        raise damaged(tables.names[0], tables.format)
     progress.notes += batch.rootless.notes
     return batch.rows
 
@@ -206,7 +209,7 @@ def _scan(names: tuple[str, ...], form: str) -> pl.LazyFrame:
     files = list(map(glob.escape, names))
     if form == "parquet":
         return pl.scan_parquet(files, hive_partitioning=False)
-    if any(map(arrow_check.is_stream, names)):
+    if any(map(arrow.is_stream, names)):
         return pl.concat([pl.read_ipc_stream(name).lazy() for name in names])
     return pl.scan_ipc(files, hive_partitioning=False)
 
@@ -214,9 +217,9 @@ def _scan(names: tuple[str, ...], form: str) -> pl.LazyFrame:
 def _schema(name: str, form: str) -> Schema:
     if os.path.getsize(name) == 0:
         raise TableError("the file is empty", name)
-    if form == "arrow" and not arrow_check.is_sound(name):
+    if not CHECKS[form](name):
         raise damaged(name, form)
-    odd = arrow_check.foreign(name) if form == "arrow" else None
+    odd = arrow.foreign(name) if form == "arrow" else None
     if odd is not None:
         raise TableError(f"it holds {odd[1]}, which cannot be read", name, column=odd[0])
     try:
@@ -264,11 +267,18 @@ def frames(
     )
     start, end = tables.rows or (0, row_count(tables))
     for begin in range(start, end, rows):
-        yield _collected(frame.slice(begin, min(rows, end - begin)))
+        found = _collected(frame.slice(begin, min(rows, end - begin)), tables)
+        if found.height != min(rows, end - begin):
+            raise damaged(tables.names[0], tables.format)
+        yield found
 
 
-def _collected(frame: pl.LazyFrame) -> pl.DataFrame:
-    return background.run(lambda _: frame.collect())
+def _collected(frame: pl.LazyFrame, tables: Tables) -> pl.DataFrame:
+    with quiet(Progress(0)):
+        try:
+            return background.run(lambda _: frame.collect())
+        except BaseException as fault:  # noqa: BLE001, a panic of Polars is not an Exception
+            raise _in_words(fault, tables, None) from None
 
 
 def row_count(tables: Tables) -> int:
@@ -372,7 +382,7 @@ def _group_rows(frame: pl.LazyFrame, rows: int, until: background.Until) -> int:
 
 def _is_plain(kind: Any) -> bool:
     """Whether the cells of a column are all of one size."""
-    return not kind.is_nested() and kind not in (pl.String, pl.Binary)
+    return not kind.is_nested() and kind not in (pl.String, pl.Binary, pl.Categorical, pl.Enum)
 
 
 # ------------------------------------------------------------------------------------ the pipeline

@@ -22,6 +22,8 @@ from dezero_cli.tables import encode, layout
 from dezero_cli.tables.dialect import BLANKS, Dialect
 from dezero_cli.tables.files import SEPARATORS
 
+WIDE = 200
+"""Columns from which on all cells are looked at together."""
 _EXACT = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
 """A number that JSON writes in the same way."""
 _RUN = re.compile(rb'("(?:[^"]|"")*")|^[ \t]+|[ \t]+(?=\r?$)|[ \t]+', re.MULTILINE)
@@ -409,28 +411,44 @@ class Rows:
     def lines(self, names: Sequence[str]) -> list[bytes]:
         """Each row as a JSON object on one line; a cell that reads as a JSON number is one."""
         frame = self.frame
+        keys = [orjson.dumps(name).decode() + ":" for name in names]
+        if len(keys) > WIDE:
+            return _wide_lines(frame, keys, self._reader.dialect.decimal)
         parts: list[pl.Expr] = []
-        for i, name in enumerate(names):
-            key = orjson.dumps(name).decode()
-            cell = written = pl.col(str(i))
+        for i, key in enumerate(keys):
             if self._reader.dialect.decimal == ",":
                 frame = frame.with_columns(texts.pointed(frame[str(i)]).alias(f"{i} pointed"))
-                written = pl.col(f"{i} pointed")
-            nan = cell == "NaN"
-            text = pl.struct(cell.alias("")).struct.json_encode().str.slice(4).str.head(-1)
-            number = written.str.contains(_EXACT)
-            parts.append(pl.lit(("{" if i == 0 else ",") + key + ":"))
-            parts.append(
-                pl.when(cell.is_null())
-                .then(pl.lit("null"))
-                .when(number)
-                .then(written)
-                .when(nan)
-                .then(pl.lit('"nan"'))
-                .otherwise(text)
-            )
+            written = f"{i} pointed" if self._reader.dialect.decimal == "," else str(i)
+            parts.append(pl.lit(("{" if i == 0 else ",") + key))
+            parts.append(_as_json(pl.col(str(i)), pl.col(written)))
         joined = frame.select(pl.concat_str([*parts, pl.lit("}")])).to_series()
         return [line.encode() for line in joined.to_list()]
+
+
+def _as_json(cell: pl.Expr, written: pl.Expr) -> pl.Expr:
+    """A cell as JSON; `written` is the same with a decimal point."""
+    text = pl.struct(cell.alias("")).struct.json_encode().str.slice(4).str.head(-1)
+    return (
+        pl.when(cell.is_null())
+        .then(pl.lit("null"))
+        .when(written.str.contains(_EXACT))
+        .then(written)
+        .when(cell == "NaN")
+        .then(pl.lit('"nan"'))
+        .otherwise(text)
+    )
+
+
+def _wide_lines(frame: pl.DataFrame, keys: Sequence[str], decimal: str) -> list[bytes]:
+    """Rows as JSON objects; all cells are one column, as a call for each of many takes long."""
+    cells = pl.concat(frame.get_columns()).alias("cell")
+    written = texts.pointed(cells) if decimal == "," else cells
+    long = pl.DataFrame([cells, written.alias("written")])
+    every = long.select(_as_json(pl.col("cell"), pl.col("written"))).to_series().to_list()
+    rows = (every[i :: frame.height] for i in range(frame.height))
+    return [
+        ("{" + ",".join(map("".join, zip(keys, row, strict=True))) + "}").encode() for row in rows
+    ]
 
 
 def _decoded(data: bytes, source: str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 FLOORS = (
+    ("formats",),
     ("language",),
     ("uncertainty", "solving"),
     ("batch", "tables", "pictures"),

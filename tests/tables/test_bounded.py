@@ -7,7 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from dezero_cli.tables import bounded, columnar, parquet_check
+from dezero_cli.formats import parquet
+from dezero_cli.tables import bounded, columnar
 
 CELLS = {
     "text": ["a" * 100, None, "", "é" * 50],
@@ -71,12 +72,12 @@ def test_rows_that_fit_do_so_wherever_they_stand(most):
 def test_row_groups_are_what_was_written(here):
     plain = pl.DataFrame({"x": np.ones(1000), "y": np.arange(1000)})
     plain.write_parquet("t.parquet", row_group_size=400)
-    groups = parquet_check.row_groups("t.parquet")
-    assert [rows for rows, _ in groups] == [400, 400, 200]
-    assert all(size >= rows * 16 for rows, size in groups)
+    groups = parquet.row_groups("t.parquet")
+    assert [rows for rows, *_ in groups] == [400, 400, 200]
+    assert all(size >= rows * 16 for rows, size, _ in groups)
     lists = pl.DataFrame({"l": [[1.0] * 1000] * 50, "x": np.ones(50)})
     lists.write_parquet("l.parquet")
-    assert parquet_check.row_groups("l.parquet")[0][1] >= 50_000 * 8
+    assert parquet.row_groups("l.parquet")[0][1] >= 50_000 * 8
     assert bounded.readable_rows(["t.parquet", "l.parquet"]) is None
     assert bounded.readable_rows(["t.parquet", "l.parquet"], 8000) < 50
 
@@ -89,9 +90,9 @@ def test_metadata_that_is_damaged_says_nothing(here):
         bad = bytearray(whole)
         bad[place] ^= 1 << int(rng.integers(8))
         (here / "bad.parquet").write_bytes(bad)
-        assert isinstance(parquet_check.row_groups("bad.parquet"), list)
+        assert isinstance(parquet.row_groups("bad.parquet"), list)
     (here / "bad.parquet").write_bytes(b"PAR1")
-    assert parquet_check.row_groups("bad.parquet") == []
+    assert parquet.row_groups("bad.parquet") == []
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv", "parquet", "arrow"])
@@ -121,5 +122,5 @@ def test_what_is_read_and_written_in_pieces_is_the_whole(dezero, here, monkeypat
     assert np.array_equal(found["value"].to_numpy(), x**2)
     assert max(seen) < 40
     if form == "parquet":
-        groups = [rows for rows, _ in parquet_check.row_groups("o.parquet")]
+        groups = [rows for rows, *_ in parquet.row_groups("o.parquet")]
         assert max(groups) <= 64 and sum(groups) == 500

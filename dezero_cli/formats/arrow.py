@@ -7,9 +7,10 @@ each followed by the buffers of a batch.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 MAGIC = b"ARROW1"
@@ -22,8 +23,9 @@ _RATIO = {0: 256, 1: 1 << 16}
 """How many times larger than compressed a buffer can be, for LZ4 and for Zstandard."""
 
 _MOST = 1 << 40
+_MOST_FIELDS = 1 << 20
 
-_DECIMAL = 7
+_DECIMAL, _STRUCT = 7, 13
 _FOREIGN = {11: "an interval", 14: "a union", 22: "a run-end encoding"}
 """Types of columns that Polars does not have."""
 
@@ -99,23 +101,32 @@ def _number(form: str, data: bytes, place: int) -> int:
     return int(struct.unpack_from(form, data, place)[0])
 
 
-def is_sound(path: str) -> bool:
+@contextlib.contextmanager
+def opened(source: str | BinaryIO) -> Iterator[tuple[BinaryIO, int]]:
+    """A file by its path, or one that is open and stays so, and its size."""
+    with open(source, "rb") if isinstance(source, str) else contextlib.nullcontext(source) as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        yield file, size
+
+
+def is_sound(source: str | BinaryIO) -> bool:
     """Whether the lengths in a file of Arrow's, or in a stream of its kind, are possible."""
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
+    with opened(source) as (file, size):
         begin = file.read(len(MAGIC))
         try:
-            places = _of_file(file, size) if begin == MAGIC else _of_stream(file, size)
-            for place, length in places:
-                _check_message(file, size, place, length)
+            if begin == MAGIC:
+                _check_file(file, size)
+            else:
+                _check_stream(file, size)
         except (WrongError, struct.error, OverflowError):
             return False
     return True
 
 
-def is_stream(path: str) -> bool:
+def is_stream(source: str | BinaryIO) -> bool:
     """Whether a file holds Arrow's stream, not its file."""
-    with open(path, "rb") as file:
+    with opened(source) as (file, _):
         return file.read(4) == CONTINUED
 
 
@@ -126,20 +137,47 @@ def _read(file: BinaryIO, place: int, length: int, size: int) -> bytes:
     return file.read(length)
 
 
-def _of_file(file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
-    """Where the messages of a file lie, and how long they are."""
-    footer = _footer(file, size)
-    for field in (2, 3):
-        for offset, described, _, _ in footer.structs(field, "<qiiq"):
-            yield offset, described
+def _check_file(file: BinaryIO, size: int) -> None:
+    """Check the batches that the footer lists; nothing else lies between them and the footer."""
+    footer, end = _footer(file, size)
+    last = _end_of_schema(file, size)
+    fields = _fields(footer.table(1))
+    for kind, field in ((_DICTIONARY, 2), (_BATCH, 3)):
+        for place, length, _, body in footer.structs(field, "<qiiq"):
+            if place % 8 or _check_message(file, size, place, length, fields) != (kind, body):
+                raise WrongError
+            last = max(last, place + length + body)
+    if not 0 <= end - last <= 64:
+        raise WrongError
+
+
+def _end_of_schema(file: BinaryIO, size: int) -> int:
+    """Where the message with the schema ends, which comes first; older files have no mark."""
+    head = _read(file, 8, 8, size)
+    marked = head[:4] == CONTINUED
+    return (16 if marked else 12) + _number("<i", head, 4 if marked else 0)
+
+
+def _fields(schema: _Table | None) -> list[bool]:
+    """For each array of a batch, depth first, whether it has as many elements as the batch rows."""
+    found = []
+    waiting = [(field, True) for field in reversed(list(schema.tables(1)))] if schema else []
+    while waiting:
+        field, is_whole = waiting.pop()
+        found.append(is_whole)
+        whole = is_whole and field.number(2, "<B") == _STRUCT
+        if field.table(4) is None:  # a dictionary's column is of indices
+            waiting += [(each, whole) for each in reversed(list(field.tables(5)))]
+        if len(found) > _MOST_FIELDS:
+            raise WrongError
+    return found
 
 
 def foreign(path: str) -> tuple[str, str] | None:
     """The first column of a type that cannot be read, and its type."""
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
+    with opened(path) as (file, size):
         if file.read(len(MAGIC)) == MAGIC:
-            schema = _footer(file, size).table(1)
+            schema = _footer(file, size)[0].table(1)
         else:
             length = _number("<i", _read(file, 4, 4, size), 0)
             schema = _Table.root(_read(file, 8, length, size)).table(2)
@@ -157,17 +195,18 @@ def foreign(path: str) -> tuple[str, str] | None:
     return None
 
 
-def _footer(file: BinaryIO, size: int) -> _Table:
-    """The footer of a file."""
+def _footer(file: BinaryIO, size: int) -> tuple[_Table, int]:
+    """The footer of a file, and where it begins."""
     if _read(file, size - 6, 6, size) != MAGIC:
         raise WrongError
     length = _number("<i", _read(file, size - 10, 4, size), 0)
-    return _Table.root(_read(file, size - 10 - length, length, size))
+    return _Table.root(_read(file, size - 10 - length, length, size)), size - 10 - length
 
 
-def _of_stream(file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
-    """The same of a stream."""
+def _check_stream(file: BinaryIO, size: int) -> None:
+    """Check each message of a stream; the first has the schema."""
     place = 0
+    fields: list[bool] = []
     while place + 8 <= size:
         head = _read(file, place, 8, size)
         length = _number("<i", head, 4)
@@ -175,16 +214,19 @@ def _of_stream(file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
             raise WrongError
         if length == 0:
             return
-        yield place, length + 8
-        message = _Table.root(_read(file, place + 8, length, size))
-        body = message.number(3, "<q")
-        if body < 0:
-            raise WrongError
+        if place == 0:
+            fields = _fields(_Table.root(_read(file, 8, length, size)).table(2))
+        _, body = _check_message(file, size, place, length + 8, fields)
         place += 8 + length + body
 
 
-def _check_message(file: BinaryIO, size: int, place: int, length: int) -> None:
-    """Raise WrongError for a batch whose buffers do not lie in its body, or are too large."""
+def _check_message(
+    file: BinaryIO, size: int, place: int, length: int, fields: Sequence[bool]
+) -> tuple[int, int]:
+    """The type of a message, and the length of its body.
+
+    Raises WrongError for a batch whose buffers do not lie in its body, or are too large.
+    """
     data = _read(file, place, length, size)
     message = _Table.root(data[8 if data[:4] == CONTINUED else 4 :])
     kind, body = message.number(1, "<B"), message.number(3, "<q")
@@ -194,9 +236,21 @@ def _check_message(file: BinaryIO, size: int, place: int, length: int) -> None:
     batch = message.table(2)
     if kind == _DICTIONARY and batch is not None:
         batch = batch.table(1)
-    if kind not in {_DICTIONARY, _BATCH} or batch is None:
-        return
-    _check_batch(file, size, start, body, batch)
+    if kind in {_DICTIONARY, _BATCH} and batch is not None:
+        _check_batch(file, size, start, body, batch)
+        if kind == _BATCH:
+            _check_lengths(batch, fields)
+    return kind, body
+
+
+def _check_lengths(batch: _Table, fields: Sequence[bool]) -> None:
+    """Raise WrongError for an array with more or fewer elements than the batch has rows."""
+    rows = batch.number(0, "<q")
+    nodes = list(batch.structs(1, "<qq"))
+    if len(nodes) != len(fields):
+        raise WrongError
+    if any(whole and count != rows for whole, (count, _) in zip(fields, nodes, strict=True)):
+        raise WrongError
 
 
 def _check_batch(file: BinaryIO, size: int, start: int, body: int, batch: _Table) -> None:
@@ -211,7 +265,7 @@ def _check_batch(file: BinaryIO, size: int, start: int, body: int, batch: _Table
     if compression is not None and ratio is None:
         raise WrongError
     for offset, length in batch.structs(2, "<qq"):
-        if offset < 0 or length < 0 or offset + length > body:
+        if offset % 8 or offset < 0 or length < 0 or offset + length > body:
             raise WrongError
         if ratio is not None and length:
             whole = _number("<q", _read(file, start + offset, 8, size), 0)

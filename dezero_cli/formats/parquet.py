@@ -1,14 +1,17 @@
-"""How much memory the row groups of a Parquet file take; its size is silent, as pages repeat.
+"""What a Parquet file says of itself: whether its counts agree, and how much memory it takes.
 
+The size of the file does not tell, as pages repeat; and readers believe a count that is wrong.
 The format is that of https://parquet.apache.org/docs/file-format/metadata/: at the end of the file
 a structure of Thrift's compact protocol, then its length and a magic.
 """
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+from dezero_cli.formats.arrow import opened
 
 MAGIC = b"PAR1"
 
@@ -22,27 +25,53 @@ _DOUBLE, _BINARY, _MAP, _STRUCT = 7, 8, 11, 12
 _LISTS = (9, 10)
 
 
-def row_groups(path: str) -> list[tuple[int, int]]:
-    """The rows of each row group, and about how many bytes they take in memory.
+class RowGroup(NamedTuple):
+    """A row group: its rows, about how many bytes it takes in memory, and its shortest column."""
 
-    The list is empty where the metadata is too long to look at, or is damaged: what reads the file
-    will say so.
+    rows: int
+    size: int
+    least: int
+
+
+def row_groups(source: str | BinaryIO) -> list[RowGroup]:
+    """The row groups of a file; none where its metadata are too long to look at, or damaged.
+
+    What reads the file will say so.
     """
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
+    return _metadata(source)[1]
+
+
+def is_sound(source: str | BinaryIO) -> bool:
+    """Whether the counts of a file agree: its rows are its groups', and no column lacks values."""
+    rows, groups = _metadata(source)
+    return rows is None or (
+        rows == sum(group.rows for group in groups)
+        and all(group.least >= group.rows >= 0 for group in groups)
+    )
+
+
+def _metadata(source: str | BinaryIO) -> tuple[int | None, list[RowGroup]]:
+    """The number of rows, None where it cannot be known, and the row groups."""
+    with opened(source) as (file, size):
         file.seek(max(size - 8, 0))
         end = file.read(8)
         if len(end) < 8 or end[4:] != MAGIC:
-            return []
+            return None, []
         length = struct.unpack("<I", end[:4])[0]
         if length > min(LARGEST, size - 8):
-            return []
+            return None, []
         file.seek(size - 8 - length)
         compact = _Compact(file.read(length))
+    rows, groups = 0, list[RowGroup]()
     try:
-        return [group for field in compact.fields(4) for group in _groups(compact, field)]
+        for field in compact.fields(3, 4):
+            if field == 3:
+                rows = compact.integer()
+            else:
+                groups += _groups(compact)
     except (IndexError, OverflowError):
-        return []
+        return None, []
+    return rows, groups
 
 
 class _Compact:
@@ -114,22 +143,26 @@ class _Compact:
                 self._size()
 
 
-def _groups(compact: _Compact, _field: int) -> Iterator[tuple[int, int]]:
-    """Rows and bytes of each row group."""
+def _groups(compact: _Compact) -> Iterator[RowGroup]:
+    """The row groups of a list."""
     for _ in range(compact.elements()[1]):
         rows = size = 0
+        least = None
         for field in compact.fields(1, 3):
             if field == 3:
                 rows = compact.integer()
                 continue
             for _ in range(compact.elements()[1]):
-                size += sum(_chunk(compact) for _ in compact.fields(3))
-        yield rows, size
+                for _ in compact.fields(3):
+                    values, packed = _chunk(compact)
+                    least = values if least is None else min(least, values)
+                    size += _VALUE * values + packed
+        yield RowGroup(rows, size, rows if least is None else least)
 
 
-def _chunk(compact: _Compact) -> int:
-    """The bytes of a column in a row group."""
-    size = 0
-    for field in compact.fields(5, 6):
-        size += compact.integer() * (_VALUE if field == 5 else 1)
-    return size
+def _chunk(compact: _Compact) -> tuple[int, int]:
+    """The values of a column in a row group, and the bytes of its pages, unpacked."""
+    found = {5: 0, 6: 0}
+    for field in compact.fields(*found):
+        found[field] = compact.integer()
+    return found[5], found[6]

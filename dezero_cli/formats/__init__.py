@@ -1,0 +1,1 @@
+"""Formats of columns, Parquet and Arrow: whether a file is sound, and how it is read in silence."""
