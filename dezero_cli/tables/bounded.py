@@ -61,6 +61,15 @@ def _sizes(column: pl.Series, keys: bool) -> np.ndarray:
     return np.full(len(column), _CELL, np.int64)
 
 
+def as_texts(column: pl.Series) -> pl.Series:
+    """Categories as texts that share their bytes; Polars would copy each."""
+    known = column.unique().drop_nulls()
+    places = pl.Series(range(len(known)), dtype=pl.UInt32)
+    codes = column.to_physical()
+    place = codes.replace_strict(known.to_physical(), places, default=None, return_dtype=pl.UInt32)
+    return known.cast(pl.String).gather(place).alias(column.name)
+
+
 def pieces(frame: pl.DataFrame, most: int, keys: bool = False) -> Iterator[pl.DataFrame]:
     """A table cut where its rows take more than `most` bytes; a piece has one row at least."""
     ends = np.cumsum(row_sizes(frame, keys))

@@ -51,6 +51,9 @@ BATCH = 1 << 15
 os.environ.setdefault("POLARS_ROW_GROUP_PREFETCH_SIZE", "1")
 """Row groups of Parquet that Polars reads ahead: more of them take memory and save no time."""
 
+TOLD = (pl.Duration, pl.Categorical, pl.Enum)
+"""Types of columns that text has as strings."""
+
 Schema = dict[str, Any]
 AnyTypes = Types | JsonTypes
 
@@ -104,7 +107,7 @@ def _map_resting(
     batch = _Batch(step, spelt, form, plan.only, progress, until)
     kept = frame.select(spelt.values()) if plan.only and spelt else frame
     if form in TEXT:
-        given = {n: pl.String() if kind == pl.Duration else kind for n, kind in given.items()}
+        given = {n: pl.String() if kind in TOLD else kind for n, kind in given.items()}
     wanted = given | dict.fromkeys(step.results, pl.Float64())
     group = bounded.batch_rows(len(wanted), group)
     if form == "parquet" and tables.format not in TEXT and not plan.only:
@@ -418,8 +421,7 @@ class _Batch:
         added = encode.results_frame(self.step.results, results)
         if self.form in TEXT and not self.only:
             limits.refuse_untold(frame, self.form)
-            times = [name for name, kind in frame.schema.items() if kind == pl.Duration]
-            frame = frame.with_columns(pl.col(times).dt.to_string("iso")) if times else frame
+            frame = _told(frame)
         self.rootless.add(self.rootless.rows(arrays, results))
         with self._lock:
             self.rows += frame.height
@@ -429,6 +431,15 @@ class _Batch:
     def lines(self, frame: pl.DataFrame) -> bytes:
         """The batch with its results as JSON, one row per line."""
         return "\n".join([*encode.table_objects(self(frame)), ""]).encode()
+
+
+def _told(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same with columns of the types TOLD as the text that stands for them."""
+    return frame.with_columns(
+        column.dt.to_string("iso") if column.dtype == pl.Duration else bounded.as_texts(column)
+        for column in frame.get_columns()
+        if column.dtype in TOLD
+    )
 
 
 def _write_lines(frame: pl.LazyFrame, batch: _Batch, target: Output, rows: int) -> None:
