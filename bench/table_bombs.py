@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import json
 import multiprocessing
 import os
 import subprocess
@@ -108,6 +109,17 @@ def bombs() -> Iterator[Bomb]:
         yield f"300,000 keys, to {to}", "t.jsonl", _text(_keys(300_000) * 2), ["--to", to]
     rows = "".join(f'{{"x":1,"k{i}":1}}\n' for i in range(20_000))
     yield "a new key in each of 20,000 rows", "t.jsonl", _text(rows), ["--to", "csv"]
+    rows = "".join(
+        json.dumps({"x": 1} | {f"k{(7 * i + 491 * j) % 5000}": 1 for j in range(10)}) + "\n"
+        for i in range(20_000)
+    )
+    for to in ("csv", "parquet"):
+        yield (
+            f"10 of 5,000 keys in each of 20,000 rows, to {to}",
+            "t.jsonl",
+            _text(rows),
+            ["--to", to],
+        )
     yield "one key 300,000 times", "t.jsonl", _text('{"x":1' + ',"x":1' * 300_000 + "}\n"), []
     deep = '{"x":1,"a":' + "[" * 400_000 + "]" * 400_000 + "}\n"
     yield "400,000 brackets", "t.jsonl", _text(deep), []

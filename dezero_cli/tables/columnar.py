@@ -326,6 +326,9 @@ def learnt(
     row has on average where its rows are longest.
     """
     source, step = open_text(tables, plan)
+    if len(source.columns) > limits.MOST_COLUMNS and not plan.only:
+        fault = f"{len(source.columns):,} columns: at most {limits.MOST_COLUMNS:,} can be written"
+        raise TableError(fault, tables.names[0])
     if not plan.only:
         refuse_twice(source.columns, "a table of columns")
     places = source.places(step.columns)
@@ -360,9 +363,11 @@ def _read_text(
     def frames(
         columns: list[str] | None, _predicate: Any, _rows: int | None, _size: int | None
     ) -> Iterator[pl.DataFrame]:
+        wanted = None if columns is None else set(columns)
         for piece in TextTable(tables).pieces(step.columns):
-            frame = types.applied(piece, names, None if columns is None else set(columns))
-            yield frame.select(columns) if columns else frame
+            for part in piece.parts():
+                frame = types.applied(part, names, wanted)
+                yield frame.select(columns) if columns else frame
 
     group = max(1, min(ROW_GROUP, bounded.GROUP // max(size, 1)))
     return register_io_source(frames, schema=schema), step, rows, group, skipped_note(skipped)

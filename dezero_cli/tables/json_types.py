@@ -43,6 +43,7 @@ class JsonTypes:
 
     def learn(self, piece: Any) -> None:
         """Take further rows into account.  Raises TableError for values of different types."""
+        piece.refuse_sparse()
         piece.refuse_unknown()
         piece.refuse_lossy()
         piece.refuse_rounded(self._used)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import polars as pl
 from dezero_cli import report
 from dezero_cli.faults import TableError
 from dezero_cli.language import json_input, values
+from dezero_cli.tables import limits
 from dezero_cli.tables.cells import reads_back
 from dezero_cli.tables.delimited import Header
 from dezero_cli.tables.dialect import Dialect
@@ -27,6 +28,12 @@ _MARKS = re.compile(
 )
 
 _MANY = re.compile(rb"[0-9]{19}")
+
+CELLS = 1 << 22
+"""Cells, empty ones included, that rows have in memory as columns at a time."""
+
+SPARSE, EMPTY = 40_000_000, 300
+"""Cells from which on columns are refused where there are so many times as many as values."""
 
 
 class JsonLines:
@@ -233,6 +240,29 @@ class Objects:
         """The objects as they were read, without what "nonfinite" says in them."""
         pairs = zip(self._lines, self.objects, strict=True)
         return [_unmarked(line) if report.NONFINITE in each else line for line, each in pairs]
+
+    def parts(self) -> Iterator[Objects]:
+        """The rows again, so many at a time that their cells, empty ones included, have room."""
+        self.refuse_sparse()
+        size = max(1, CELLS // max(len(self.columns), 1))
+        for start in range(0, max(self.rows, 1), size):
+            rows = slice(start, start + size)
+            found = Objects(self._lines[rows], self.objects[rows], self.columns, self._dialect)
+            found.places = self.places[rows]
+            yield found
+
+    def refuse_sparse(self) -> None:
+        """Refuse columns that would hardly have a cell, whose work has nothing to do with the file.
+
+        Each key is a column, and each row has a cell in every column.
+        """
+        cells, given = self.rows * len(self.columns), sum(map(len, self.objects))
+        if len(self.columns) > limits.MOST_COLUMNS:
+            fault = f"{len(self.columns):,} keys: at most {limits.MOST_COLUMNS:,} can be columns"
+            raise TableError(fault)
+        if cells > SPARSE and cells > EMPTY * given:
+            fault = f"{len(self.columns):,} keys in all, and a few in each row: write JSON Lines"
+            raise TableError(fault, row=1)
 
     def keys(self) -> set[str]:
         """The keys of all objects."""

@@ -10,6 +10,9 @@ import polars as pl
 from dezero_cli.faults import TableError
 from dezero_cli.tables.files import SEPARATORS, TEXT
 
+MOST_COLUMNS = 100_000
+"""Columns of text that can become columns of Parquet or Arrow."""
+
 _YEARS = 200_000
 """Years before and after 1970 that dates in text may have."""
 

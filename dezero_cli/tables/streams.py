@@ -52,6 +52,9 @@ class Piece(Protocol):
     def frame(self) -> pl.DataFrame:
         """The cells, all as text; each column is called by its place."""
 
+    def parts(self) -> Iterator[Piece]:
+        """The rows again, so many at a time as have room as columns."""
+
     def arrays(self, columns: dict[str, int]) -> dict[str, np.ndarray]:
         """Columns, given by name and place, as float64.  Bad rows may be left out from then on."""
 
@@ -431,7 +434,12 @@ class _Writer:
             return encode.delimited(columns, self._style)
         if self._same:
             return encode.lines(piece.text(), columns, self._style, piece.returns())
-        return encode.delimited(piece.frame.hstack(columns), self._style)
+        start, found = 0, []
+        for part in piece.parts():
+            frame = part.frame.hstack(columns.slice(start, part.rows))
+            found.append(encode.delimited(frame, self._style))
+            start += part.rows
+        return b"".join(found)
 
 
 def refuse_twice(names: Sequence[str], form: str) -> None:

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from dezero_cli.formats import parquet
-from dezero_cli.tables import bounded, columnar
+from dezero_cli.tables import bounded, columnar, delimited, jsonlines, limits
 
 CELLS = {
     "text": ["a" * 100, None, "", "é" * 50],
@@ -124,3 +124,63 @@ def test_what_is_read_and_written_in_pieces_is_the_whole(dezero, here, monkeypat
     if form == "parquet":
         groups = [rows for rows, *_ in parquet.row_groups("o.parquet")]
         assert max(groups) <= 64 and sum(groups) == 500
+
+
+# ---------------------------------------------------------------------------------- many columns
+def test_keys_that_hardly_a_row_has_become_no_columns(dezero, here):
+    (here / "t.jsonl").write_text("".join(f'{{"x":1,"k{i}":1}}\n' for i in range(11_000)))
+    for form in ("csv", "parquet"):
+        outcome = dezero("map", "x", "t.jsonl", "-o", f"o.{form}")
+        fault = "11,001 keys in all, and a few in each row: write JSON Lines"
+        assert outcome == (1, "", f"error: t.jsonl: row 1: {fault}\n")
+    assert dezero("map", "x", "t.jsonl", "-o", "o.jsonl").status == 0
+
+
+def test_rows_of_json_become_columns_in_parts(dezero, here, monkeypatch):
+    rows = [{"x": i, **{f"k{(i + j) % 7}": j for j in range(3)}} for i in range(50)]
+    (here / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    whole = {form: dezero("map", "2*x", "t.jsonl", "--to", form).out for form in ("csv", "tsv")}
+    dezero("map", "2*x", "t.jsonl", "-o", "whole.parquet")
+    monkeypatch.setattr(jsonlines, "CELLS", 24)  # three rows
+    for form, text in whole.items():
+        assert dezero("map", "2*x", "t.jsonl", "--to", form).out == text
+    dezero("map", "2*x", "t.jsonl", "-o", "parts.parquet")
+    assert pl.read_parquet("parts.parquet").equals(pl.read_parquet("whole.parquet"))
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_more_columns_than_can_be_written(dezero, here, monkeypatch, form):
+    monkeypatch.setattr(limits, "MOST_COLUMNS", 3)
+    text = "x,a,b,c\n1,2,3,4\n" if form == "csv" else '{"x":1,"a":2,"b":3,"c":4}\n'
+    (here / f"t.{form}").write_text(text)
+    for to in ("parquet", "arrow", *(["csv"] if form == "jsonl" else [])):
+        outcome = dezero("map", "x", f"t.{form}", "-o", f"o.{to}")
+        assert outcome.status == 1 and outcome.err.startswith(f"error: t.{form}: 4 ")
+        assert "at most 3 can be" in outcome.err and outcome.err.count("\n") == 1
+    assert dezero("map", "x", f"t.{form}").status == 0
+
+
+def test_wide_csv_becomes_the_json_of_narrow_csv(dezero, here, monkeypatch):
+    cells = ["1", "007", "", "NaN", "nan", '"a,b"', '"q""t"', "é", "-0", "1e5", "1.50", " 2", "inf"]
+    names = [f"c{i}" for i in range(len(cells))]
+    turned = [cells[i:] + cells[:i] for i in range(len(cells))]
+    lines = [",".join(["x", *names]), *(",".join(["1", *row]) for row in turned)]
+    (here / "t.csv").write_text("\n".join(lines) + "\n")
+    narrow = dezero("map", "x", "t.csv", "--to", "jsonl")
+    monkeypatch.setattr(delimited, "WIDE", 1)
+    assert narrow.status == 0 and dezero("map", "x", "t.csv", "--to", "jsonl") == narrow
+    comma = dezero("map", "x", "t.csv", "--to", "jsonl", "--decimal", ",", "--separator", ";")
+    assert comma.status != 0  # one column
+    (here / "s.csv").write_text("x;a;b\n1,5;2,5;t\n2;x;3\n")
+    words = ["map", "x", "s.csv", "--decimal", ",", "--separator", ";", "--to", "jsonl"]
+    wide = dezero(*words)
+    monkeypatch.setattr(delimited, "WIDE", 200)
+    assert wide.status == 0 and dezero(*words) == wide
+
+
+def test_categories_are_text_that_shares_its_bytes(here):
+    column = pl.Series("s", ["b", None, "a", "b"]).cast(pl.Categorical)
+    assert bounded.as_texts(column).to_list() == ["b", None, "a", "b"]
+    fixed = pl.Series("s", ["b", None, "a"], dtype=pl.Enum(["a", "b", "c"]))
+    assert bounded.as_texts(fixed).to_list() == ["b", None, "a"]
+    assert bounded.as_texts(column.clear()).to_list() == []
