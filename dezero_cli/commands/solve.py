@@ -135,6 +135,8 @@ def command(
         report.write(report.json_line(result))
     else:
         report.write("\n".join(report.solution_text(one, show) for one in each))
+    for note in task.notes:
+        report.warn(f"note: {note}")
     return _status(ends)
 
 

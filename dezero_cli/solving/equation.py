@@ -27,6 +27,8 @@ class EquationTask:
     start: Mapping[str, Array]
     held: Mapping[str, Array]
     brackets: Mapping[str, Limits] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    """What the user should know of the search, beside its end."""
 
 
 @dataclass
@@ -66,14 +68,16 @@ def solve_all(task: EquationTask) -> list[Solved]:
     curve = Residual(Functions(task.residuals, layout, task.held))
     low, high = task.brackets[layout.names[0]]
     found = every.roots_between(curve, low, high)
-    return [_of_root(layout, each, curve.steps) for each in found]
+    if not found.followed:
+        task.notes.append(UNFOLLOWED)
+    return [_of_root(layout, each, curve.steps) for each in found.roots]
 
 
 def _in_bracket(curve: Residual, layout: Layout, bracket: Limits) -> Solved:
     """A root between two ends: where the signs are the same, any that the range has."""
     found = roots.bracketed(curve, *bracket)
     if found is None or not found.found:
-        inside = every.roots_between(curve, *bracket)
+        inside = every.roots_between(curve, *bracket).roots
         if inside:
             found = inside[0]
     if found is None:
@@ -82,6 +86,7 @@ def _in_bracket(curve: Residual, layout: Layout, bracket: Limits) -> Solved:
     return _of_root(layout, found, curve.steps)
 
 
+UNFOLLOWED = "the curve turns more often than it was followed: roots may be missing"
 FALLS_OFF = "no root: the difference falls off to 0, and is only too small for a number there"
 
 

@@ -84,15 +84,16 @@ def bracketed(
     signs are the same, and no end is a root within its rounding; and where the residual falls off
     to 0 at an end.
     """
-    ends = _finite_ends(curve, low, high)
-    if ends is None:
+    found = _finite_ends(curve, low, high)
+    if found is None:
         return None
-    a, b, fa, fb = ends
+    a, b, fa, fb = found
     for x, f in ((a, fa), (b, fb)):
         if f == 0:
             return None if curve.fades(x) else Root(x, 0.0, ROOT, curve.steps)
     if (fa < 0) == (fb < 0):
-        near = [(abs(f), x) for x, f in ((a, fa), (b, fb)) if abs(f) <= 2 * curve.noise(x)]
+        ends = ((a, fa, b), (b, fb, a))
+        near = [(abs(f), x) for x, f, other in ends if is_zero_at_end(curve, x, other, 2)]
         return Root(min(near)[1], min(near)[0], ROOT, curve.steps) if near else None
     x = _polished(curve, _crossing(curve, a, b, fa, fb), a, b)
     return Root(x, abs(curve.value(x)), kind_at(curve, x, *(room or (a, b))), curve.steps)
@@ -113,6 +114,17 @@ def _finite_ends(
         return None
     (a, fa), (b, fb) = ends
     return a, b, fa, fb
+
+
+def is_zero_at_end(curve: Residual, x: float, other: float, times: float) -> bool:
+    """Whether the residual at an end is 0 within so many times its rounding.
+
+    Beside a pole that rounding is as large as the residual, which falls from there inwards.
+    """
+    f = abs(curve.value(x))
+    step = min(float(np.spacing(abs(x))) * 2.0**26, abs(other - x) / 2)
+    inside = abs(curve.value(x + math.copysign(step, other - x)))
+    return f <= times * curve.noise(x) and not inside < f / 1000
 
 
 def _inwards(end: float, other: float) -> list[float]:

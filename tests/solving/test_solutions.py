@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import special
 
+from dezero_cli.faults import ValuesError
 from dezero_cli.language.equations import equation, equations
 from dezero_cli.language.ranges import Limits
 from dezero_cli.language.statements import given
@@ -16,6 +17,8 @@ from dezero_cli.solving.implicit import Implicit
 
 PI = math.pi
 TANGENTS = [0.0, 4.493409457909064, 7.725251836937707, 10.904121659428899]
+DIGAMMA = [-4.6532377617431424, -3.6352933664369011, -2.6107208684441447, -1.5734984731623905]
+DIGAMMA += [-0.50408300826445541, 1.4616321449683623]
 EVERY = [
     ("sin(x)", 0, 10, [0, PI, 2 * PI, 3 * PI]),
     ("tan(x) == x", 0, 12, TANGENTS),
@@ -34,6 +37,28 @@ EVERY = [
     ("floor(x) - 2.5", 0, 10, []),
     ("x**2 + 1e-9", -1, 1, []),
     ("gamma(x) == 2", 0.1, 5, [0.44287739648472746, 3]),
+    ("gamma(x) == 2", -5, 5, [-3.9784645417852408, -3.0763784655709277, 0.44287739648472746, 3]),
+    ("gamma(x)", -5, 5, []),
+    (
+        "digamma(x)",
+        -5,
+        5,
+        [
+            -4.6532377617431424,
+            -3.6352933664369011,
+            -2.6107208684441447,
+            -1.5734984731623905,
+            -0.50408300826445541,
+            1.4616321449683623,
+        ],
+    ),
+    # beside a root that is a point of the grid, and three that one cubic follows
+    ("x**2 == 0.004*x", 0, 20, [0, 0.004]),
+    ("(x - 1)*(x - 1.0005)", 0, 2, [1, 1.0005]),
+    ("(x - 1)*(x - 1.0003)*(x - 1.0006)", 0, 2, [1, 1.0003, 1.0006]),
+    ("(x - 1.0001)*(x - 1.0003)*(x - 1.0006)", 0, 2, [1.0001, 1.0003, 1.0006]),
+    ("cosh(x)*cos(x) == 1", 0, 10, [0, 4.730040744862704, 7.8532046240958376]),
+    ("sin(x) - x + x**3/6", -1, 1, [0]),
     ("sqrt(x - 1)", 0, 3, [1]),
     ("log(x)*(x - 0.5)", 0, 3, [0.5, 1]),
     ("exp(-x)*sin(x)", 1, 20, [k * PI for k in range(1, 7)]),
@@ -49,6 +74,31 @@ def test_no_root_is_missed_and_none_invented(text, low, high, roots) -> None:
     start = {"x": np.array(0.0)}
     found = solve_all(EquationTask([posed.residual], start, {}, {"x": Limits(low, high)}))
     assert [float(each.at["x"]) for each in found] == pytest.approx(roots, rel=1e-7, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("text", "root", "near"),
+    [
+        ("x**4 - 4*x**3 + 6*x**2 - 4*x + 1", 1, 1e-3),
+        ("x**3 - 3*x**2 + 3*x - 1", 1, 1e-4),
+        ("x**6 - 6*x**5 + 15*x**4 - 20*x**3 + 15*x**2 - 6*x + 1", 1, 1e-2),
+    ],
+)
+def test_a_root_of_high_order_is_one_however_wide_its_rounding(text, root, near) -> None:
+    (posed,) = equations(text, given([]))
+    task = EquationTask([posed.residual], {"x": np.array(0.0)}, {}, {"x": Limits(0.1, 3)})
+    (found,) = solve_all(task)
+    assert float(found.at["x"]) == pytest.approx(root, abs=near)
+
+
+def test_what_turns_too_often_is_said() -> None:
+    (posed,) = equations("sin(x) == 0.5", given([]))
+    task = EquationTask([posed.residual], {"x": np.array(0.0)}, {}, {"x": Limits(0, math.inf)})
+    with pytest.raises(ValuesError, match="changes of sign"):
+        solve_all(task)
+    (posed,) = equations("2 + sin(1/x)", given([]))
+    task = EquationTask([posed.residual], {"x": np.array(0.0)}, {}, {"x": Limits(1e-9, 1)})
+    assert solve_all(task) == [] and "roots may be missing" in task.notes[0]
 
 
 BRACKETS = [
