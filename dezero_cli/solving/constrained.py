@@ -16,6 +16,8 @@ from dezero_cli.solving.functions import EPSILON, Array
 
 NEAR = 1e-6
 """How near to its limit a constraint may be acting, beside its terms."""
+OPPOSED = 1e8
+"""How many times larger than the gradient what acts may be that makes it up."""
 ROUNDS = 40
 VANISHING = 1e-18
 """A fall that counts as none, beside the terms of the value at the start."""
@@ -31,6 +33,8 @@ class Optimum(NamedTuple):
     multipliers: Array
     converged: bool
     degenerate: bool = False
+    endless: str = ""
+    """How the value goes on falling, if it does."""
 
 
 def minimum(objective: Objective, constraints: Constraints, start: Array) -> Optimum:
@@ -41,7 +45,7 @@ def minimum(objective: Objective, constraints: Constraints, start: Array) -> Opt
     found = _kkt_point(objective, constraints, start)
     for _ in range(5):
         kind, direction = verdict(objective, constraints, found)
-        if not found.converged or found.degenerate or kind != SADDLE:
+        if not found.converged or found.degenerate or kind not in (SADDLE, MAXIMUM):
             break
         size = max(float(np.abs(found.x).max()), 1.0)
         steps = [_farthest(constraints, found.x, way * direction) * way for way in (1.0, -1.0)]
@@ -55,7 +59,7 @@ def minimum(objective: Objective, constraints: Constraints, start: Array) -> Opt
     return found
 
 
-MINIMUM, SADDLE, FLAT = "minimum", "saddle", "flat"
+MINIMUM, MAXIMUM, SADDLE, FLAT = "minimum", "maximum", "saddle", "flat"
 
 
 def _farthest(constraints: Constraints, x: Array, direction: Array) -> float:
@@ -99,7 +103,7 @@ def verdict(objective: Objective, constraints: Constraints, found: Optimum) -> t
     direction /= float(np.abs(direction).max()) or 1.0
     noise = SEEN * float(np.abs(curvatures).max())
     if curvatures[0] < -noise:
-        return SADDLE, direction
+        return MAXIMUM if curvatures[-1] < -noise else SADDLE, direction
     if curvatures[0] <= noise:
         return FLAT, direction
     left = objective.gradient(found.x) - found.multipliers @ jacobian
@@ -367,7 +371,11 @@ def _judged(objective: Objective, constraints: Constraints, x: Array) -> Optimum
     left = np.abs(g - multipliers @ jacobian)
     sizes = np.abs(g) + np.abs(multipliers[:, np.newaxis] * jacobian).sum(axis=0)
     hessian = objective.hessian(x) - constraints.curvature(x, multipliers)
-    allowed = 1e-9 * max(float(sizes.max(initial=0)), 1e-300) + 1e-11 * np.abs(hessian) @ np.abs(x)
+    units = np.maximum(np.abs(x), 1.0)  # far out, what is left of a slope goes a long way
+    largest = np.minimum(sizes.max(initial=0), (sizes * units).max(initial=0) / units)
+    allowed = 1e-9 * np.maximum(largest, 1e-300) + 1e-11 * np.abs(hessian) @ np.abs(x)
     allowed += VANISHING * objective.scale / np.maximum(np.abs(x), LITTLE)
-    good = bool((left <= allowed).all()) and constraints.violation(x) <= 1e-12
+    pushed = float(np.abs(multipliers[:, np.newaxis] * jacobian).max(initial=0))
+    opposed = pushed > OPPOSED * float(np.abs(g).max(initial=0))  # nothing but rounding is left
+    good = bool((left <= allowed).all()) and constraints.violation(x) <= 1e-12 and not opposed
     return Optimum(x, multipliers, good)

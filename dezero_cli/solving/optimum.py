@@ -14,13 +14,12 @@ from dezero_cli.language.expression import Expression
 from dezero_cli.language.ranges import Limits
 from dezero_cli.language.spelling import quoted
 from dezero_cli.number_format import number_text
-from dezero_cli.solving import constrained, free
+from dezero_cli.solving import constrained, endless, free
 from dezero_cli.solving.conditions import Constraints
-from dezero_cli.solving.constrained import FLAT, MINIMUM, SADDLE, Optimum
+from dezero_cli.solving.constrained import FLAT, MAXIMUM, MINIMUM, SADDLE, Optimum
 from dezero_cli.solving.free import MANY, Objective
 from dezero_cli.solving.functions import Array, Functions, Layout
 
-MAXIMUM = "maximum"
 ENDLESS = 1e20
 """How far below the size of its terms at the start a value is taken to be without a least one."""
 
@@ -123,13 +122,13 @@ def _starts(task: OptimumTask, constraints: Constraints, start: Array) -> list[A
 def _end(objective: Objective, constraints: Constraints, start: Array) -> Optimum:
     """Where a search from one start ends."""
     if constraints.equal.size:
-        return constrained.minimum(objective, constraints, start)
+        found = constrained.minimum(objective, constraints, start)
+        return _with_an_end(objective, constraints, found, start)
     none = np.zeros(0)
     x, done = free.minimum(objective, start)
-    still = (x == start).all()
-    for _ in range(0 if still or start.size > MANY else 5):
+    for _ in range(0 if start.size > MANY else 5):
         kind, direction = constrained.verdict(objective, constraints, Optimum(x, none, done))
-        if kind != SADDLE:
+        if kind not in (SADDLE, MAXIMUM):
             break
         size = max(float(np.abs(x).max()), 1.0)
         ends = [free.minimum(objective, x + size * s * direction) for s in (0.01, -0.01, 0.3, -0.3)]
@@ -137,12 +136,43 @@ def _end(objective: Objective, constraints: Constraints, start: Array) -> Optimu
         if not good or objective.value(tried) >= objective.value(x):
             break
         x, done = tried, good
-    return Optimum(x, none, done and not _endless(objective, x))
+    return _with_an_end(objective, constraints, Optimum(x, none, done), start)
 
 
-def _endless(objective: Objective, x: Array) -> bool:
-    """Whether the value has gone down so far that it may go on for ever."""
-    return objective.value(x) < -ENDLESS * max(objective.scale, 1.0)
+def _with_an_end(
+    objective: Objective, constraints: Constraints, found: Optimum, start: Array
+) -> Optimum:
+    """The same, but not as an end where the value goes on falling, or the start is better."""
+    steps = objective.steps
+    value = objective.value(found.x)
+    without = _how_it_falls(objective, constraints, found, start)
+    if value < -ENDLESS * max(objective.scale, 1.0):
+        without = endless.WITHOUT_END
+    fair = not constraints.equal.size or constraints.violation(start) <= 1e-9
+    worse = value - objective.value(start) > 1e-9 * max(abs(value), objective.scale)
+    objective.steps = steps
+    if without:
+        return found._replace(converged=False, endless=without)
+    return found._replace(converged=found.converged and not (fair and worse))
+
+
+def _how_it_falls(
+    objective: Objective, constraints: Constraints, found: Optimum, start: Array
+) -> str | None:
+    """How the value goes on falling from where a search ended, if it does."""
+    if found.x.size > MANY or found.degenerate or constraints.violation(found.x) > 1e-9:
+        return None
+    moved = found.x - start
+    ways = [(found.x, moved)]
+    if found.converged:
+        kind, direction = constrained.verdict(objective, constraints, found)
+        if kind == MINIMUM:
+            return None
+        if kind != FLAT:
+            ways += [(found.x, direction), (found.x, -direction)]
+    if objective.gradient(found.x).any():
+        ways.append((start, moved / 8))
+    return next(filter(None, (endless.along(objective, constraints, *w) for w in ways)), None)
 
 
 def _found(
@@ -173,7 +203,8 @@ def _kind(task: OptimumTask, objective: Objective, constraints: Constraints, end
     if end.degenerate:
         return FLAT
     kind = constrained.verdict(objective, constraints, end)[0]
-    return MAXIMUM if task.maximize and kind == MINIMUM else kind
+    turned = {MINIMUM: MAXIMUM, MAXIMUM: MINIMUM} if task.maximize else {}
+    return turned.get(kind, kind)
 
 
 def _message(
@@ -184,14 +215,18 @@ def _message(
     if end.converged:
         ends = {FLAT: "the Hessian does not tell whether it is an optimum"}
         ends[SADDLE] = "the gradient is 0, but the value is curved both ways"
+        wrong, way = (MINIMUM, "up") if objective.sign < 0 else (MAXIMUM, "down")
+        ends[wrong] = f"the gradient is 0, but the value is curved {way} in all directions"
         return ends.get(kind, "found to the last digits")
+    if objective.sign * value == -math.inf:
+        return endless.WITHOUT_END
     if not math.isfinite(value):
         return f"the value is {number_text(value)} there: try another start"
     missed = constraints.violation(end.x)
     if missed > 1e-9:
         return f"no point that meets the constraints was found: one is missed by {missed:.2g}"
-    if _endless(objective, end.x):
-        return "the value goes on without end"
+    if end.endless:
+        return end.endless
     return "the search did not come to an end: try another start, or --starts"
 
 
