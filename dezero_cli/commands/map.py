@@ -218,7 +218,7 @@ def _root(word: str | None) -> tuple[str, float, float] | None:
     """The unknown and its bracket, if there is one."""
     if word is None:
         return None
-    ((name, limits),) = unknowns.within([word], "--solve").items()
+    ((name, limits),) = unknowns.within([word], "--solve", "x=0:1").items()
     if not math.isfinite(limits.low) or not math.isfinite(limits.high):
         raise UsageError(f"--solve {word}: a bracket needs both ends, as in {name}=0:1")
     return name, *limits

@@ -26,7 +26,7 @@ from dezero_cli.arguments import (
 from dezero_cli.faults import UsageError, did_you_mean
 from dezero_cli.language import unknowns
 from dezero_cli.language.diagnosis import missing_value
-from dezero_cli.language.equations import Equation, constraints
+from dezero_cli.language.equations import Equation, constraints, refuse_condition
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.spelling import canonical_words, quoted
 from dezero_cli.language.words import definitions_used, formula
@@ -163,8 +163,10 @@ class Sought:
         limits |= unknowns.take_limits(said)
         fixed = unknowns.named(fixed, "--fix", said)
         self.limits = limits | unknowns.within(within)
+        unknowns.refuse_held(fixed, wanted, self.limits)
         self.given = self.formula.given(columns=list(limits))
         self.expression = self.given.linked(self.formula.text, most)
+        refuse_condition(self.expression, "give it as a constraint, with --st")
         if self.expression.is_list:
             raise UsageError("one value is needed, not a list of several")
         self.constraints: list[Equation] = []

@@ -175,6 +175,7 @@ class Posed:
         wanted = unknowns.named(wanted, "--for", said)
         self.limits |= unknowns.take_limits(said)
         fixed = unknowns.named(fixed, "--fix", said)
+        unknowns.refuse_held(fixed, wanted, self.limits)
         columns = [*self.limits, *(known.values if known else ())]
         self.given = self.formula.given(columns=columns)
         self.equations: list[Equation] = []
@@ -219,6 +220,9 @@ class Posed:
             if name not in held:
                 if name in self.unknowns:
                     raise UsageError(f"{quoted(name)} is unknown: give what was measured")
+                if name not in self.names:
+                    hint = did_you_mean(name, held) or f"they use {', '.join(self.names)}"
+                    raise UsageError(f"no {quoted(name)} in the equations: {hint}")
                 hint = did_you_mean(name, held) or f"add {assignment(name)}"
                 raise UsageError(f"no value for {quoted(name)}: {hint}")
         used = [name for name in self.names if name in held]

@@ -6,6 +6,7 @@ import operator
 from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
+from dezero.logic import logical_and, logical_not, logical_or
 from dezero_cli.faults import ExpressionError
 from dezero_cli.language.diagnosis import Token
 from dezero_cli.language.expression import (
@@ -62,10 +63,25 @@ def equations(text: str, given: Given, most: int | None = None) -> list[Equation
     An expression without ``==`` is one that equals 0.  Raises as `equation` does.
     """
     every = []
-    for part in _parsed(text, given.functions, EQUAL).results:
-        found = _relations(part, given, EQUAL, most)
-        every += found or [_vanishing(part, given, most)]
+    results = _parsed(text, given.functions, EQUAL).results
+    for part, shown in zip(results, _elements(text, len(results)), strict=True):
+        found = _relations(part, given, EQUAL, most) or [_vanishing(part, given, most)]
+        every += [each._replace(text=shown) for each in found] if shown != text else found
     return every
+
+
+def _elements(text: str, count: int) -> list[str]:
+    """The elements of a list as they are written; the whole text for each where that is unclear."""
+    inner = text.strip()
+    if count > 1 and inner.startswith("[") and inner.endswith("]"):
+        inner = inner[1:-1]
+        places = [place for kind, _, place in _outside(inner) if kind == ","]
+        ends = zip([0, *(place + 1 for place in places)], [*places, len(inner)], strict=True)
+        parts = [inner[i:j].strip() for i, j in ends]
+        parts = [part for part in parts if part]
+        if len(parts) == count:
+            return parts
+    return [text] * count
 
 
 def constraints(text: str, given: Given, most: int | None = None) -> list[Equation]:
@@ -152,8 +168,18 @@ def _equation(
     return Equation(text, parts[0], sign, parts[1], parts[2])
 
 
+def refuse_condition(expression: Expression, hint: str) -> None:
+    """Raise ExpressionError for a condition, which is 1 or 0 and flat, where a value is needed."""
+    last = expression.steps[-1]
+    conditions = (*RELATIONS.values(), logical_and, logical_or, logical_not)
+    if type(last) is Apply and (type(last.function) is Chain or last.function in conditions):
+        fault = "a condition is 1 or 0, and has no slope"
+        raise ExpressionError(fault, expression.text, last.place, hint=hint)
+
+
 def _vanishing(expression: Expression, given: Given, most: int | None) -> Equation:
     """An expression that is to be 0."""
+    refuse_condition(expression, "write an equation, LEFT == RIGHT")
     whole = _linked(expression, given, most)
     zero = parsed("0")
     return Equation(expression.text, whole, "==", zero, whole)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import itertools
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -27,7 +29,9 @@ def take_limits(said: dict[str, tuple[Head, str]]) -> dict[str, Limits]:
     return found
 
 
-def within(words: Iterable[str], option: str = "--within") -> dict[str, Limits]:
+def within(
+    words: Iterable[str], option: str = "--within", example: str = "x=0:1 or x=0:"
+) -> dict[str, Limits]:
     """The limits in the words of an option, by name.
 
     Raises UsageError for a word that is no NAME=LO:HI, or a name that comes twice.
@@ -36,7 +40,7 @@ def within(words: Iterable[str], option: str = "--within") -> dict[str, Limits]:
     for word in words:
         begun = statements.head(word)
         if begun is None or begun.parameters is not None:
-            raise UsageError(f"{option} {word}: expected NAME=LO:HI, as in x=0:1 or x=0:")
+            raise UsageError(f"{option} {word}: expected NAME=LO:HI, as in {example}")
         if begun.name in found:
             raise UsageError(f"{option}: {quoted(begun.name)} is given twice")
         found[begun.name] = ranges.limits(begun.name, statements.behind(word, begun))
@@ -49,7 +53,7 @@ def named(words: Iterable[str], option: str, said: dict[str, tuple[Head, str]]) 
     Raises UsageError for a name that is given twice, or that has a value already.
     """
     found: list[str] = []
-    for word in words:
+    for word in itertools.chain.from_iterable(map(_parts, words)):
         begun = statements.head(word)
         if begun is None:
             found += some_names([word])
@@ -66,6 +70,22 @@ def named(words: Iterable[str], option: str, said: dict[str, tuple[Head, str]]) 
     return tuple(found)
 
 
+def _parts(word: str) -> list[str]:
+    """``x=0,y=3`` as its parts ``x=0`` and ``y=3``; a list in brackets stays whole."""
+    parts = re.split(r",(?=\s*[^\W\d]\w*\s*(?:=|,|$))(?![^\[]*\])", word)
+    return parts if "=" in word else [word]
+
+
+def refuse_held(fixed: Iterable[str], wanted: Iterable[str], limits: Iterable[str]) -> None:
+    """Raise UsageError for a name that is held by ``--fix`` and searched for, too."""
+    for name in fixed:
+        if name in wanted or name in limits:
+            why = "is named by --for" if name in wanted else "has limits"
+            raise UsageError(
+                f"{quoted(name)} {why}, and is held by --fix: leave out one of the two"
+            )
+
+
 def start(name: str, values: Mapping[str, np.ndarray], limits: Mapping[str, Limits]) -> np.ndarray:
     """Where the search for a name begins: at its value, or else inside its limits."""
     if name in values:
@@ -77,9 +97,11 @@ def start(name: str, values: Mapping[str, np.ndarray], limits: Mapping[str, Limi
 
 
 def none_varies(
-    fault: str, hint: str, names: Iterable[str], values: Mapping[str, np.ndarray]
+    fault: str, hint: str, names: Sequence[str], values: Mapping[str, np.ndarray]
 ) -> UsageError:
     """The fault that nothing is searched for, where arrays are given or all numbers are held."""
+    if not names:
+        hint = "no name is in the expression"
     given = [name for name in names if name in values]
     for name in sorted(given, key=lambda name: not values[name].ndim)[:1]:
         array = f"is an array, which varies with --for {quoted(name)}"

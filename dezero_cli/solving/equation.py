@@ -48,11 +48,7 @@ def solve(task: EquationTask) -> Solved:
     layout = Layout(task.start)
     functions = Functions(task.residuals, layout, task.held)
     start = layout.packed(task.start)
-    count = functions.values(start).size
-    if count != layout.size:
-        equations = f"{count} equation{'s' if count != 1 else ''}"
-        unknowns = f"{layout.size} unknown{'s' if layout.size != 1 else ''}"
-        raise ValuesError(f"{equations} for {unknowns} ({', '.join(layout.names)})")
+    _check_count(functions, layout, start)
     name = layout.names[0]
     if layout.size == 1 and name in task.brackets:
         return _in_bracket(Residual(functions), layout, task.brackets[name])
@@ -63,14 +59,28 @@ def solve(task: EquationTask) -> Solved:
 
 @np.errstate(all="ignore")
 def solve_all(task: EquationTask) -> list[Solved]:
-    """Every solution of one equation in the range of its one unknown, in order."""
+    """Every solution of one equation in the range of its one unknown, in order.
+
+    Raises ValuesError for several equations, and for a curve that turns too often.
+    """
     layout = Layout(task.start)
-    curve = Residual(Functions(task.residuals, layout, task.held))
+    functions = Functions(task.residuals, layout, task.held)
+    _check_count(functions, layout, layout.packed(task.start))
+    curve = Residual(functions)
     low, high = task.brackets[layout.names[0]]
     found = every.roots_between(curve, low, high)
     if not found.followed:
         task.notes.append(UNFOLLOWED)
     return [_of_root(layout, each, curve.steps) for each in found.roots]
+
+
+def _check_count(functions: Functions, layout: Layout, start: Array) -> None:
+    """Refuse another number of equations than of unknowns; an array is as many of them."""
+    count = functions.values(start).size
+    if count != layout.size:
+        equations = f"{count} equation{'s' if count != 1 else ''}"
+        unknowns = f"{layout.size} unknown{'s' if layout.size != 1 else ''}"
+        raise ValuesError(f"{equations} for {unknowns} ({', '.join(layout.names)})")
 
 
 def _in_bracket(curve: Residual, layout: Layout, bracket: Limits) -> Solved:

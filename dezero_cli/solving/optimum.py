@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from dezero_cli.faults import ValuesError
 from dezero_cli.language.equations import Equation
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.ranges import Limits
@@ -58,7 +59,7 @@ class Found:
 def optimum(task: OptimumTask) -> Found:
     """The optimum that a task asks for; the best of several starts.
 
-    Raises ExpressionError for an operation that NumPy refuses.
+    Raises ExpressionError for an operation that NumPy refuses, and ValuesError for an array.
     """
     layout = Layout(task.start)
     objective = Objective(
@@ -66,6 +67,7 @@ def optimum(task: OptimumTask) -> Found:
     )
     constraints = _constraints(task, layout)
     start = layout.packed(task.start)
+    _check_value(task, objective, start)
     ends = [_end(objective, constraints, each) for each in _starts(task, constraints, start)]
 
     def rank(i: int) -> tuple[bool, float]:
@@ -78,6 +80,21 @@ def optimum(task: OptimumTask) -> Found:
     if best and (not first.converged or objective.value(first.x) > value + margin):
         found.better_start = best + 1
     return found
+
+
+def _check_value(task: OptimumTask, objective: Objective, start: Array) -> None:
+    """Refuse an array, and data without a number where they leave the value without one."""
+    values = objective.functions.values(start)
+    if values.size != 1:
+        fault = f"one number is needed, and this is an array of {values.size}: sum(...) adds it up"
+        raise ValuesError(fault)
+    if not math.isnan(float(values[0])):
+        return
+    for name in task.expression.names:
+        if name in task.held and np.isnan(task.held[name]).any():
+            place = int(np.flatnonzero(np.isnan(np.ravel(task.held[name])))[0])
+            fault = f"{quoted(name)} has no number in place {place + 1}: leave that row out"
+            raise ValuesError(fault)
 
 
 def _constraints(task: OptimumTask, layout: Layout) -> Constraints:

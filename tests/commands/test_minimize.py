@@ -6,10 +6,9 @@ import pytest
 
 
 def test_what_varies_is_said_and_what_was_found(dezero) -> None:
-    found = dezero("minimize", "(x - a)**2 + y**2", "--for", "x=0,y", "a=3", "y=1")
-    assert found.status == 2  # --for takes names, or one NAME=VALUE
+    parts = dezero("minimize", "(x - a)**2 + y**2", "--for", "x=0,y", "a=3", "y=1")
     found = dezero("minimize", "(x - a)**2 + y**2", "--for", "x=0", "--for", "y=1", "a=3")
-    assert found.err == "varies: x, y; held: a\n"
+    assert found == parts and found.err == "varies: x, y; held: a\n"
     assert found.out == (
         "value  0.0\nx      3.0\ny      0.0\nd/dx   0.0\nd/dy   0.0\n"
         "minimum: found to the last digits\n"
@@ -180,7 +179,15 @@ REFUSED = [
     (["x + y"], "no value for x"),
     (["x", "x=1", "--within", "z=0:1"], "no z in the expression"),
     (["x", "x=1", "--fix", "x"], "nothing varies: x is held: leave out --fix"),
-    (["1 + 2"], "nothing varies: give a start, as in x=1"),
+    (["1 + 2"], "nothing varies: no name is in the expression"),
+    (["x*y", "y=1"], "no value for x"),
+    (["x**2", "x=1:2", "--fix", "x"], "x has limits, and is held by --fix"),
+    (["x**2 + y", "--for", "x=1,y=2", "--fix", "y"], "y is named by --for, and is held by --fix"),
+    (["x**2 + y**2 == 1", "x=1", "y=1"], "a condition is 1 or 0, and has no slope: give it as"),
+    (["x > 1", "x=1"], "a condition is 1 or 0"),
+    (["(y - a*x)**2", "a=1", "x=[1,2]", "y=[1,2]"], "an array of 2: sum(...) adds it up"),
+    (["w", "--for", "w=[1,2,3]"], "an array of 3"),
+    (["sum((y - a)**2)", "a=1", 'y=[1,"nan",2]'], "y has no number in place 2"),
     (["x", "x=1", "--st", "x"], "expected a constraint"),
     (["x", "x=1", "--st", "x = 3"], "write x == 3"),
     (["x*a", "--for", "x=1", "a=2", "--within", "a=0:3"], "a has limits, but is held"),

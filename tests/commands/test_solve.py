@@ -88,10 +88,23 @@ REFUSED = [
     (["x == 2", "x=3", "--fix", "x"], "nothing is unknown: x is held: leave out --fix"),
     (["x == 2", "z=1", "x=0", "--for", "z"], "no z in the equations"),
     (["x == a", "--for", "x=0", "a=1", "--sigma", "x=1"], "x is unknown"),
-    (["x == a", "--for", "x=0", "a=1", "--wrt", "b"], "no value for b"),
+    (["x == a", "--for", "x=0", "a=1", "--wrt", "b"], "no b in the equations: they use x, a"),
     (["x == 2", "x=1", "--all"], "needs one unknown with a range"),
-    (["x <= 2", "x=1:3", "y=2", "x == 1 <= 2"], "'<=' has no place in an equation"),
+    (["x == 1 <= 2", "x=1:3"], "'<=' has no place in an equation"),
+    (["x <= 2", "x=1:3"], "a condition is 1 or 0, and has no slope: write an equation"),
+    (["x == 1 or x == 2", "x=0:3", "--all"], "a condition is 1 or 0"),
+    (["x**2 == a", "x=0:5", "a=4", "--fix", "x"], "x has limits, and is held by --fix"),
+    (["x*exp(x) == a", "x=-5:5", "a=[1,2]", "--all"], "2 equations for 1 unknown (x)"),
+    (["x + y == 3", "x*y == 2", "--for", "x=0,y"], "y needs a start"),
 ]
+
+
+def test_a_list_of_equations_is_told_as_its_elements(dezero) -> None:
+    found = dezero(
+        "solve", "[x + y == 3, f(x, y) == 2]", "f(a,b)=a*b", "--for", "x=0,y=3", "--json"
+    )
+    assert found.json["equations"] == ["x + y == 3", "f(x, y) == 2"]
+    assert sorted(found.json["solution"].values()) == pytest.approx([1, 2])
 
 
 @pytest.mark.parametrize(("words", "told"), REFUSED)
