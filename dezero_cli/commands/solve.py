@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -62,6 +62,10 @@ without == is to be 0. Where other names have numbers too, --for says which are 
 derivatives are exact, by the implicit function theorem.
 """
 EXAMPLE = "'cos(x) == x' x=0.5"
+SINGULAR = (
+    "the equations do not determine the solution by their slopes there (a root of even order, or "
+    "one of many): its derivatives say nothing"
+)
 
 
 @click.command("solve", cls=ExpressionCommand, help=HELP, no_args_is_help=True)
@@ -135,7 +139,7 @@ def command(
         report.write(report.json_line(result))
     else:
         report.write("\n".join(report.solution_text(one, show) for one in each))
-    for note in task.notes:
+    for note in [*task.notes, *asked.notes]:
         report.warn(f"note: {note}")
     return _status(ends)
 
@@ -184,6 +188,7 @@ class Posed:
         self.names = list(
             dict.fromkeys(name for each in self.equations for name in each.residual.names)
         )
+        self.notes: dict[str, None] = {}
         self.unknowns = self._unknowns(wanted, fixed)
         self.fit = None if known is None else self._with_fit(known)
         self._check()
@@ -238,6 +243,8 @@ class Posed:
         found: dict[str, Any] = {"solution": end.at, "residual": end.residual}
         if end.converged:
             implicit = self._implicit(end, names)
+            if names and (implicit.is_singular or not np.isfinite(implicit.matrix).all()):
+                self.notes[SINGULAR] = None
             found["grad"] = implicit.gradients()
             if hessian:
                 found["hessian"] = implicit.hessians()
@@ -247,11 +254,28 @@ class Posed:
         """The uncertainty of each unknown: to first order, and by draws if these are asked for."""
         if inputs is None or not end.converged:
             return {}
-        gradients = self._implicit(end, inputs.names).gradients()
-        found = of_gradients(gradients, self.given.values, inputs)
+        implicit = self._implicit(end, inputs.names)
+        found = of_gradients(implicit.gradients(), self.given.values, inputs)
+        self._note_curvature(implicit, found["sigma"], inputs)
         if uncertain.draws is not None:
             found["mc"] = self._drawn(end, uncertain, inputs)
         return found
+
+    def _note_curvature(
+        self, implicit: Implicit, sigmas: Mapping[str, np.ndarray], inputs: Inputs
+    ) -> None:
+        """Note where second derivatives make an uncertainty a tenth larger, or more."""
+        spread = np.concatenate(
+            [
+                np.broadcast_to(inputs.sigmas[name], self.given.values[name].shape).ravel()
+                for name in inputs.names
+            ]
+        )
+        bent = implicit.unknowns.unpacked(implicit.bent(spread, implicit.unknowns.packed(sigmas)))
+        for name, times in bent.items():
+            if np.max(times) > 1.1:
+                more = f"{quoted(name)} is curved over them, and its sigma larger"
+                self.notes[f"the uncertainties are large: {more}; --mc 100000 tells"] = None
 
     def _implicit(self, end: Solved, names: Sequence[str]) -> Implicit:
         """The solution as a function of these values."""

@@ -33,6 +33,7 @@ class Implicit:
         self._point = both.packed({**solution, **given})
         jacobian = self._functions.jacobian(self._point)
         n = self.unknowns.size
+        self.is_singular = _is_singular(jacobian[:, :n])
         self._inverse = _inverse(jacobian[:, :n])
         self.matrix = -self._inverse @ jacobian[:, n:]
 
@@ -66,6 +67,16 @@ class Implicit:
             }
         return found
 
+    def bent(self, sigmas: Array, first: Array) -> Array:
+        """How many times as large the uncertainty of each unknown is to second order as to first.
+
+        `sigmas` are those of the values, which count as independent; `first` those of the unknowns.
+        """
+        spread = self.second() * sigmas[:, np.newaxis] * sigmas
+        with np.errstate(all="ignore"):
+            added = np.sum(np.square(spread), axis=(1, 2)) / (2 * np.square(first))
+            return np.asarray(np.sqrt(1 + added))
+
     def second(self) -> Array:
         """The second derivatives of every unknown for every pair of values.
 
@@ -78,6 +89,14 @@ class Implicit:
             for weights in self._inverse
         ]
         return np.array(rows).reshape(len(rows), self.given.size, self.given.size)
+
+
+def _is_singular(jacobian: Array) -> bool:
+    """Whether the equations do not determine the unknowns near the solution, to rounding."""
+    sizes = np.linalg.norm(jacobian, axis=1)
+    if not np.isfinite(sizes).all() or (sizes == 0).any():
+        return True
+    return bool(np.linalg.cond(jacobian / sizes[:, np.newaxis]) > 1e13)
 
 
 def _inverse(jacobian: Array) -> Array:

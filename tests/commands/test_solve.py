@@ -100,11 +100,28 @@ REFUSED = [
 
 
 def test_a_list_of_equations_is_told_as_its_elements(dezero) -> None:
-    found = dezero(
-        "solve", "[x + y == 3, f(x, y) == 2]", "f(a,b)=a*b", "--for", "x=0,y=3", "--json"
-    )
+    words = ["[x + y == 3, f(x, y) == 2]", "f(a,b)=a*b", "--for", "x=0,y=3", "--json"]
+    found = dezero("solve", *words)
     assert found.json["equations"] == ["x + y == 3", "f(x, y) == 2"]
     assert sorted(found.json["solution"].values()) == pytest.approx([1, 2])
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            "x**2==a --for x=-5:5 a=0 --sigma a=0.01",
+            "the equations do not determine",
+        ),
+        ("x+y==a 2*x+2*y==6 --for x=0,y=3 a=3", "the equations do not determine"),
+        ("x**2==a --for x=1 a=0 --sigma a=0.01", "x is curved over them, and its sigma larger"),
+        ("x**2==a --for x=1 a=0.05 --sigma a=0.1", "x is curved over them, and its sigma larger"),
+        ("x**2==a --for x=1 a=1 --sigma a=0.1", ""),
+    ],
+)
+def test_derivatives_that_say_little_are_noted(dezero, words, told) -> None:
+    outcome = dezero("solve", *words.split(" "))
+    assert outcome.status == 0 and bool(outcome.err) == bool(told) and told in outcome.err
 
 
 @pytest.mark.parametrize(("words", "told"), REFUSED)
