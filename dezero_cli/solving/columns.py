@@ -25,6 +25,8 @@ BLOCK = 65_536
 MOST_STEPS = 200
 SMALL = 1e-9
 """A step of Newton's method that leaves less than rounding to do, beside the root."""
+TOUCHING = 1e-9
+"""How small a turn is, beside the largest value in the bracket, that may be a root."""
 SAMPLES = 65
 """Points at which a sign is looked for in a bracket whose ends have the same."""
 
@@ -74,7 +76,56 @@ class ColumnRoots:
         doubtful = active[~(np.abs(left[active]) <= 1e-6 * least[active])]
         for row in doubtful.tolist():
             x[row] = self._alone(_taken(given, row), float(a[row]), float(b[row]))
+        for row in np.flatnonzero((fa == 0) | (fb == 0)).tolist():
+            if self._curve(_taken(given, row)).fades(float(x[row])):
+                x[row] = np.nan
+        without = np.flatnonzero(np.isnan(x) & same)
+        if without.size:
+            x[without] = self._touching(_taken(given, without), without.size)
         return x
+
+    def _touching(self, given: Mapping[str, Array], rows: int) -> Array:
+        """Roots at which the residual does not change its sign; nan in rows without one."""
+        a, b, large = self._turns(given, rows)
+        found = np.full(rows, np.nan)
+        some = np.flatnonzero(np.isfinite(a))
+        given, a, b = _taken(given, some), a[some], b[some]
+        falls = np.sign(self._at(given, a)[1])
+        for _ in range(MOST_STEPS):
+            x = a / 2 + b / 2
+            if not ((x > a) & (x < b)).any():
+                break
+            left = np.sign(self._at(given, x)[1]) == falls
+            a, b = np.where(left, x, a), np.where(left, b, x)
+        fa, fb = np.abs(self._at(given, a)[0]), np.abs(self._at(given, b)[0])
+        x, f = np.where(fa <= fb, a, b), np.minimum(fa, fb)
+        for i in np.flatnonzero(f <= TOUCHING * large[some]).tolist():
+            curve = self._curve(_taken(given, i))
+            if f[i] <= 8 * curve.noise(float(x[i])) and not (
+                f[i] == 0 and curve.fades(float(x[i]))
+            ):
+                found[some[i]] = x[i]
+        return found
+
+    def _turns(self, given: Mapping[str, Array], rows: int) -> tuple[Array, Array, Array]:
+        """The cell of each row in which its residual turns closest to 0, and its largest size."""
+        low, high = self.bracket
+        a, b, large = np.full(rows, np.nan), np.full(rows, np.nan), np.zeros(rows)
+        least = np.full(rows, np.inf)
+        last, f0, slope0 = np.full(rows, low), *self._at(given, np.full(rows, low))
+        for share in np.linspace(0, 1, SAMPLES)[1:]:
+            x = np.full(rows, low + share * (high - low))
+            f, slope = self._at(given, x)
+            near = np.fmin(np.abs(f), np.abs(f0))
+            turn = (np.sign(f0) * slope0 < 0) & (np.sign(f) * slope > 0) & (near < least)
+            a, b = np.where(turn, last, a), np.where(turn, x, b)
+            least, large = np.where(turn, near, least), np.fmax(large, np.abs(f))
+            last, f0, slope0 = x, f, slope
+        return a, b, large
+
+    def _curve(self, given: Mapping[str, Array]) -> Residual:
+        """The equation of one row."""
+        return Residual(Functions([self.residual], Layout({self.unknown: np.array(0.0)}), given))
 
     def _scanned(
         self, given: Mapping[str, Array], a: Array, b: Array, fa: Array, fb: Array, rows: Array
@@ -122,9 +173,7 @@ class ColumnRoots:
 
     def _alone(self, given: Mapping[str, Array], low: float, high: float) -> float:
         """The root of one row by the search of single equations, which tells poles from roots."""
-        start = {self.unknown: np.array(0.0)}
-        curve = Residual(Functions([self.residual], Layout(start), given))
-        found = roots.bracketed(curve, low, high)
+        found = roots.bracketed(self._curve(given), low, high)
         return found.x if found is not None and found.found else np.nan
 
 

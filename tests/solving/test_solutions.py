@@ -216,6 +216,21 @@ def test_roots_of_columns_are_those_of_rows_and_their_derivatives_too() -> None:
         np.testing.assert_allclose([each[row] for each in outputs], expected, rtol=1e-8)
 
 
+def test_double_roots_of_columns_are_found_and_zeros_that_fall_off_are_none() -> None:
+    g = np.array([0.0, 1.0, -1.0, 0.0])
+    posed = equation("(u - 1)**2 == g", given([]))
+    found = ColumnRoots(posed.residual, ["g"], "u", Limits(-5, 5)).found({"g": g}, 4)
+    np.testing.assert_allclose(found, [1, 0, np.nan, 1], rtol=1e-15)
+    posed = equation("(u - c)**4 == 0", given([]))
+    c = np.linspace(-0.9, 0.9, 7)
+    found = ColumnRoots(posed.residual, ["c"], "u", Limits(-1, 1)).found({"c": c}, 7)
+    np.testing.assert_allclose(found, c, atol=1e-12)
+    posed = equation("exp(x) == a", given([]))
+    a = np.array([0.0, 1.0, 1e-300])
+    found = ColumnRoots(posed.residual, ["a"], "x", Limits(-800, 800)).found({"a": a}, 3)
+    np.testing.assert_allclose(found, [np.nan, 0, math.log(1e-300)], rtol=1e-15)
+
+
 def density(x):
     return np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
 
