@@ -68,6 +68,12 @@ class Constraints:
         """The point between its bounds that is nearest."""
         return np.asarray(np.clip(x, self.low, self.high))
 
+    def missed(self, x: Array) -> float:
+        """How far the worst condition is from holding."""
+        c = self.values(x)
+        found = float(np.max(np.where(self.equal, np.abs(c), np.maximum(-c, 0)), initial=0.0))
+        return found if math.isfinite(found) else math.inf
+
     def violation(self, x: Array) -> float:
         """How far the worst condition is from holding, beside its terms where these are large."""
         c = self.values(x)

@@ -149,6 +149,11 @@ def _kkt_point(objective: Objective, constraints: Constraints, start: Array) -> 
             break
         found = _searched(objective, constraints, again(), scaled)
         best = _better(objective, constraints, best, found)
+    if not best.converged and constraints.violation(best.x) > 1e-9:
+        x = rescue.least_missed(objective, constraints, [begin, best.x])
+        if constraints.violation(x) > 1e-9:
+            return Optimum(x, np.zeros(len(constraints.equal)), False)
+        best = _better(objective, constraints, best, _searched(objective, constraints, x, False))
     return _without_multipliers(objective, constraints, best, begin)
 
 

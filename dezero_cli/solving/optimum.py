@@ -210,7 +210,7 @@ def _found(
         kind,
         end.converged,
         objective.steps,
-        _message(objective, constraints, end, kind, value),
+        _message(task, objective, constraints, end, kind, value),
     )
 
 
@@ -225,7 +225,12 @@ def _kind(task: OptimumTask, objective: Objective, constraints: Constraints, end
 
 
 def _message(
-    objective: Objective, constraints: Constraints, end: Optimum, kind: str, value: float
+    task: OptimumTask,
+    objective: Objective,
+    constraints: Constraints,
+    end: Optimum,
+    kind: str,
+    value: float,
 ) -> str:
     if end.degenerate:
         return "the constraints are degenerate there: they have no multipliers"
@@ -239,12 +244,23 @@ def _message(
         return endless.WITHOUT_END
     if not math.isfinite(value):
         return f"the value is {number_text(value)} there: try another start"
-    missed = constraints.violation(end.x)
-    if missed > 1e-9:
-        return f"no point that meets the constraints was found: one is missed by {missed:.2g}"
+    if constraints.violation(end.x) > 1e-9:
+        return "no point that meets the constraints was found: here " + _missed(task, end.x)
     if end.endless:
         return end.endless
     return "the search did not come to an end: try another start, or --starts"
+
+
+def _missed(task: OptimumTask, x: Array) -> str:
+    """Which constraint is farthest from holding, and by how much."""
+    layout = Layout(task.start)
+    found = []
+    for each in task.constraints:
+        gaps = Functions([each.residual], layout, task.held).values(x)
+        signed = {"<=": gaps, ">=": -gaps}.get(each.sign, np.abs(gaps))
+        found.append((float(np.max(signed)), each.text))
+    gap, text = max(found, key=lambda pair: (not math.isnan(pair[0]), pair[0]))
+    return f"{text} is missed by {gap:.3g}"
 
 
 def _active(task: OptimumTask, constraints: Constraints, end: Optimum) -> list[dict[str, Any]]:

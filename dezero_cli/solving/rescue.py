@@ -8,7 +8,7 @@ from dezero_cli import extras
 from dezero_cli.solving import free
 from dezero_cli.solving.conditions import LITTLE, Constraints
 from dezero_cli.solving.free import Objective
-from dezero_cli.solving.functions import Array
+from dezero_cli.solving.functions import EPSILON, Array
 
 MOST_STEPS = 400
 MOST_DESCENTS = 200
@@ -43,6 +43,48 @@ class Penalised(Objective):
     def _missed(self, x: Array) -> Array:
         c = self.constraints.values(x)
         return np.where(self.constraints.equal, c, np.minimum(c, 0))
+
+
+class Missed(Penalised):
+    """Half the squares of what the conditions are missed by, alone."""
+
+    def __init__(self, objective: Objective, constraints: Constraints) -> None:
+        super().__init__(objective, constraints, 1.0)
+
+    def value(self, x: Array) -> float:
+        """The value, infinite outside of a domain."""
+        self.steps += 1
+        found = float(np.sum(self._missed(x) ** 2)) / 2
+        return found if np.isfinite(found) else np.inf
+
+    def gradient(self, x: Array) -> Array:
+        """Its gradient."""
+        return np.asarray(self._missed(x) @ self.constraints.jacobian(x))
+
+    def hessian(self, x: Array) -> Array:
+        """Its second derivatives."""
+        missed, jacobian = self._missed(x), self.constraints.jacobian(x)
+        rows = jacobian[missed != 0]
+        return np.asarray(rows.T @ rows + self.constraints.curvature(x, missed))
+
+    def noise(self, x: Array) -> float:
+        """How far rounding may move the value."""
+        return EPSILON * self.value(x)
+
+
+def least_missed(objective: Objective, constraints: Constraints, starts: list[Array]) -> Array:
+    """Where the conditions are missed by least, of the ends of searches from some points.
+
+    One more begins a little beside the first, as the conditions may have no slope there.
+    """
+    size = np.maximum(np.abs(starts[0]), 1.0)
+    beside = starts[0] + 0.1 * size * np.random.default_rng(0).standard_normal(size.size)
+    ends = [constraints.clipped(start) for start in starts]
+    for start in (*starts, beside):
+        missed = Missed(objective, constraints)
+        ends.append(constraints.clipped(free.minimum_near(missed, constraints.clipped(start))))
+        objective.steps += missed.steps
+    return min(ends, key=lambda x: (constraints.violation(x) > 1e-9, constraints.missed(x)))
 
 
 def penalty_point(objective: Objective, constraints: Constraints, start: Array) -> Array:

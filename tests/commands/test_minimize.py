@@ -107,6 +107,28 @@ def test_a_value_without_a_least_one_is_no_minimum(dezero, words) -> None:
     assert WITHOUT[words] in found.json["message"]
 
 
+IMPOSSIBLE = {  # what cannot be met, where it is missed by least, and by how much there
+    "x x=5 --st sin(x)>=2 --within x=0:10": ({"x": 2.5 * math.pi}, "sin(x)>=2 is missed by 1"),
+    "x+y x=1 y=1 --st x**2+y**2<=-1": ({"x": 0, "y": 0}, "x**2+y**2<=-1 is missed by 1"),
+    "x x=5 --within x=0:10 --st x>=11": ({"x": 10}, "x>=11 is missed by 1"),
+    "x**2+y**2 x=0 y=0 --st x+y>=1 --st x+y<=0": ({"x": 0.25, "y": 0.25}, "missed by 0.5"),
+}
+
+
+@pytest.mark.parametrize("words", IMPOSSIBLE)
+def test_where_constraints_are_missed_by_least_is_told(dezero, words) -> None:
+    outcome = dezero("minimize", *words.split(" "), "--json")
+    at, told = IMPOSSIBLE[words]
+    assert outcome.status == 1 and outcome.json["message"].endswith(told)
+    assert outcome.json["at"] == pytest.approx(at, abs=1e-6)
+
+
+def test_constraints_without_a_slope_at_the_start_are_met(dezero) -> None:
+    words = "x**2+y**2 x=0 y=0 --st x**2+y**2>=1 --json".split(" ")
+    found = dezero("minimize", *words).json
+    assert found["converged"] and found["value"] == pytest.approx(1, rel=1e-12)
+
+
 @pytest.mark.parametrize(
     ("words", "value"),
     [("cos(x) x=0", -1), ("max(0,5-x)**2 x=0", 0), ("(x-y)**2 x=1 y=5", 0), ("x**4 x=1", 0)],
