@@ -77,7 +77,7 @@ def histogram(axes: Axes, shown: DrawnResult, look: Look) -> None:
         fill=True,
         color=colours[0],
         alpha=0.4,
-        label="draws outside of it",
+        label="those outside of the interval",
         zorder=2,
     )
     _interval(axes, shown, edges, density, look)

@@ -45,8 +45,8 @@ def formula(
         return None
     values = [f"{latex_name(name)} = {scientific(f'{x:.4g}')}" for name, x in fixed.items()]
     values = [f",\\quad {value}" for value in values]
-    pieces = _pieces(f"{left} = ", _four_digits(latex))
     try:
+        pieces = _pieces(f"{left} = ", _four_digits(latex), width - INDENT)
         widths = [width_of(f"${piece}$", math=True) for piece in (*pieces, *values)]
     except ValueError:  # not a formula that Matplotlib knows
         return None
@@ -100,15 +100,14 @@ def scientific(text: str) -> str:
     return f"{digits} \\cdot 10^{{{int(exponent)}}}" if exponent else text
 
 
-def _pieces(left: str, latex: str) -> list[str]:
-    """A formula cut before each plus and minus that no bracket holds; long parts at products."""
-    pieces = _cut(latex, {" + ", " - "})
-    cut = [
-        part
-        for piece in pieces
-        for part in (_cut(piece, {" \\, "}) if len(piece) > 80 else [piece])
-    ]
-    return [left + cut[0], *cut[1:]]
+def _pieces(left: str, latex: str, width: float) -> list[str]:
+    """A formula cut before each plus and minus that no bracket holds; wider parts at products."""
+    first, *others = _cut(latex, {" + ", " - "})
+    found = []
+    for piece in (left + first, *others):
+        is_wide = len(piece) > 80 and width_of(f"${piece}$", math=True) > width
+        found += _cut(piece, {" \\, "}) if is_wide else [piece]
+    return found
 
 
 def _cut(latex: str, operators: Iterable[str]) -> list[str]:

@@ -25,6 +25,10 @@ ALIKE = 3.0
 """Derivatives share a panel unless one is more than this many times higher than another."""
 MOST_FORMULAS = 4
 """Results whose formulas stand above the picture; more have their names alone."""
+SEEN_APART = 2e-3
+"""How far two lines are apart, beside the width, that are seen as two."""
+MOST_ASYMPTOTES = 40
+"""Asymptotes that have a dotted line each."""
 AXIS_WIDTH = 150.0
 """The room for names at the vertical axis, in points."""
 LINE_HEIGHT = 0.23
@@ -249,6 +253,13 @@ def _draw(axes: Axes, panel: Panel, look: Look) -> None:
         )
     if panel.log:
         axes.set_yscale("log")
+    far = np.unique(np.concatenate([each.asymptotes for each in panel.curves]))
+    apart = SEEN_APART * max((float(np.ptp(each.x)) for each in panel.curves), default=0.0)
+    far = far[np.diff(far, prepend=-np.inf) > apart]
+    for place in far if len(far) <= MOST_ASYMPTOTES else ():
+        axes.axvline(
+            place, color=look.colours.ink, linewidth=0.8, linestyle=(0, (1, 3)), zorder=1.5
+        )
 
 
 def dashes(number: int) -> Any:

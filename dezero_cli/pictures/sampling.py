@@ -40,7 +40,7 @@ class Curve:
     """Places and values in order, with nan between stretches that are not joined.
 
     `samples` are the finite values sampled; `down` and `up` tell whether the function falls below
-    or rises above them without bound.
+    or rises above them without bound, `asymptotes` where it does.
     """
 
     x: np.ndarray
@@ -48,6 +48,7 @@ class Curve:
     samples: np.ndarray
     down: bool
     up: bool
+    asymptotes: np.ndarray
 
     def length(self) -> float:
         """The length, along x, of the stretches that are drawn."""
@@ -84,7 +85,8 @@ def curve(function: ValueAndSlope, x: np.ndarray, y: np.ndarray, slope: np.ndarr
         down, up = (bool(np.concatenate([getattr(gap, way) for gap in gaps]).any()) for way in WAYS)
     places, values = _with_gaps(samples[:2], gaps)
     values = np.where(np.isfinite(values), values, np.nan)
-    return Curve(places, values, y[finite], down, up)
+    far = np.concatenate([gap.asymptotes() for gap in gaps])
+    return Curve(places, values, y[finite], down, up, np.sort(far))
 
 
 def visible(y: np.ndarray) -> float:
@@ -142,6 +144,11 @@ class Gaps:
     ends: Ends
     down: np.ndarray
     up: np.ndarray
+
+    def asymptotes(self) -> np.ndarray:
+        """Where values fall or rise without bound: the middles of such gaps."""
+        left, right = (end[0][self.down | self.up] for end in self.ends)
+        return np.asarray(left / 2 + right / 2)
 
     def only(self, chosen: np.ndarray) -> Gaps:
         """Some of the gaps."""

@@ -114,7 +114,10 @@ def test_a_histogram_is_a_density_with_mean_interval_and_normal():
     np.testing.assert_allclose(normal[1], expected, rtol=1e-12)
     assert entries(axes)[0] == "normal, to first order: 1.00 ± 0.40"
     assert entries(axes)[1:3] == ["mean 1.08", "95 % interval [0.46, 2.18]"]
-    assert entries(axes)[3:] == ["40,000 draws", "draws outside of it"] and axes.get_xlabel() == "Z"
+    assert (
+        entries(axes)[3:] == ["40,000 draws", "those outside of the interval"]
+        and axes.get_xlabel() == "Z"
+    )
 
 
 def test_a_histogram_beside_a_first_order_of_zero_says_so():
@@ -123,7 +126,7 @@ def test_a_histogram_beside_a_first_order_of_zero_says_so():
     (axes,) = axes_of(histograms, [drawn(normal=None, level=0.9)])
     mean, interval, *draws = entries(axes)
     assert mean.startswith("mean") and interval.startswith("90 % interval")
-    assert draws == ["40,000 draws", "draws outside of it"]
+    assert draws == ["40,000 draws", "those outside of the interval"]
 
 
 def test_several_results_have_a_panel_each():

@@ -106,13 +106,17 @@ def test_a_count_is_obeyed_and_order_0_is_the_function_alone():
     ],
 )
 def test_poles_are_gaps_and_nothing_joins_their_sides(text, extent, poles):
-    (x, y), derivative = curves(text, extent)
+    panels = figure(text, extent)
+    (x, y), derivative = (line.get_data() for axes in panels for line in drawn_lines(axes))
     holes = x[np.isnan(y)]
     width = x[-1] - x[0]
     for pole in poles:
         assert not crosses((x, y), pole) and not crosses(derivative, pole)
         assert np.abs(holes - pole).min() < 1e-5 * width
     assert all(np.abs(np.array(poles) - hole).min() < 2e-3 * width for hole in holes)
+    vertical = [line.get_xdata() for line in panels[0].lines if len(line.get_xdata()) == 2]
+    lines = sorted(at[0] for at in vertical if at[0] == at[1])
+    np.testing.assert_allclose(lines, poles, atol=2e-3 * width)
 
 
 @pytest.mark.parametrize(
