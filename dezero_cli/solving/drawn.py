@@ -16,6 +16,8 @@ from dezero_cli.solving.functions import Array, Functions, Layout
 
 Columns = Mapping[str, Array]
 MOST_STEPS = 60
+MOST_FAILED = 100
+"""Draws of a block that are searched one by one without success, before the others are given up."""
 SMALL = 1e-9
 """A step of Newton's method that leaves less than rounding to do, beside the solution."""
 
@@ -29,7 +31,8 @@ def of_columns(
     """A function of columns of draws that gives a column for each number of the solution.
 
     `keys` names the columns of each value that is drawn, one for each of its elements; a search
-    begins at `solution`.  Where it finds none, the column has nan.
+    begins at `solution`.  Where it finds none, the column has nan; so it has where Newton's method
+    fails after MOST_FAILED slower searches that failed, too.
     """
     names = [name for name in dict.fromkeys(_names(residuals)) if name in held]
     layout = Layout(solution)
@@ -51,8 +54,11 @@ def of_columns(
             if kernel is not None:
                 given = {name: columns.get(name, held[name]) for name in names}
                 found = _newton(kernel, layout.names, given, np.tile(start[:, np.newaxis], rows))
+            failed = 0
             for row in np.flatnonzero(~np.isfinite(found).all(axis=0)).tolist():
-                found[:, row] = alone(columns, row)
+                if failed < MOST_FAILED:
+                    found[:, row] = alone(columns, row)
+                    failed += not np.isfinite(found[:, row]).all()
         return list(found)
 
     return run

@@ -160,6 +160,10 @@ def test_systems(problem) -> None:
     held = {name: x for name, x in words.values.items() if name not in start}
     found = solve(EquationTask(residuals, start, held))
     assert found.converged
+    functions = Functions(residuals, Layout(found.at), held)
+    at = functions.layout.packed(found.at)
+    terms = functions.noise(at) / (np.finfo(float).eps / 2)
+    assert (np.abs(functions.values(at)) <= 1e-12 * np.maximum(terms, 1e-300)).all()
     for name, exact in problem["exact"].items():
         assert close(float(found.at[name]), float(exact), 9)
 
