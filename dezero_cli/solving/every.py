@@ -39,14 +39,14 @@ class Grid(NamedTuple):
     followed: bool
 
 
-class Found(NamedTuple):
+class Roots(NamedTuple):
     """Roots in order, and whether the curve was followed everywhere."""
 
     roots: list[Root]
     followed: bool
 
 
-def roots_between(curve: Residual, low: float, high: float) -> Found:
+def roots_between(curve: Residual, low: float, high: float) -> Roots:
     """Every root in a range, in order.
 
     A grid is halved where the curve leaves the cubics through its values and slopes, and has the
@@ -70,7 +70,7 @@ def roots_between(curve: Residual, low: float, high: float) -> Found:
         x, f = float(grid.xs[end]), float(grid.fs[end])
         if f != 0 and math.isfinite(f) and roots.is_zero_at_end(curve, x, (high, low)[end], 2):
             found.append(Root(x, abs(f), ROOT, curve.steps))
-    return Found(_distinct(curve, [each for each in found if each.found]), grid.followed)
+    return Roots(_distinct(curve, [each for each in found if each.found]), grid.followed)
 
 
 def _with_turns(curve: Residual, grid: Grid) -> Grid:
