@@ -27,9 +27,10 @@ PEERS = ("numpy", "torch", "jax", "autograd", "sympy", "symengine", "numexpr", "
 
 def comparisons() -> list[str]:
     """The modules of this package that hold a comparison."""
-    helpers = {"__main__", "against", "c_code", "fit_intervals", "intervals", "timing"}
+    helpers = {"__main__", "against", "c_code", "timing"}
+    tables = {"bombs", "table_bombs", "fit_intervals", "intervals", "signals"}  # run by themselves
     names = [module.name for module in pkgutil.iter_modules(bench.__path__)]
-    return [name for name in names if name not in helpers]
+    return [name for name in names if name not in helpers | tables]
 
 
 def versions() -> dict[str, str]:

@@ -102,3 +102,14 @@ def test_a_foreign_package_named_dezero_is_named_in_one_line(tmp_path, name):
         f"error: another package named dezero is installed in {tmp_path / 'dezero'}: install this "
         "one in an environment of its own, for example with pipx\n"
     )
+
+
+def test_every_comparison_has_its_rows():
+    sys.path.insert(0, str(ROOT))
+    try:
+        from bench.__main__ import comparisons
+    finally:
+        sys.path.remove(str(ROOT))
+    for name in comparisons():
+        source = (ROOT / "bench" / f"{name}.py").read_text(encoding="utf-8")
+        assert "\ndef run() -> list[Row]:\n" in source, name
