@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dezero_cli import extras
-from dezero_cli.solving import rescue
+from dezero_cli.solving import endless, rescue
 from dezero_cli.solving.conditions import LITTLE, Constraints
 from dezero_cli.solving.free import Objective
 from dezero_cli.solving.functions import EPSILON, Array
@@ -47,6 +47,9 @@ def minimum(objective: Objective, constraints: Constraints, start: Array) -> Opt
         kind, direction = verdict(objective, constraints, found)
         if not found.converged or found.degenerate or kind not in (SADDLE, MAXIMUM):
             break
+        without = endless.either_way(objective, constraints, found.x, direction)
+        if without:
+            return found._replace(converged=False, endless=without)
         size = max(float(np.abs(found.x).max()), 1.0)
         steps = [_farthest(constraints, found.x, way * direction) * way for way in (1.0, -1.0)]
         steps += [size * step for step in (1e-2, -1e-2, 0.3, -0.3)]

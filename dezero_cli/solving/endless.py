@@ -56,3 +56,11 @@ def along(objective: Objective, constraints: Constraints, x: Array, direction: A
 
     with np.errstate(all="ignore"):
         return falls(value)
+
+
+def either_way(
+    objective: Objective, constraints: Constraints, x: Array, direction: Array
+) -> str | None:
+    """The same, or against the direction."""
+    ways = (direction, -direction)
+    return next(filter(None, (along(objective, constraints, x, way) for way in ways)), None)

@@ -147,6 +147,8 @@ def _end(objective: Objective, constraints: Constraints, start: Array) -> Optimu
         kind, direction = constrained.verdict(objective, constraints, Optimum(x, none, done))
         if kind not in (SADDLE, MAXIMUM):
             break
+        if without := endless.either_way(objective, constraints, x, direction):
+            return Optimum(x, none, False, endless=without)
         size = max(float(np.abs(x).max()), 1.0)
         ends = [free.minimum(objective, x + size * s * direction) for s in (0.01, -0.01, 0.3, -0.3)]
         tried, good = min(ends, key=lambda end: (not end[1], objective.value(end[0])))
@@ -160,6 +162,8 @@ def _with_an_end(
     objective: Objective, constraints: Constraints, found: Optimum, start: Array
 ) -> Optimum:
     """The same, but not as an end where the value goes on falling, or the start is better."""
+    if found.endless:
+        return found
     steps = objective.steps
     value = objective.value(found.x)
     without = _how_it_falls(objective, constraints, found, start)
@@ -186,7 +190,7 @@ def _how_it_falls(
         if kind == MINIMUM:
             return None
         if kind != FLAT:
-            ways += [(found.x, direction), (found.x, -direction)]
+            return endless.either_way(objective, constraints, found.x, direction)
     if objective.gradient(found.x).any():
         ways.append((start, moved / 8))
     return next(filter(None, (endless.along(objective, constraints, *w) for w in ways)), None)
