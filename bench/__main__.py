@@ -19,15 +19,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import bench
-from bench import against
-from bench.timing import Row, markdown, table
+from bench import against, page
+from bench.timing import Row, table
 
 PEERS = ("numpy", "torch", "jax", "autograd", "sympy", "symengine", "numexpr", "polars", "llvmlite")
 
 
 def comparisons() -> list[str]:
     """The modules of this package that hold a comparison."""
-    helpers = {"__main__", "against", "c_code", "timing"}
+    helpers = {"__main__", "against", "c_code", "page", "timing"}
     tables = {"bombs", "table_bombs", "fit_intervals", "intervals", "signals"}  # run by themselves
     names = [module.name for module in pkgutil.iter_modules(bench.__path__)]
     return [name for name in names if name not in helpers | tables]
@@ -74,7 +74,9 @@ def measured(name: str) -> list[Row]:
 def apart(name: str) -> list[Row]:
     """The same in a new process, where no other peer has threads or has broken up the memory."""
     command = [sys.executable, "-m", "bench", "--only", name, "--json"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    if done.returncode:
+        return [{"comparison": f"{name}: ended with status {done.returncode}", "wanted": ""}]
     rows: list[Row] = json.loads(done.stdout)["rows"]
     return rows
 
@@ -128,7 +130,7 @@ def main() -> None:
     found = versions()
     minutes = (time.perf_counter() - start) / 60
     if options.write:
-        Path(options.write).write_text(markdown(rows, found, minutes), encoding="utf-8")
+        page.written(rows, found, minutes, Path(options.write))
     elif options.json:
         print(json.dumps({"versions": found, "rows": rows}, indent=1))
     else:

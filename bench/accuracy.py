@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from bench.timing import Row
-from dezero import Variable
+from dezero import Variable, constant
 from dezero.functions import CONSTANTS, FUNCTIONS, NAMES
 from dezero.names import RELATIONS
 from dezero.programs.trace import Program, differentiate
+from dezero_cli.faults import ExpressionError
 from dezero_cli.language import derivatives, symbolic
 from dezero_cli.language.parser import parse
 
@@ -34,7 +35,8 @@ def cases() -> Iterator[dict[str, Any]]:
 def ours(case: dict[str, Any]) -> Result:
     """Value and gradient of this engine."""
     inputs = {name: Variable(np.array(value)) for name, value in case["vars"].items()}
-    y = parse(case["expr"]).evaluate(inputs)
+    held = {name: constant(x.data) for name, x in inputs.items() if name not in case["grad"]}
+    y = parse(case["expr"]).evaluate(inputs | held)  # the order of a Bessel function is held
     y.backward()
     grads = {n: 0.0 if x.grad is None else float(x.grad) for n, x in inputs.items()}
     return float(y.data), grads
@@ -98,6 +100,8 @@ def worst(evaluate: Callable[[dict[str, Any]], Result]) -> tuple[float, int]:
             value, grads = evaluate(case)
         except (TypeError, AttributeError, ValueError, RuntimeError, AssertionError):
             continue  # a function that this peer does not have
+        except ExpressionError:
+            continue  # the derivative of a Bessel function for its order, which we do not have
         done += 1
         pairs = [(value, case["value"], case["noise"]["value"])]
         pairs += [(grads[n], g, case["noise"]["grad"][n]) for n, g in case["grad"].items()]
@@ -117,7 +121,7 @@ SWEEPS = 12
 def our_hessian(case: dict[str, Any]) -> dict[str, dict[str, float]]:
     """The Hessian of this engine."""
     given = {name: np.array(value) for name, value in case["vars"].items()}
-    rows = derivatives.hessian(parse(case["expr"]), given, list(given))
+    rows = derivatives.hessian(parse(case["expr"]), given, list(case["grad"]))
     return {x: {y: float(second) for y, second in row.items()} for x, row in rows.items()}
 
 

@@ -63,7 +63,8 @@ def met(row: Row) -> bool | None:
 _ORDERS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
-def _cells(row: Row) -> list[str]:
+def cells(row: Row) -> list[str]:
+    """A row as the text of its columns."""
     figures = [row.get("ours"), row.get("theirs")]
     unit = row.get("unit", "")
     shown = ["" if f is None else f"{f:.4g} {unit}".strip() for f in figures]
@@ -77,50 +78,9 @@ HEADER = ["comparison", "ours", "theirs", "ratio", "target", ""]
 
 def table(rows: list[Row]) -> str:
     """The rows as text."""
-    lines = [HEADER, *map(_cells, rows)]
+    lines = [HEADER, *map(cells, rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     )
-
-
-def _behind(row: Row) -> str:
-    """What a row says if this project misses its target or is slower than a peer; else nothing."""
-    ratio = row.get("ratio")
-    figure = "" if ratio is None else f": {ratio:.3f}"
-    if met(row) is False:
-        return f"{row['comparison']}{figure}, but the target is {row['wanted']}"
-    ahead = ratio is not None and row.get("theirs") is not None
-    ahead = ahead and ratio > 1 and met(row) is None
-    return f"{row['comparison']}{figure}, the other program is faster" if ahead else ""
-
-
-def markdown(rows: list[Row], versions: Mapping[str, str], minutes: float) -> str:
-    """The page of the manual."""
-    behind = [line for row in rows if (line := _behind(row))]
-    lines = [
-        "# Performance",
-        "",
-        "This page is written by `python -m bench --write docs/performance.md`; do not edit it.",
-        "The two sides of a comparison run alternately in one run and their medians are compared;",
-        "the ratio is ours divided by theirs.",
-        "",
-        "| | |",
-        "|---|---|",
-        *(f"| {name} | {number} |" for name, number in versions.items()),
-        f"| all of it took | {minutes:.1f} minutes |",
-        "",
-        "|" + "|".join(HEADER) + "|",
-        "|---" * len(HEADER) + "|",
-        *(
-            "| " + " | ".join(cell.replace("|", "\\|") for cell in _cells(row)) + " |"
-            for row in rows
-        ),
-        "",
-        "## Where this project is behind",
-        "",
-        *(f"- {line}" for line in behind or ["Nowhere, in the comparisons above."]),
-        "",
-    ]
-    return "\n".join(lines)
