@@ -76,7 +76,7 @@ def _draw(rows: list[Row], path: Path) -> None:
     others = (row for row in seconds if not row["comparison"].endswith(OWN))
     chosen = sorted(others, key=_ratio)[-SHOWN:]
     ratios = np.array([_ratio(row) for row in chosen])
-    with rc_context({"svg.hashsalt": "dezero", "svg.fonttype": "path"}):
+    with rc_context({"svg.hashsalt": "dezero", "svg.fonttype": "none"}):
         figure = Figure(figsize=(9, 0.6 + 0.24 * len(chosen)), layout="constrained")
         axes = figure.add_subplot()
         colours = np.where(ratios <= 1, "#0072b2", "#d55e00")

@@ -6,6 +6,7 @@ A name is what the user typed; ``-`` is standard input.
 from __future__ import annotations
 
 import os
+import re
 import select
 import stat
 from collections.abc import Callable, Iterable, Sequence
@@ -131,8 +132,15 @@ def _unpacked(source: Unpacker) -> bytes:
 PACKED = {".gz": "gzip", ".bz2": "bzip2", ".zst": "zstd"}
 """Endings of compressed files."""
 
-MAGIC = {b"\x1f\x8b\x08": "gzip", b"BZh": "bzip2", b"\x28\xb5\x2f\xfd": "zstd"}
-"""How compressed data begins."""
+MAGIC = {
+    "gzip": rb"\x1f\x8b\x08",
+    "bzip2": rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)",  # a text may begin with the name BZh
+    "zstd": rb"\x28\xb5\x2f\xfd",
+}
+"""How compressed data begins, as patterns."""
+
+LONGEST_MAGIC = 10
+"""Bytes that tell."""
 
 FED = 1 << 10
 """Bytes that are unpacked at a time where the library does not bound what comes out."""
@@ -140,7 +148,7 @@ FED = 1 << 10
 
 def kind_of(data: bytes) -> str | None:
     """How data is compressed, by its begin."""
-    return next((kind for magic, kind in MAGIC.items() if data.startswith(magic)), None)
+    return next((kind for kind, magic in MAGIC.items() if re.match(magic, data)), None)
 
 
 def without_ending(name: str) -> tuple[str, str | None]:

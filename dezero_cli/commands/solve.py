@@ -62,6 +62,8 @@ without == is to be 0. Where other names have numbers too, --for says which are 
 derivatives are exact, by the implicit function theorem.
 """
 EXAMPLE = "'cos(x) == x' x=0.5"
+MOST_CURVED = 30
+"""Uncertain numbers up to which second derivatives are looked at without being asked for."""
 SINGULAR = (
     "the equations do not determine the solution by their slopes there (a root of even order, or "
     "one of many): its derivatives say nothing"
@@ -256,7 +258,8 @@ class Posed:
             return {}
         implicit = self._implicit(end, inputs.names)
         found = of_gradients(implicit.gradients(), self.given.values, inputs)
-        self._note_curvature(implicit, found["sigma"], inputs)
+        if implicit.given.size <= MOST_CURVED:
+            self._note_curvature(implicit, found["sigma"], inputs)
         if uncertain.draws is not None:
             found["mc"] = self._drawn(end, uncertain, inputs)
         return found

@@ -138,7 +138,7 @@ def _delimited(path: str, content: str, separator: str | None, header: bool) -> 
     Without a `separator` the cells are apart by commas or tabs, if the first line has any, or by
     blanks.
     """
-    first = content.lstrip().partition("\n")[0]
+    first = _first_line(content)
     if ";" in first and (separator or ",") not in first:
         hint = "dezero map EXPR FILE --separator ';' --to jsonl writes a table that is"
         raise FileError(reading.shown_name(path), f"cells between ';' are not read here: {hint}")
@@ -163,12 +163,18 @@ def _delimited(path: str, content: str, separator: str | None, header: bool) -> 
     return _Table(header, dict(zip(names, columns, strict=True)), lines[header:])
 
 
+def _first_line(content: str) -> str:
+    """The first line that is not blank."""
+    line = re.search(r"\S.*", content)
+    return line[0] if line else ""
+
+
 def _rows(path: str, content: str, separator: str | None) -> Iterator[tuple[int, list[str]]]:
     """The cells of each line, and its number."""
     import csv
     import io
 
-    first = content.lstrip().partition("\n")[0]
+    first = _first_line(content)
     separator = separator or next((each for each in ",\t" if each in first), None)
     if separator is None:
         yield from ((n, line.split()) for n, line in enumerate(content.splitlines(), 1))

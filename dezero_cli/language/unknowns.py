@@ -72,7 +72,7 @@ def named(words: Iterable[str], option: str, said: dict[str, tuple[Head, str]]) 
 
 def _parts(word: str) -> list[str]:
     """``x=0,y=3`` as its parts ``x=0`` and ``y=3``; a list in brackets stays whole."""
-    parts = re.split(r",(?=\s*[^\W\d]\w*\s*(?:=|,|$))(?![^\[]*\])", word)
+    parts = re.split(r",(?=\s*[^\W\d]\w*\s*(?:=|,|$))(?![^\[(]*[\])])", word)
     return parts if "=" in word else [word]
 
 

@@ -57,7 +57,7 @@ def roots_between(curve: Residual, low: float, high: float) -> Roots:
     grid = _with_turns(curve, _followed(curve, low, high))
     zeros = grid.xs[_alone(grid.fs == 0)]
     found = [Root(float(x), 0.0, ROOT, curve.steps) for x in zeros if not curve.fades(float(x))]
-    xs, fs, slopes = _beside_zeros(curve, grid)
+    xs, fs, slopes, *_ = _beside_zeros(curve, grid)
     cells = _interesting(fs, slopes)
     cells = cells[~np.isin(xs[cells], grid.flat)]
     if len(cells) > MOST_CHANGES:
@@ -89,21 +89,27 @@ def _with_turns(curve: Residual, grid: Grid) -> Grid:
         new = new[~np.isin(new, xs)]
         if not new.size:
             return grid
+    return _with_points(curve, grid, new)
+
+
+def _with_points(curve: Residual, grid: Grid, new: Array) -> Grid:
+    """The grid with further points, in order."""
+    with np.errstate(all="ignore"):
         values, gradients = curve.sampled(new)
-    places = np.searchsorted(xs, new)
-    arrays = ((xs, new), (fs, values), (slopes, gradients))
-    xs, fs, slopes = (np.insert(old, places, more) for old, more in arrays)
-    return Grid(xs, fs, slopes, grid.flat, grid.followed)
+    places = np.searchsorted(grid.xs, new)
+    return grid._replace(
+        xs=np.insert(grid.xs, places, new),
+        fs=np.insert(grid.fs, places, values),
+        slopes=np.insert(grid.slopes, places, gradients),
+    )
 
 
-def _beside_zeros(curve: Residual, grid: Grid) -> tuple[Array, Array, Array]:
+def _beside_zeros(curve: Residual, grid: Grid) -> Grid:
     """The grid with points close to both sides of its zeros, from which cells can be looked at."""
-    xs, fs, slopes = grid.xs, grid.fs, grid.slopes
+    xs, fs = grid.xs, grid.fs
     zeros = np.flatnonzero(_alone(fs == 0))
-    if not zeros.size or zeros.size > MOST_CHANGES:
-        return xs, fs, slopes
     new = []
-    for i in zeros.tolist():
+    for i in zeros.tolist() if zeros.size <= MOST_CHANGES else ():
         reach = min(2 * _reach(curve, float(xs[i])), 1e300)
         for j in (i - 1, i + 1):
             if 0 <= j < len(xs) and fs[j] != 0:
@@ -111,15 +117,7 @@ def _beside_zeros(curve: Residual, grid: Grid) -> tuple[Array, Array, Array]:
                 step = max(reach, 1e-9 * width)
                 if step < width / 2:
                     new.append(float(xs[i]) + math.copysign(step, j - i))
-    if not new:
-        return xs, fs, slopes
-    more = np.unique(np.array(new))
-    with np.errstate(all="ignore"):
-        values, gradients = curve.sampled(more)
-    places = np.searchsorted(xs, more)
-    arrays = ((xs, more), (fs, values), (slopes, gradients))
-    xs, fs, slopes = (np.insert(old, places, each) for old, each in arrays)
-    return xs, fs, slopes
+    return _with_points(curve, grid, np.unique(new)) if new else grid
 
 
 def _in_flat_cells(curve: Residual, grid: Grid) -> list[Root]:

@@ -249,7 +249,7 @@ def _message(
     if not math.isfinite(value):
         return f"the value is {number_text(value)} there: try another start"
     if constraints.violation(end.x) > 1e-9:
-        return "no point that meets the constraints was found: here " + _missed(task, end.x)
+        return f"no point that meets the constraints was found: here {_missed(task, end.x)}"
     if end.endless:
         return end.endless
     return "the search did not come to an end: try another start, or --starts"

@@ -16,60 +16,58 @@ DEPENDENT = 1e-5
 """How near to 0 a sum of the conditions' gradients is for these to be dependent."""
 
 
-class Penalised(Objective):
-    """An objective to which half the squares of what the conditions are missed by are added."""
+class Missed(Objective):
+    """Half the squares of what the conditions are missed by, times a weight."""
 
-    def __init__(self, objective: Objective, constraints: Constraints, weight: float) -> None:
+    def __init__(self, objective: Objective, constraints: Constraints, weight: float = 1.0) -> None:
         super().__init__(objective.functions, objective.sign)
         self.constraints = constraints
         self.weight = weight
 
     def value(self, x: Array) -> float:
-        """The value with the penalties."""
-        return super().value(x) + self.weight / 2 * float(np.sum(self._missed(x) ** 2))
+        """The value, infinite outside of a domain."""
+        self.steps += 1
+        found = self.weight / 2 * float(np.sum(self._missed(x) ** 2))
+        return found if np.isfinite(found) else np.inf
 
     def gradient(self, x: Array) -> Array:
         """Its gradient."""
-        pushed = self.weight * self._missed(x) @ self.constraints.jacobian(x)
-        return np.asarray(super().gradient(x) + pushed)
+        return np.asarray(self.weight * self._missed(x) @ self.constraints.jacobian(x))
 
     def hessian(self, x: Array) -> Array:
         """Its second derivatives."""
         missed, jacobian = self._missed(x), self.constraints.jacobian(x)
         rows = jacobian[missed != 0]
         curved = self.constraints.curvature(x, missed)
-        return np.asarray(super().hessian(x) + self.weight * (rows.T @ rows + curved))
+        return np.asarray(self.weight * (rows.T @ rows + curved))
+
+    def noise(self, x: Array) -> float:
+        """How far rounding may move the value."""
+        return EPSILON * self.value(x)
 
     def _missed(self, x: Array) -> Array:
         c = self.constraints.values(x)
         return np.where(self.constraints.equal, c, np.minimum(c, 0))
 
 
-class Missed(Penalised):
-    """Half the squares of what the conditions are missed by, alone."""
-
-    def __init__(self, objective: Objective, constraints: Constraints) -> None:
-        super().__init__(objective, constraints, 1.0)
+class Penalised(Missed):
+    """An objective to which these squares are added."""
 
     def value(self, x: Array) -> float:
-        """The value, infinite outside of a domain."""
-        self.steps += 1
-        found = float(np.sum(self._missed(x) ** 2)) / 2
-        return found if np.isfinite(found) else np.inf
+        """The value with the penalties."""
+        return Objective.value(self, x) + super().value(x)
 
     def gradient(self, x: Array) -> Array:
         """Its gradient."""
-        return np.asarray(self._missed(x) @ self.constraints.jacobian(x))
+        return np.asarray(Objective.gradient(self, x) + super().gradient(x))
 
     def hessian(self, x: Array) -> Array:
         """Its second derivatives."""
-        missed, jacobian = self._missed(x), self.constraints.jacobian(x)
-        rows = jacobian[missed != 0]
-        return np.asarray(rows.T @ rows + self.constraints.curvature(x, missed))
+        return np.asarray(Objective.hessian(self, x) + super().hessian(x))
 
     def noise(self, x: Array) -> float:
-        """How far rounding may move the value."""
-        return EPSILON * self.value(x)
+        """How far rounding may move the objective."""
+        return Objective.noise(self, x)
 
 
 def least_missed(objective: Objective, constraints: Constraints, starts: list[Array]) -> Array:

@@ -135,7 +135,7 @@ def _is_moving(name: str, tables: Tables) -> bool:
     if tables.format in TEXT:
         return False
     with open(name, "rb") as file:
-        return reading.kind_of(file.read(8)) is not None
+        return reading.kind_of(file.read(reading.LONGEST_MAGIC)) is not None
 
 
 @contextlib.contextmanager

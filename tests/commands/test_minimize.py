@@ -6,7 +6,7 @@ import pytest
 
 
 def test_what_varies_is_said_and_what_was_found(dezero) -> None:
-    parts = dezero("minimize", "(x - a)**2 + y**2", "--for", "x=0,y", "a=3", "y=1")
+    parts = dezero("minimize", "(x - a)**2 + y**2", "--for", "x=max(0,pi,1),y", "a=3", "y=1")
     found = dezero("minimize", "(x - a)**2 + y**2", "--for", "x=0", "--for", "y=1", "a=3")
     assert found == parts and found.err == "varies: x, y; held: a\n"
     assert found.out == (

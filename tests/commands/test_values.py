@@ -140,6 +140,15 @@ def test_compressed_files_are_what_they_hold(dezero, tmp_path, ending, pack):
         assert value(dezero("eval", "x", f"x=@{path}{column}", "--json", "--no-grad")) == [2, 4]
 
 
+def test_text_that_begins_as_compressed_data_does_is_text(dezero, tmp_path, typed):
+    path = tmp_path / "m.csv"
+    path.write_text("BZh,b\n1,2\n")
+    assert value(dezero("eval", "x", f"x=@{path}:BZh", "--json")) == [1]
+    assert dezero("map", "BZh", str(path), "--only", "--no-grad").out == "value\n1.0\n"
+    typed("BZh9 + 1")
+    assert dezero("eval", "-", "BZh9=1", "--get", "value").out == "2.0\n"
+
+
 def test_compressed_files_are_not_unpacked_without_end(dezero, tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "MOST_UNPACKED", 1 << 20)
     path = tmp_path / "m.csv.gz"
