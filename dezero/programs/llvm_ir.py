@@ -103,6 +103,22 @@ def module(program: Program, machine: Machine, streams: bool = False) -> Module:
     return Module(text, layout.slots * layout.tile // 8, calls)
 
 
+def sums(program: Program, machine: Machine) -> Module:
+    """The module whose function adds up products of the outputs; it writes no columns.
+
+    The first of its `outputs` has room for a vector for each pair of outputs, the lanes of which
+    add up to the sum over all rows; the second holds the numbers, row by row, of the matrix that
+    the outputs are multiplied by before.  Raises UnsupportedError for a long program too.
+    """
+    layout = _Layout(program.lowered, machine, False)
+    if len(layout.spans) > 1:
+        raise UnsupportedError("a program of several segments")
+    declarations: dict[str, str] = {}
+    body = _Sums(layout, declarations, layout.spans[0])
+    text = body.text(f"void @kernel({TABLES}, i64 %end)", "0")
+    return Module("\n".join([*declarations.values(), text]), 0, True)
+
+
 def _kernel(segments: int, tile: int) -> str:
     """The function that gives each segment its turn on each tile."""
     calls = "\n".join(
@@ -179,7 +195,9 @@ class _Segment:
         self.span = span
         self.vector = f"<{self.machine.lanes} x double>"
         self.entry: list[str] = []
+        self.carried: list[str] = []
         self.body: list[str] = []
+        self.last: list[str] = []
         self.values: dict[int, str] = {}
         self.masks: dict[int, str] = {}
         self.names = 0
@@ -188,26 +206,34 @@ class _Segment:
         """The segment as an LLVM function, for the bytes of the columns from `start` to %end."""
         for position in self.span:
             self._compute(position)
-        for place, output in enumerate(self.program.outputs):
-            made = max(output - self.program.first, 0)  # inputs and constants: by the first
-            if made in self.span or not self.program.operations:
-                self._store(place, output)
-        entry, body = "\n".join(self.entry), "\n".join(self.body)
+        self._deliver()
+        entry, carried, body, last = map(
+            "\n".join, (self.entry, self.carried, self.body, self.last)
+        )
         return f"""define {header} {{
 entry:
 {entry}
   br label %rows
 rows:
   %at = phi i64 [ {start}, %entry ], [ %next, %rows ]
+{carried}
   %row = sub i64 %at, {start}
 {body}
   %next = add i64 %at, {8 * self.machine.lanes}
   %more = icmp ult i64 %next, %end
   br i1 %more, label %rows, label %exit
 exit:
+{last}
   {"fence seq_cst" if self.layout.streams else ""}
   ret void
 }}"""
+
+    def _deliver(self) -> None:
+        """What is done with the outputs."""
+        for place, output in enumerate(self.program.outputs):
+            made = max(output - self.program.first, 0)  # inputs and constants: by the first
+            if made in self.span or not self.program.operations:
+                self._store(place, output)
 
     def _compute(self, position: int) -> None:
         function, operands = self.program.operations[position]
@@ -435,6 +461,44 @@ exit:
             f"{declaration}\ndefine internal {kind} @{name}({parameters}) noinline {{\n{body}\n"
             f"  ret {kind} %y{self.machine.lanes - 1}\n}}"
         )
+
+
+class _Sums(_Segment):
+    """A segment that adds up products of the outputs, multiplied by a matrix before."""
+
+    def _deliver(self) -> None:
+        outputs = [self._value(number) for number in self.program.outputs]
+        target, matrix = self._pointer("outputs", 0), self._pointer("outputs", 1)
+        turned = [self._combined(matrix, i, outputs) for i in range(len(outputs))]
+        for place, (i, j) in enumerate(pairs(len(outputs))):
+            made = self._intrinsic("fmuladd", turned[i], turned[j], f"%sum{place}")
+            self.carried.append(
+                f"  %sum{place} = phi {self.vector} [ zeroinitializer, %entry ], [ {made}, %rows ]"
+            )
+            self.last += [
+                f"  %to{place} = getelementptr {self.vector}, ptr {target}, i64 {place}",
+                f"  store {self.vector} {made}, ptr %to{place}, align 8",
+            ]
+
+    def _combined(self, matrix: str, row: int, outputs: Sequence[str]) -> str:
+        """A row of the matrix times the outputs."""
+        total = self._constant(0.0)
+        for column, output in enumerate(outputs):
+            name, place = f"%m{row}_{column}", row * len(outputs) + column
+            self.entry += [
+                f"  {name}p = getelementptr double, ptr {matrix}, i64 {place}",
+                f"  {name}n = load double, ptr {name}p",
+                f"  {name}v = insertelement {self.vector} poison, double {name}n, i32 0",
+                f"  {name} = shufflevector {self.vector} {name}v, {self.vector} poison, "
+                f"<{self.machine.lanes} x i32> zeroinitializer",
+            ]
+            total = self._intrinsic("fmuladd", name, output, total)
+        return total
+
+
+def pairs(count: int) -> list[tuple[int, int]]:
+    """Each pair of so many outputs, in the order in which their sums are written."""
+    return [(i, j) for i in range(count) for j in range(i, count)]
 
 
 _SPECIAL: dict[Callable[..., Any], Callable[..., str]] = {

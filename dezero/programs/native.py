@@ -37,6 +37,9 @@ LINE = 64
 STREAMED = 1 << 25
 """Bytes of results from which they are written past the caches, which they would not fit into."""
 
+SUMMED = 16
+"""Outputs whose products are added up as they are made: of more, sums no longer fit registers."""
+
 LARGE = 1 << 18
 """Bytes from which a result's memory is worth using again."""
 
@@ -94,10 +97,7 @@ class Kernel:
         """
         if self._code is None:
             return self.program.run(columns)
-        arrays = [_column(columns[name]) for name in self.program.inputs]
-        rows = np.broadcast_shapes((1,), *(array.shape for array in arrays))[0]
-        if any(array.ndim > 1 for array in arrays):
-            raise ValueError("a column is an array with one axis")
+        arrays, rows = self._arrays(columns)
         outputs = len(self.program.outputs)
         code, phase = self._code, 0
         if 8 * rows * outputs >= STREAMED and not code.calls:
@@ -105,8 +105,58 @@ class Kernel:
             if first is not None:
                 code, phase = self._streaming, first
         results = [_result(rows, phase) for _ in range(outputs)]
-        _Run(code, arrays, results, phase).chunks(cores() if threads is None else threads)
+        run = _Run(code, arrays, results, rows, phase)
+        run.chunks(cores() if threads is None else threads)
         return results
+
+    def matrix(self, columns: Mapping[str, ArrayLike], threads: int | None = None) -> np.ndarray:
+        """What `run` gives, as the rows of one array."""
+        if self._code is None:
+            return np.stack(self.program.run(columns))
+        arrays, rows = self._arrays(columns)
+        outputs, room = len(self.program.outputs), -(-rows * 8 // LINE) * (LINE // 8)
+        results = _result(outputs * room, 0).reshape(outputs, room)[:, :rows]
+        run = _Run(self._code, arrays, list(results), rows)
+        run.chunks(cores() if threads is None else threads)
+        return results
+
+    @cached_property
+    def _summing(self) -> _Code | None:
+        """The code that adds up products of the outputs, if they are few."""
+        if self.machine is None or len(self.program.outputs) > SUMMED:
+            return None
+        try:
+            return _Code(llvm_ir.sums(self.program, self.machine), self.machine.lanes)
+        except llvm_ir.UnsupportedError:
+            return None
+
+    def products(self, columns: Mapping[str, ArrayLike], turn: np.ndarray) -> np.ndarray:
+        """The sums over the rows of (turn @ outputs) (turn @ outputs)', by the caller's thread.
+
+        No column is written on the way.  Of n rows a sum is off by at most n*eps/lanes of the sum
+        of its sizes; one that is not a finite number may make others so.
+        """
+        arrays, rows = self._arrays(columns)
+        code = self._summing
+        done = 0 if code is None else rows - rows % code.lanes
+        total = np.zeros(turn.shape)
+        if code is not None and done:
+            total += _Run(code, arrays, [], rows).sums(done, turn)
+        if done < rows:
+            rest = {
+                name: array[done:] if array.shape == (rows,) else array
+                for name, array in zip(self.program.inputs, arrays, strict=True)
+            }
+            outputs = turn @ self.matrix(rest, 1)
+            total += outputs @ outputs.T
+        return total
+
+    def _arrays(self, columns: Mapping[str, ArrayLike]) -> tuple[list[np.ndarray], int]:
+        """The inputs, and how many rows they have."""
+        arrays = [_column(columns[name]) for name in self.program.inputs]
+        if any(array.ndim > 1 for array in arrays):
+            raise ValueError("a column is an array with one axis")
+        return arrays, np.broadcast_shapes((1,), *(array.shape for array in arrays))[0]
 
 
 class _Code:
@@ -140,7 +190,7 @@ class _Code:
 
 
 class _Run:
-    """One run: the columns in and out, in chunks that any thread may take.
+    """One run: the columns of so many rows in, and results, in chunks that any thread may take.
 
     The rows before `phase`, fewer than a vector, are done apart: the others begin at one.
     """
@@ -150,11 +200,12 @@ class _Run:
         code: _Code,
         arrays: Sequence[np.ndarray],
         results: Sequence[np.ndarray],
-        phase: int,
+        rows: int,
+        phase: int = 0,
     ) -> None:
         self.code = code
         self.results = results
-        self.rows = len(results[0])
+        self.rows = rows
         self.phase = phase
         self.is_column = [array.shape == (self.rows,) for array in arrays]
         self.arrays = [
@@ -183,6 +234,21 @@ class _Run:
         for future in futures:
             future.result()
 
+    def sums(self, rows: int, turn: np.ndarray) -> np.ndarray:
+        """What code that adds up products makes of the first rows, a multiple of a vector."""
+        count, lanes = len(turn), self.code.lanes
+        matrix = np.ascontiguousarray(turn, np.float64)
+        room = np.empty((count * (count + 1) // 2, lanes))
+        total = np.zeros(len(room))
+        for start in range(0, rows, CHUNK):
+            part = slice(start, min(start + CHUNK, rows))
+            self._call(self._parts(part), [room, matrix], 8 * (part.stop - start))
+            total += room.sum(axis=1)
+        found = np.empty((count, count))
+        for (i, j), number in zip(llvm_ir.pairs(count), total, strict=True):
+            found[i, j] = found[j, i] = number
+        return found
+
     def _work(self, waiting: deque[slice]) -> None:
         while True:
             try:
@@ -197,11 +263,12 @@ class _Run:
         middle = rows.stop - (rows.stop - rows.start) % lanes
         if rows.start < middle:
             whole = slice(rows.start, middle)
-            self._call(self._parts(whole), [result[whole] for result in self.results])
+            size = 8 * (middle - rows.start)
+            self._call(self._parts(whole), [result[whole] for result in self.results], size)
         if middle < rows.stop:
             rest = slice(middle, rows.stop)
             outputs = [_aligned(lanes, 0) for _ in self.results]
-            self._call([self._padded(part) for part in self._parts(rest)], outputs)
+            self._call([self._padded(part) for part in self._parts(rest)], outputs, 8 * lanes)
             for result, output in zip(self.results, outputs, strict=True):
                 result[rest] = output[: rows.stop - middle]
 
@@ -217,8 +284,8 @@ class _Run:
         vector[: len(part)] = part
         return vector
 
-    def _call(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
-        scratch, size = np.empty(self.code.scratch), outputs[0].nbytes
+    def _call(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], size: int) -> None:
+        scratch = np.empty(self.code.scratch)
         self.code.function(
             _pointers(inputs), self.steps, _pointers(outputs), scratch.ctypes.data, size
         )

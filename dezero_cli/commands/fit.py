@@ -189,20 +189,17 @@ def command(
 
 
 def told(found: Fitted, held: Mapping[str, float]) -> dict[str, Any]:
-    """A fit as it is told; what is held is a parameter without an error."""
+    """A fit as it is told, or many in columns; what is held is a parameter without an error."""
     names = found.names
 
-    def by_name(matrix: np.ndarray) -> dict[str, dict[str, float]]:
-        return {
-            n: dict(zip(names, row, strict=True))
-            for n, row in zip(names, matrix.tolist(), strict=True)
-        }
+    def by_name(matrix: np.ndarray) -> dict[str, dict[str, Any]]:
+        return {n: dict(zip(names, row, strict=True)) for n, row in zip(names, matrix, strict=True)}
 
-    params = {
+    params: dict[str, dict[str, Any]] = {
         name: {
-            "value": float(found.values[i]),
-            "sigma": float(found.sigmas[i]),
-            "interval": list(map(float, found.intervals[i])),
+            "value": found.values[i],
+            "sigma": found.sigmas[i],
+            "interval": list(found.intervals[i]),
             "start": found.starts[i],
         }
         for i, name in enumerate(names)
@@ -219,7 +216,7 @@ def told(found: Fitted, held: Mapping[str, float]) -> dict[str, Any]:
         "r2": found.r2,
         "r2_uncentred": found.r2_uncentred,
         "aic": found.criterion(2),
-        "bic": found.criterion(float(np.log(found.rows))),
+        "bic": found.criterion(np.log(found.rows)),
         "covariance": by_name(found.covariance),
         "correlation": by_name(found.correlation),
         "rows": found.rows,
@@ -254,16 +251,22 @@ def _groups(asked: FitWords, task: FitTask, by: str, jobs: int | None) -> int:
 
     def work(part: int) -> bytes:
         """The lines of a part, and before them what is to be told of it."""
-        lines, faults, status = [], [], 0
-        for group, found in groups.fits(part):
-            head = {"by": {by: group}} | asked.head
+        fits = groups.fits(part)
+        lines, faults, status = [b""] * len(fits.names), [], 0
+        if fits.fitted:
+            names = [fits.names[i] for i in fits.together]
+            made = _lines(by, names, asked.head | told(fits.fitted, asked.held))
+            for i, line in zip(fits.together, made, strict=True):
+                lines[i] = line
+        for i, found in fits.alone.items():
+            head = {"by": {by: fits.names[i]}} | asked.head
             if isinstance(found, Fitted):
-                lines.append(report.json_line(head | told(found, asked.held)))
+                lines[i] = report.json_line(head | told(found, asked.held))
                 status |= not found.converged
                 continue
             fault = {"type": type(found).__name__, "message": str(found)}
-            lines.append(report.json_line(head | {"error": fault}))
-            faults.append(f"error: {quoted(by)} = {group}: {found}")
+            lines[i] = report.json_line(head | {"error": fault})
+            faults.append(f"error: {quoted(by)} = {fits.names[i]}: {found}")
             status = 1
         return orjson.dumps([int(status), faults]) + b"\n" + b"".join(lines)
 
@@ -277,6 +280,14 @@ def _groups(asked: FitWords, task: FitTask, by: str, jobs: int | None) -> int:
                 report.warn(fault)
             status |= failed
     return status
+
+
+def _lines(by: str, groups: Sequence[str], result: Mapping[str, Any]) -> list[bytes]:
+    """A line for each group of a result in columns."""
+    import orjson
+
+    opening = b'{"by":{' + orjson.dumps(by) + b":", [orjson.dumps(group) for group in groups], b"},"
+    return report.json_rows(opening, result, len(groups)).splitlines(keepends=True)
 
 
 def _write_table(asked: FitWords, model: RowModel, found: Fitted, band: str, output: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -52,9 +52,16 @@ class FitTask:
     most: int | None = None
 
 
+Figure = Any
+"""A number; an array of them where many fits are told together."""
+
+
 @dataclass
 class Fitted:
-    """The parameters and what they are worth, by name or in the order of `names`."""
+    """The parameters and what they are worth, by name or in the order of `names`.
+
+    Of many fits that are told together each array has an axis more, the last, for the fits.
+    """
 
     names: tuple[str, ...]
     values: Array
@@ -63,33 +70,33 @@ class Fitted:
     starts: list[float | None]
     covariance: Array
     correlation: Array
-    chi2: float
-    dof: int
-    rows: int
-    r2: float
-    r2_uncentred: float
+    chi2: Figure
+    dof: Figure
+    rows: Figure
+    r2: Figure
+    r2_uncentred: Figure
     scaled: bool
     converged: bool
-    steps: int
+    steps: Figure
     message: str
     at_limits: list[str]
     level: float
     better_start: int | None = None
 
     @property
-    def chi2_reduced(self) -> float:
+    def chi2_reduced(self) -> Figure:
         """chi2 by degree of freedom."""
-        return self.chi2 / self.dof if self.dof else math.nan
+        return self.chi2 / self.dof if np.all(self.dof) else math.nan
 
     @property
-    def residual_sigma(self) -> float:
+    def residual_sigma(self) -> Figure:
         """The standard deviation of the residuals, in units of their errors."""
-        return math.sqrt(self.chi2_reduced) if self.dof else math.nan
+        return np.sqrt(self.chi2_reduced)
 
-    def criterion(self, price: float) -> float:
+    def criterion(self, price: Figure) -> Figure:
         """n ln(chi2/n) + price*k: aic for 2, bic for ln n."""
         with np.errstate(divide="ignore"):
-            return float(self.rows * np.log(self.chi2 / self.rows) + price * len(self.names))
+            return self.rows * np.log(self.chi2 / self.rows) + price * len(self.names)
 
 
 def fit(task: FitTask) -> Fitted:
@@ -127,7 +134,7 @@ class Fit:
         self._check_count()
         self.linear = self.plain.linear([n for n in self.task.params if n not in self.task.start])
         self._check_starts()
-        some = self.rows if self.rows.is_small else self.rows.sample()
+        some = self.rows.sample
         scale = Totals.of(some, np.ones(len(self.task.params))).scale
         scale *= math.sqrt(self.rows.count / max(some.count, 1))
         self.search = Search(self.rows, self.low, self.high, scale)
@@ -253,11 +260,13 @@ class Fit:
     def _from(self, start: Array, number: int) -> End | None:
         """Where the search from one start ends; None where the model is not finite there."""
         given = self._filled(start)
-        if not self.rows.reduced(given).is_finite:
+        if not self.rows.sample.reduced(given).is_finite:
             if number == 0:
                 self._check_finite(given)
             return None
         end = self.search.run(given, DRAWN_STEPS if number else None)
+        if not (end.converged or number):
+            self._check_finite(given)
         if end.converged or number or not self.linear or self._is_all_linear:
             return end
         second = self._projected(start, self.linear)

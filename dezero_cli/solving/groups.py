@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,19 @@ from dezero_cli.solving.rows import Array, Block, Blocks, RowModel
 
 ROWS = 1 << 15
 """Rows of the groups that are fitted together, unless one alone has more."""
+
+
+@dataclass
+class PartFits:
+    """The fits of a part: of the groups `together` in columns, of each of the others `alone`.
+
+    Groups are known by their places in `names`; of one that cannot be fitted there is the reason.
+    """
+
+    names: list[str]
+    together: list[int]
+    fitted: Fitted | None
+    alone: dict[int, Fitted | CommandError]
 
 
 class GroupFits:
@@ -52,8 +65,8 @@ class GroupFits:
             rows += count
         return [*found, range(first, len(self.counts))] if len(self.counts) else []
 
-    def fits(self, part: int) -> list[tuple[str, Fitted | CommandError]]:
-        """Each group of a part with its fit, or why there is none."""
+    def fits(self, part: int) -> PartFits:
+        """The fits of a part."""
         groups = self.parts[part]
         ends, counts = (
             self.ends[groups.start : groups.stop],
@@ -61,13 +74,12 @@ class GroupFits:
         )
         rows = slice(int(ends[0] - counts[0]), int(ends[-1]))
         block = {name: column[rows] for name, column in self.block.items()}
-        if len(groups) == 1 and counts[0] > SMALL:
-            found: list[Fitted | None] = [None]
-        else:
-            found = self.many.fitted(block, counts)
-        return [
-            (self.names[g], each or self._alone(g)) for g, each in zip(groups, found, strict=True)
-        ]
+        together, fitted = np.zeros(0, int), None
+        if len(groups) > 1 or counts[0] <= SMALL:
+            together, fitted = self.many.fitted(block, counts)
+        others = np.setdiff1d(np.arange(len(groups)), together).tolist()
+        alone = {i: self._alone(groups.start + i) for i in others}
+        return PartFits(self.names[groups.start : groups.stop], together.tolist(), fitted, alone)
 
     def _alone(self, group: int) -> Fitted | CommandError:
         """The fit of a group that needs a search of its own."""

@@ -51,7 +51,7 @@ class Search:
         """Where the search from a start ends."""
         if self.rows.is_small:
             return self.polished(self._trust_region(start, most))
-        sample = Search(self.rows.sample(), self.low, self.high, self.scale)
+        sample = Search(self.rows.sample, self.low, self.high, self.scale)
         found = sample.run(start, most)
         self.steps += found.steps
         near = np.asarray(found.point, np.float64)

@@ -7,7 +7,7 @@ minimum inside the limits and parameters well apart, is left to the search of si
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -64,25 +64,23 @@ class ManyFits:
         self.low = np.array([[-np.inf if each is None else each.low] for each in ends])
         self.high = np.array([[np.inf if each is None else each.high] for each in ends])
 
-    def fitted(self, block: Block, counts: Array) -> list[Fitted | None]:
-        """The fit of each group, None for one that needs a search of its own.
+    def fitted(self, block: Block, counts: Array) -> tuple[Array, Fitted | None]:
+        """The numbers of the groups that do not need a search of their own, and their fits.
 
         The rows of `block` are those of the first group, `counts[0]` of them, then of the next.
         """
-        width = len(self.task.params)
-        result: list[Fitted | None] = [None] * len(counts)
         known = np.isfinite(self.begin).all() and self.task.robust is None
-        good = (counts > width) & bool(known and self.task.starts == 1)
-        if not good.any():
-            return result
+        good = (counts > len(self.task.params)) & bool(known and self.task.starts == 1)
+        chosen = np.flatnonzero(good)
+        if not chosen.size:
+            return chosen, None
         with np.errstate(all="ignore"):
             part = _Part(block, counts).only(good)
             points, steps, near = self._searched(part)
-            chosen = np.flatnonzero(good)[near]
-            found = self._ended(part.only(near), points[:, near], steps[near])
-        for i, each in zip(chosen, found, strict=True):
-            result[i] = each
-        return result
+            if not near.any():
+                return chosen[near], None
+            good, found = self._ended(part.only(near), points[:, near], steps[near])
+        return chosen[near][good], found
 
     # -------------------------------------------------------------------------------------------
     def _values(self, program: Program, part: _Part, points: Array) -> Array:
@@ -173,10 +171,8 @@ class ManyFits:
         return -_backward(factor, pushed) / unit, np.sqrt(np.sum(np.square(pushed), axis=0))
 
     # -------------------------------------------------------------------------------------------
-    def _ended(self, part: _Part, points: Array, steps: Array) -> list[Fitted | None]:
-        """The fits from points near them, by a last step in longer numbers."""
-        if not len(part.counts):
-            return []
+    def _ended(self, part: _Part, points: Array, steps: Array) -> tuple[Array, Fitted]:
+        """Which fits end here, and those, from points near them, by a step in longer numbers."""
         zero = np.zeros(len(part.counts))
         move, _ = self._step(part, points, self._products(part, points, True), zero)
         points = np.asarray(points + move, np.float64)
@@ -195,12 +191,13 @@ class ManyFits:
         centred = part.sums(weight * np.square(y - np.repeat(mean, part.counts)))
         inverse = _inverse(factor) / (unit[:, None] * unit[None])
         totals = np.stack([np.asarray(end.squares, np.float64), centred, np.square(scale)])
-        return self._listed(part.counts, points, inverse, totals, steps + 1, good)
+        columns = part.counts, points, inverse, totals, steps + 1
+        return good, self._told(*(column[..., good] for column in columns))
 
-    def _listed(
-        self, counts: Array, points: Array, inverse: Array, sums: Array, steps: Array, good: Array
-    ) -> list[Fitted | None]:
-        """What is told of each group."""
+    def _told(
+        self, counts: Array, points: Array, inverse: Array, sums: Array, steps: Array
+    ) -> Fitted:
+        """What is told of the groups."""
         task, names = self.task, tuple(self.task.params)
         chi2, dof = sums[0], counts - len(names)
         scaled = not task.spread if task.scale_errors is None else task.scale_errors
@@ -214,18 +211,10 @@ class ManyFits:
         intervals = np.stack([points - half, points + half], axis=1)
         r2 = np.where(sums[1:] > 0, 1 - chi2 / sums[1:], np.nan)
         starts = [None if n not in task.start else float(task.start[n]) for n in names]
-        columns: list[Any] = [points, sigmas, intervals, covariance, correlation]
-        arrays = [np.ascontiguousarray(np.moveaxis(each, -1, 0)) for each in columns]
-        numbers = [each.tolist() for each in (chi2, dof, counts, *r2, steps)]
-        found: list[Fitted | None] = [None] * len(counts)
-        for g in np.flatnonzero(good).tolist():
-            x, s, ends, var, cor = (each[g] for each in arrays)
-            c, d, n, centred, about_0, k = (each[g] for each in numbers)
-            found[g] = Fitted(
-                *(names, x, s, ends, starts, var, cor, c, d, n, centred, about_0, scaled),
-                *(True, k, CONVERGED, [], task.level),
-            )
-        return found
+        return Fitted(
+            *(names, points, sigmas, intervals, starts, covariance, correlation, chi2, dof, counts),
+            *(*r2, scaled, True, steps, CONVERGED, [], task.level),
+        )
 
 
 def _pairs(width: int) -> list[tuple[int, int]]:

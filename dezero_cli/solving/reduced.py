@@ -21,7 +21,10 @@ SMALL = 20_000
 """Rows up to which longer numbers are worth their time."""
 
 PORTION = 1 << 14
-"""Rows that a thread reduces at a time."""
+"""Rows that are reduced at a time."""
+
+SHARE = 1 << 17
+"""Rows that a thread is given: fewer, and threads would wait for one another more than work."""
 
 
 class Reduced(NamedTuple):
@@ -84,10 +87,7 @@ class FitRows:
                 return _of_factor(_stacked(known, width + 1))
         if self.is_small or exactly:
             return _of_factor(_stacked(self._mapped(self._factor, point), width + 1))
-        total = np.zeros((width + 1, width + 1))
-        for part in self._mapped(self._products, point):
-            total += part
-        found = _of_products(total)
+        found = _of_products(self._sum(self._products, point))
         return self.reduced(point, True) if found is None else found
 
     def _levelled(self, point: Array, near: Reduced) -> Reduced | None:
@@ -97,15 +97,16 @@ class FitRows:
         if not (np.isfinite(unit).all() and (np.diag(factor) > 1e-6 * unit).all()):
             return None
         inverse = np.linalg.inv(factor)
-        total = np.zeros_like(factor)
-        for part in self._mapped(functools.partial(self._products, inverse=inverse), point):
-            total += part
+        total = self._sum(functools.partial(self._products, inverse=inverse), point)
         if not np.abs(total - np.eye(len(total))).max() < 0.5:
             return None
         return _of_factor(np.linalg.cholesky(total).T @ factor)
 
+    @functools.cached_property
     def sample(self) -> FitRows:
-        """Rows spread evenly over all, few enough for a search."""
+        """Rows spread evenly over all, few enough for a search; all where they are few."""
+        if self.is_small:
+            return self
         step = -(-self.count // (SMALL // 2))
         found = []
         done = 0
@@ -130,9 +131,7 @@ class FitRows:
         """The sum of each residual times its Hessian."""
         width = len(self.model.params)
         found = np.zeros((width, width))
-        upper = np.triu_indices(width)
-        for part in self._mapped(self._curved, point):
-            found[upper] += part
+        found[np.triu_indices(width)] = self._sum(self._curved, point)
         return found + np.triu(found, 1).T
 
     # -------------------------------------------------------------------------------------------
@@ -140,15 +139,19 @@ class FitRows:
         """The rows, a few thousand at a time."""
         return (part for block in self.blocks() for part in _portions(block))
 
+    def _sum(self, work: Callable[[Block, Array], Array], point: Array) -> Array:
+        """The sum of what is made of the shares of rows."""
+        return np.asarray(sum(self._mapped(work, point)))
+
     def _mapped(self, work: Callable[[Block, Array], Array], point: Array) -> Iterator[Array]:
-        """What is made of the portions of rows, in their order, by several threads."""
+        """What is made of the shares of rows, in their order, by several threads."""
         at = np.asarray(point, np.float64)
-        portions = self.portions()
+        shares = (part for block in self.blocks() for part in _portions(block, SHARE))
         if self.is_small or self.threads < 2:
-            yield from (work(portion, at) for portion in portions)
+            yield from (work(share, at) for share in shares)
             return
         with ThreadPoolExecutor(self.threads) as pool:
-            while some := list(itertools.islice(portions, 4 * self.threads)):
+            while some := list(itertools.islice(shares, 4 * self.threads)):
                 yield from pool.map(work, some, itertools.repeat(at))
 
     def _jacobian(self, block: Block, point: Array) -> Array:
@@ -165,11 +168,18 @@ class FitRows:
         return triangle(_in_order(self._jacobian(block, point)))
 
     def _products(self, block: Block, point: Array, inverse: Array | None = None) -> Array:
-        rows = _in_order(self._jacobian(block, point)).T
+        size = len(point) + 1
+        turn = np.roll(np.eye(size), 1, axis=1)  # the residual last
+        if inverse is not None:
+            turn = inverse.T @ turn
         with np.errstate(all="ignore"):
-            if inverse is not None:
-                rows = inverse.T @ rows
-            return np.asarray(rows @ rows.T)
+            if self.loss is None:
+                return self.model.products(block, point, turn)
+            total = np.zeros_like(turn)
+            for part in _portions(block):
+                rows = turn @ self._jacobian(part, point)
+                total += rows @ rows.T
+            return total
 
     def _extended(self, block: Block, point: Array) -> Array | None:
         """The R factor of a block in longer numbers, if the model has a form for them."""
@@ -180,6 +190,9 @@ class FitRows:
             return triangle(_in_order(self._lossy(found)))
 
     def _curved(self, block: Block, point: Array) -> Array:
+        return np.asarray(sum(self._curved_portion(part, point) for part in _portions(block)))
+
+    def _curved_portion(self, block: Block, point: Array) -> Array:
         second = self.model.values(self.model.second, block, point)
         first = self.model.values(self.model.first, block, point)
         with np.errstate(all="ignore"):
@@ -192,13 +205,13 @@ class FitRows:
             return np.asarray(second @ (value * slope) + products)
 
 
-def _portions(block: Block) -> Iterator[Block]:
+def _portions(block: Block, most: int = PORTION) -> Iterator[Block]:
     rows = row_count(block)
-    if rows <= PORTION:
+    if rows <= most:
         yield block
         return
-    for start in range(0, rows, PORTION):
-        part = slice(start, start + PORTION)
+    for start in range(0, rows, most):
+        part = slice(start, start + most)
         yield {name: column[part] for name, column in block.items()}
 
 

@@ -144,10 +144,11 @@ class RowModel:
     # -------------------------------------------------------------------------------------------
     def values(self, program: Program, block: Block, point: Array, threads: int = 1) -> Array:
         """The outputs of a program for the rows of a block, an output a row of the result."""
-        rows = row_count(block)
-        given = self._given(block, point)
-        outputs = native.compiled(program).run(given, threads=threads)
-        return np.stack([np.broadcast_to(each, (rows,)) for each in outputs])
+        return native.compiled(program).matrix(self._given(block, point), threads)
+
+    def products(self, block: Block, point: Array, turn: Array) -> Array:
+        """The sums over the rows of (turn @ r) (turn @ r)', r the residual and its gradient."""
+        return native.compiled(self.first).products(self._given(block, point), turn)
 
     def extended(self, program: Program, block: Block, point: Array) -> Array | None:
         """The same in longer numbers; None where an operation has no form for them."""

@@ -457,3 +457,43 @@ def test_without_a_function_in_any_library_the_replay_serves():
     bare = dataclasses.replace(WITHOUT_LIBMVEC, scalar=frozenset())
     assert not Kernel(MIXED, bare).is_native
     assert Kernel(trace(lambda x: x * 2, ["x"]), bare).is_native
+
+
+# ------------------------------------------------------------------------- sums of products
+@on_each_machine
+@pytest.mark.parametrize("rows", [1, 7, 8, 1000, 2 * CHUNK + 13])
+def test_products_are_summed_as_they_are_made(machine, rows):
+    program = trace(lambda x, y: F.sin(x) * y + x * x * y, ["x", "y"])
+    kernel = Kernel(program, machine)
+    x, y = np.random.default_rng(5).uniform(-2, 2, (2, rows))
+    turn = np.array([[1.0, 0, 0], [0.5, -2, 0], [3, 0.25, 1]])
+    for table in ({"x": x, "y": y}, {"x": np.repeat(x, 2)[::2], "y": 0.75}):
+        outputs = turn @ np.array(program.run(table), np.longdouble)
+        rounding = 1e-14 * (np.abs(outputs) @ np.abs(outputs).T)
+        found = kernel.products(table, turn)
+        assert (np.abs(found - outputs @ outputs.T) <= rounding).all()
+        assert (found == found.T).all()
+        assert np.array_equal(kernel.matrix(table, 1), np.stack(kernel.run(table)))
+
+
+def test_products_of_many_outputs_and_of_long_programs():
+    many = trace(lambda *xs: sum(x * x for x in xs), names(native.SUMMED + 1))
+    long = trace(lambda x: functools.reduce(lambda y, _: F.sin(y) + x, range(300), x), ["x"])
+    for program in (many, long):
+        drawn = np.random.default_rng(5).uniform(-2, 2, (len(program.inputs), 99))
+        table = dict(zip(program.inputs, drawn, strict=True))
+        kernel = Kernel(program, native.host())
+        assert kernel._summing is None
+        outputs = np.array(kernel.run(table))
+        found = kernel.products(table, np.eye(len(outputs)))
+        assert np.allclose(found, outputs @ outputs.T, rtol=1e-12)
+
+
+def test_a_row_that_is_not_finite_shows_in_its_sums():
+    kernel = compiled(trace(lambda x: F.log(x), ["x"]))
+    column = np.linspace(1, 2, 100)
+    assert np.isfinite(kernel.products({"x": column}, np.eye(2))).all()
+    for row in (50, 99):
+        column[row] = -1
+        assert not np.isfinite(kernel.products({"x": column}, np.eye(2))).all()
+        column[row] = 1

@@ -40,11 +40,13 @@ for rows in range(1, 41):
     x, y = at_the_end(rows), at_the_end(rows)
     x[:], y[:] = np.linspace(0, 1, rows), 2.0
     results = [at_the_end(rows) for _ in range(3)]
-    _Run(kernel._code, [x, y], results, 0).chunks(1)
+    _Run(kernel._code, [x, y], results, rows).chunks(1)
     assert np.allclose(results[0], 2 * np.exp(x), rtol=1e-14)
     start = kept[-1][PAGE : PAGE + 8 * rows].view(np.float64)
     start[:] = x
     assert np.allclose(kernel.run({"x": start, "y": y})[0], results[0], rtol=0)
+    sums = kernel.products({"x": x, "y": y}, np.eye(3))
+    assert np.allclose(sums, np.array(results) @ np.array(results).T, rtol=1e-13)
 print("within")
 """
 
@@ -85,9 +87,9 @@ def runs(monkeypatch):
     noted = []
     run = native._Run
 
-    def noting(code, arrays, results, phase):
+    def noting(code, arrays, results, rows, phase=0):
         noted.append((code, phase))
-        return run(code, arrays, results, phase)
+        return run(code, arrays, results, rows, phase)
 
     monkeypatch.setattr(native, "STREAMED", 0)
     monkeypatch.setattr(native, "_Run", noting)

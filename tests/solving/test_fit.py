@@ -263,11 +263,14 @@ def test_intervals_hold_the_truth_as_often_as_they_say(known):
     asked.spread = ["y"] if known else []
     groups = np.repeat(np.arange(count), 8).astype(object)
     fits = GroupFits(asked, block, groups)
-    every = [found for part in range(len(fits.parts)) for _, found in fits.fits(part)]
-    intervals = np.array([found.intervals for found in every])
-    low, high = np.moveaxis(intervals, 2, 0)
-    wanted = list(truth.values())
-    shares = np.mean((low <= wanted) & (wanted <= high), axis=0)
+    parts = [fits.fits(part) for part in range(len(fits.parts))]
+    every = [each.intervals[..., None] for part in parts for each in part.alone.values()]
+    low, high = np.concatenate([*(part.fitted.intervals for part in parts), *every], -1).swapaxes(
+        0, 1
+    )
+    wanted = np.array(list(truth.values()))[:, None]
+    assert low.shape == (2, count)
+    shares = np.mean((low <= wanted) & (wanted <= high), axis=1)
     # Student's factor is exact where errors are scaled, and wide where they are known
     expected = math.erf(special.stdtrit(6, 0.975) / math.sqrt(2)) if known else 0.95
     assert np.abs(shares - expected).max() < 3 * math.sqrt(expected * (1 - expected) / count)
