@@ -52,10 +52,12 @@ def held(case: Case, count: int, known: bool, seed: int = 0) -> dict[str, float]
     task = FitTask(left, ["x", "y"], names, lambda: [block], case.truth, spread=spread)
     found = np.zeros(len(names))
     fits = GroupFits(task, block, np.repeat(np.arange(count), ROWS).astype(object))
-    for _, each in (found for part in range(len(fits.parts)) for found in fits.fits(part)):
-        assert isinstance(each, Fitted)
-        low, high = each.intervals.T
-        found += (low <= list(case.truth.values())) & (list(case.truth.values()) <= high)
+    truth = np.array(list(case.truth.values()))[:, None]
+    for part in map(fits.fits, range(len(fits.parts))):
+        for each in [part.fitted, *part.alone.values()]:
+            assert isinstance(each, Fitted)
+            low, high = each.intervals.reshape(len(names), 2, -1).swapaxes(0, 1)
+            found += ((low <= truth) & (truth <= high)).sum(axis=1)
     return dict(zip(names, (100 * found / count).tolist(), strict=True))
 
 

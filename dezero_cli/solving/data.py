@@ -24,6 +24,10 @@ SPOOLED = 1 << 28
 """Numbers that are spooled; a larger table is read again for every pass, if it can be."""
 
 
+EVEN = 1 << 18
+"""Rows of a block: the same however a table is stored, so that sums have the same bits."""
+
+
 class Spread(NamedTuple):
     """A standard uncertainty: a number, a part of the value itself, or a column."""
 
@@ -68,7 +72,7 @@ class RowData:
         self._spool: Spool | None = None
         self._stored = True
         numbers = 0
-        for block in self._made():
+        for block in _evenly(self._made()):
             numbers += row_count(block) * len(block)
             if self._stored and not self._keep(block, numbers):
                 self._stored, self._kept, self._spool = False, [], None
@@ -109,7 +113,7 @@ class RowData:
 
     def _read(self) -> Iterator[Block]:
         before = self.left_out, self.rows
-        yield from self._made()
+        yield from _evenly(self._made())
         self.left_out, self.rows = before
 
     def _made(self) -> Iterator[Block]:
@@ -155,6 +159,23 @@ def rows_to_draw(blocks: Iterable[Block], most: int = 200_000) -> Block:
         if rows >= most:
             break
     return _joined(found)
+
+
+def _evenly(blocks: Iterable[Block]) -> Iterator[Block]:
+    """The same rows in blocks of EVEN; the last has those that are left."""
+    waiting: list[Block] = []
+    count = 0
+    for block in blocks:
+        waiting.append(block)
+        count += row_count(block)
+        if count >= EVEN:
+            whole = _joined(waiting)
+            done = count - count % EVEN
+            for start in range(0, done, EVEN):
+                yield {name: column[start : start + EVEN] for name, column in whole.items()}
+            waiting, count = [{name: column[done:] for name, column in whole.items()}], count - done
+    if count:
+        yield _joined(waiting)
 
 
 def _joined(blocks: Sequence[Block]) -> Block:

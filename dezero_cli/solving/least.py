@@ -67,8 +67,8 @@ class Search:
 
     def polished(self, point: Array) -> End:
         """Newton's method on the gradient, with exact second derivatives, to the last digits."""
-        at = np.asarray(point, np.longdouble if self.rows.is_small else np.float64)
-        reduced = self.rows.reduced(at, self.rows.is_small)
+        at = np.asarray(point, np.longdouble if self.rows.is_long else np.float64)
+        reduced = self.rows.reduced(at, self.rows.is_long)
         left = best = math.inf
         for step in range(NEWTON_STEPS):
             newton = self._newton(at, reduced)
@@ -84,12 +84,12 @@ class Search:
                 continue
             if left >= best / 2 and step:
                 break
-            if not self.rows.is_small and left <= 1e-8 * reduced.size:  # one step ends it
+            if not self.rows.is_long and left <= 1e-8 * reduced.size:  # one step ends it
                 at = self._inside(at + move)
                 break
             best = left
             at = self._inside(at + move)
-            reduced = self.rows.reduced(at, self.rows.is_small)
+            reduced = self.rows.reduced(at, self.rows.is_long)
             self.steps += 1
         return self._ended(at, reduced, min(left, best), True)
 
@@ -193,7 +193,7 @@ class Search:
         factor = 1.0
         for _ in range(40):
             tried = self._inside(at + factor * move)
-            found = self.rows.reduced(tried, self.rows.is_small)
+            found = self.rows.reduced(tried, self.rows.is_long)
             if found.is_finite and found.size < reduced.size:
                 return tried, found
             factor /= 2
@@ -204,7 +204,7 @@ class Search:
 
     def _ended(self, at: Array, reduced: Reduced, left: float, polished: bool) -> End:
         """The end, and what it is worth."""
-        if not self.rows.is_small:
+        if not self.rows.is_long:
             reduced = self.rows.reduced(at, exactly=True, near=reduced)
         if self._sampled is not None and polished:
             newton = self._newton(at, reduced)

@@ -66,6 +66,8 @@ class FitRows:
         self.model, self.blocks, self.loss, self.threads = model, blocks, loss, threads
         self.count = sum(map(row_count, blocks()))
         self.is_small = self.count <= SMALL
+        self.is_long = self.is_small
+        """Whether numbers are longer where exactness is asked for."""
 
     # -------------------------------------------------------------------------------------------
     def reduced(self, point: Array, exactly: bool = False, near: Reduced | None = None) -> Reduced:
@@ -80,7 +82,7 @@ class FitRows:
             found = self._levelled(point, near)
             if found is not None:
                 return found
-        if self.is_small and exactly:
+        if self.is_long and exactly:
             factors = [self._extended(block, point) for block in self.blocks()]
             known = [factor for factor in factors if factor is not None]
             if len(known) == len(factors):
@@ -115,13 +117,15 @@ class FitRows:
             found.append({name: np.ascontiguousarray(x[rows]) for name, x in block.items()})
             done += row_count(block)
         whole = {name: np.concatenate([block[name] for block in found]) for name in found[0]}
-        return FitRows(self.model, lambda: [whole], self.loss)
+        sample = FitRows(self.model, lambda: [whole], self.loss)
+        sample.is_long = False  # where it ends is where all rows are searched from
+        return sample
 
     def squares(self, point: Array) -> float:
         """The sum of the squared residuals, in longer numbers where there are few rows."""
         total = np.longdouble(0)
         for block in self.portions():
-            found = self.model.extended(self.model.first, block, point) if self.is_small else None
+            found = self.model.extended(self.model.first, block, point) if self.is_long else None
             if found is None:
                 found = self.model.values(self.model.first, block, np.asarray(point, np.float64))
             total += np.sum(np.square(self._lossy(found)[0]))

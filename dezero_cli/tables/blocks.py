@@ -39,9 +39,11 @@ class ColumnReader:
         if tables.format not in TEXT:
             require("polars")
             from dezero_cli.tables import columnar
+            from dezero_cli.tables.resting import Resting
 
-            with quiet(Progress(0)):
-                self.schema = columnar.schema_of_all(tables)
+            self._resting = Resting(tables)
+            with quiet(Progress(0)), self._resting.named() as laid:
+                self.schema = columnar.schema_of_all(laid)
             self.columns = list(self.schema)
         elif self._is_plain and importlib.util.find_spec("polars") is None:
             self._plain = _plain(tables)
@@ -88,11 +90,13 @@ class ColumnReader:
     def _of_columns(self, numbers: Sequence[str], texts: Sequence[str]) -> Iterator[Block]:
         from dezero_cli.tables import columnar
 
-        for frame in columnar.frames(self.tables, self.schema, [*numbers, *texts], numbers, ROWS):
-            block = {name: frame[name].fill_null(np.nan).to_numpy() for name in numbers}
-            for name in texts:
-                block[name] = np.array(frame[name].cast(str).fill_null("").to_list(), object)
-            yield block
+        wanted = [*numbers, *texts]
+        with self._resting.named() as laid:
+            for frame in columnar.frames(laid, self.schema, wanted, numbers, ROWS):
+                block = {name: frame[name].fill_null(np.nan).to_numpy() for name in numbers}
+                for name in texts:
+                    block[name] = np.array(frame[name].cast(str).fill_null("").to_list(), object)
+                yield block
 
 
 def _plain(tables: Tables) -> dict[str, list[str]]:

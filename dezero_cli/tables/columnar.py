@@ -5,12 +5,9 @@ A table of text that becomes columns is read twice: its types must fit all rows.
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import glob
 import os
 import re
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,7 +17,6 @@ from typing import Any
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from dezero_cli import reading
 from dezero_cli.faults import CommandError, TableError
 from dezero_cli.formats import arrow
 from dezero_cli.formats.frames import CHECKS
@@ -32,12 +28,12 @@ from dezero_cli.tables import (
     bounded,
     encode,
     limits,
-    sources,
 )
 from dezero_cli.tables.dialect import skipped_note
 from dezero_cli.tables.files import SEPARATORS, TEXT, Tables
 from dezero_cli.tables.inference import Types
 from dezero_cli.tables.json_types import JsonTypes
+from dezero_cli.tables.resting import at_rest
 from dezero_cli.tables.rootless import Rootless
 from dezero_cli.tables.step import Plan, Step
 from dezero_cli.tables.streams import THREADS, TextTable, open_text, refuse_twice
@@ -71,7 +67,7 @@ def map_columns(
     `types` are those of text, if they are already known.  Raises TableError for a fault in the
     data, and OSError if writing fails.
     """
-    with quiet(progress), _at_rest(tables) as resting:
+    with quiet(progress), at_rest(tables) as resting:
         try:
             return background.run(
                 lambda until: _map_resting(resting, plan, form, target, progress, types, until),
@@ -123,52 +119,6 @@ def _map_resting(
         raise damaged(tables.names[0], tables.format)
     progress.notes += batch.rootless.notes
     return batch.rows
-
-
-def _is_moving(name: str, tables: Tables) -> bool:
-    """Whether a table has to be copied: Arrow's files, which would be mapped, and packed ones.
-
-    A mapped file that another program cuts ends this one with a signal.
-    """
-    if reading.is_stream(name) or tables.format == "arrow":
-        return True
-    if tables.format in TEXT:
-        return False
-    with open(name, "rb") as file:
-        return reading.kind_of(file.read(reading.LONGEST_MAGIC)) is not None
-
-
-@contextlib.contextmanager
-def _at_rest(tables: Tables) -> Iterator[Tables]:
-    """The tables as files that can be read twice; streams are copied to temporary files."""
-    passing = {name for name in tables.names if _is_moving(name, tables)}
-    if not passing:
-        yield tables
-        return
-    with contextlib.ExitStack() as stack:
-        laid = {}
-        for name in passing:
-            copy = stack.enter_context(_nameless())
-            laid[name] = f"/proc/self/fd/{copy.fileno()}" if ON_LINUX else copy.name
-            with contextlib.closing(sources.table_source(name)) as source:
-                while data := source.read(1 << 20):
-                    copy.write(data)
-            copy.flush()
-        names = tuple(laid.get(name, name) for name in tables.names)
-        try:
-            yield dataclasses.replace(tables, names=names)
-        except TableError as fault:
-            original = {path: name for name, path in laid.items()}
-            source_name = original.get(fault.source or "", fault.source)
-            raise TableError(fault.message, source_name, fault.row, fault.column) from None
-
-
-ON_LINUX = os.path.isdir("/proc/self/fd")
-
-
-def _nameless() -> Any:
-    """A temporary file that is gone with the process, whatever ends it, where that can be."""
-    return tempfile.TemporaryFile() if ON_LINUX else tempfile.NamedTemporaryFile(prefix="dezero-")
 
 
 # ---------------------------------------------------------------------------------------- sources
@@ -293,7 +243,7 @@ def row_count(tables: Tables) -> int:
 
 def columns(tables: Tables) -> list[str]:
     """The names of the columns."""
-    with quiet(Progress(0)), _at_rest(tables) as resting:
+    with quiet(Progress(0)), at_rest(tables) as resting:
         return list(background.run(lambda _: _schema(resting.names[0], resting.format)))
 
 

@@ -13,6 +13,7 @@ from scipy import optimize, stats
 
 from dezero_cli.faults import UsageError
 from dezero_cli.solving import data as rows_of
+from dezero_cli.solving import reduced
 from dezero_cli.solving.spool import Spool
 from tests.commands.test_eval import shell
 
@@ -127,6 +128,61 @@ def test_several_files_and_a_pipe_are_one_table(dezero, table, here):
     assert found(dezero("fit", DECAY, *listed, "k=0.3", "--json")) == pytest.approx(
         whole, rel=1e-12
     )
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_the_same_rows_give_the_same_bytes_however_they_come(dezero, here, monkeypatch, many):
+    draw = np.random.default_rng(4)
+    t = draw.uniform(0, 8, 900)
+    frame = pl.DataFrame({"t": t, "y": model(t, 9, 0.4, 1) + 0.1 * draw.standard_normal(900)})
+    if many:  # than are searched at once, held in memory, and summed by a thread
+        for place, most in ((reduced, "SMALL"), (rows_of, "KEPT"), (rows_of, "EVEN")):
+            monkeypatch.setattr(place, most, 200)
+        monkeypatch.setattr(reduced, "SHARE", 64)
+    write_all(frame)
+    words = ["fit", DECAY, "k=0.3", "--json"]
+    expected = dezero(*words, "d.csv")
+    assert found(expected)[0] == pytest.approx([9, 0.4, 1], rel=0.05)
+    for name in (
+        "d.tsv",
+        "d.jsonl",
+        "d.parquet",
+        "d.arrow",
+        "d.stream",
+        "d.csv.gz",
+        "d.csv.zst",
+        "d.csv",
+    ):
+        if many and name == "d.csv":  # read again for every pass
+            monkeypatch.setattr(rows_of, "SPOOLED", 200)
+        assert dezero(*words, name).out == expected.out, name
+    assert dezero(*words, "part1.csv", "part2.csv").out == expected.out
+    lists = dezero(*words, *(f"{name}={frame[name].to_list()}" for name in "ty"))
+    assert lists.out == expected.out
+
+
+def write_all(frame):
+    """The same rows in every format, packed, and in two parts."""
+    text = frame.write_csv().encode()
+    for name, content in (("d.csv", text), ("d.csv.gz", gzip.compress(text))):
+        with open(name, "wb") as file:
+            file.write(content)
+    with open("d.csv.zst", "wb") as file:
+        file.write(pytest.importorskip("zstandard").ZstdCompressor().compress(text))
+    frame.write_csv("d.tsv", separator="\t")
+    frame.write_ndjson("d.jsonl")
+    frame.write_parquet("d.parquet")
+    frame.write_ipc("d.arrow")
+    frame.write_ipc_stream("d.stream")
+    frame[:311].write_csv("part1.csv")
+    frame[311:].write_csv("part2.csv")
+
+
+def test_pipes_give_the_bytes_of_files(dezero, table, here):
+    expected = dezero("fit", DECAY, "decay.csv", "k=0.3", "--json").out
+    table.write_parquet("d.parquet")
+    for name in ("decay.csv", "d.parquet"):
+        assert shell(f"cat {name} | dezero fit '{DECAY}' - k=0.3 --json").stdout == expected
 
 
 def test_plain_csv_needs_no_library(dezero, table, monkeypatch):
