@@ -131,6 +131,10 @@ class Fit:
 
     def run(self, near: bool = False) -> Fitted:
         """Search, then say what was found; the start may be `near` enough for Newton's method."""
+        with np.errstate(all="ignore"):  # a search tries points that are far off
+            return self._run(near)
+
+    def _run(self, near: bool) -> Fitted:
         self._check_count()
         self.linear = self.plain.linear([n for n in self.task.params if n not in self.task.start])
         self._check_starts()

@@ -104,7 +104,7 @@ def ending(name: str, option: str) -> str:
     """The format that the ending of a file's name stands for.  Raises FileError if none."""
     suffix = _suffix(name)
     if suffix not in ENDINGS:
-        shown = f".{suffix}" if suffix else "no ending"
+        shown = f".{suffix}" if suffix else "a name without an ending"
         known = ", ".join(ENDINGS)
         raise FileError(
             name, f"{shown} does not tell the format: give {option} with one of {known}"

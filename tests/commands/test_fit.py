@@ -453,6 +453,7 @@ def test_a_picture(dezero, table, here, equation, words):
         (["y == a*t", "decay.csv", "--sigma", "y=st"], "no column st"),
         (["y == a*t", "decay.csv", "--by", "sit"], "did you mean site"),
         (["y == a*log(t)", "decay.csv"], "in row 1"),
+        (["y == a*exp(-k*t)", "decay.csv", "k=2000"], "no row depends on k here"),
         (["y == a*b*t", "decay.csv", "a=1", "b=1"], "not determined apart"),
         (["y == a + b", "decay.csv"], "not determined apart"),
         (["y == a*x", "x=[1,2,3]", "y=[1,2]"], "3"),
@@ -465,6 +466,7 @@ def test_what_cannot_be_is_one_line(dezero, table, words, told):
     assert outcome.status in (1, 2) and outcome.out == ""
     assert told in outcome.err
     assert sum("error:" in line for line in outcome.err.splitlines()) == 1
+    assert "Warning" not in outcome.err
 
 
 def test_a_near_column_is_said(dezero, table):

@@ -227,6 +227,8 @@ def test_memory_does_not_grow_with_the_rows(monkeypatch):
     monkeypatch.setattr(data, "KEPT", 1 << 13)
     monkeypatch.setattr(reduced, "SMALL", 2_000)
     monkeypatch.setattr(reduced, "PORTION", 1 << 10)
+    monkeypatch.setattr(reduced, "SHARE", 1 << 11)
+    monkeypatch.setattr(data, "EVEN", 1 << 12)
 
     def peak(blocks):
         made = data.RowData(lambda: (wave_rows(4_000, i) for i in range(blocks)), ["x", "y"])
