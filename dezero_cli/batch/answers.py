@@ -125,16 +125,18 @@ class Answer:
     """What is written for a block: lines of JSON, and (line, column, message) of each fault.
 
     `constants` are the names of the formula that are constants unless a record has them, with
-    whether records with (1) and without them (0) were among the lines.
+    whether records with (1) and without them (0) were among the lines.  `returned` is whether
+    expressions come back, so that of more lines at once many would be alike.
     """
 
     out: bytes
     faults: list[tuple[int, int, str]] = field(default_factory=list)
     constants: list[tuple[str, int]] = field(default_factory=list)
+    returned: bool = False
 
 
-def answer(block: LineBlock, settings: Settings) -> Answer:
-    """Answer all lines of a block, in their order."""
+def answer(block: LineBlock, settings: Settings, seen: set[int] | None = None) -> Answer:
+    """Answer all lines of a block, in their order; `seen` are the expressions of earlier blocks."""
     lines = alike(block, settings.longest, settings.formula)
     if lines is not None:
         numbers = range(block.first, block.first + block.count)
@@ -153,7 +155,26 @@ def answer(block: LineBlock, settings: Settings) -> Answer:
             if settings.fail_fast:
                 del texts[i + 1 :]
                 break
-    return Answer(b"".join(texts), faults, _constants(asked, settings))
+    returned = seen is not None and _returned(asked, seen)
+    return Answer(b"".join(texts), faults, _constants(asked, settings), returned)
+
+
+FEW = 8
+"""Lines of one expression in a block: if there are fewer, a larger block answers them sooner."""
+
+MOST_SEEN = 1 << 14
+"""The expressions that are known to have come before."""
+
+
+def _returned(asked: Iterable[Line], seen: set[int]) -> bool:
+    """Whether most expressions were `seen`, to which they are added, and few lines share one."""
+    every = [hash(line.expr) for line in asked]
+    own = set(every)
+    before = len(own & seen)
+    if len(seen) > MOST_SEEN:
+        seen.clear()
+    seen |= own
+    return 2 * before > len(own) and FEW * len(own) > len(every)
 
 
 def _constants(asked: Iterable[Line], settings: Settings) -> list[tuple[str, int]]:

@@ -22,6 +22,9 @@ from dezero_cli.uncertainty.asked import KEYS
 BLOCK = 128 * 1024
 """Bytes to read at once: enough lines to group, but little memory."""
 
+LARGE = 4 * 1024 * 1024
+"""Bytes to read at once where expressions come back, so that many lines are alike in a block."""
+
 MOST_LISTED = 8
 """Fields of a record that a message lists at most."""
 
@@ -115,6 +118,8 @@ class LineReader:
     def __init__(self, names: Sequence[str], longest: int, size: int = BLOCK) -> None:
         self.ended = not names
         self.size = size
+        self.is_grown = False
+        """Whether more is read at once since expressions come back."""
         self._names = list(names)
         self._most = longest + 1 + len(reading.BOM)
         self._source: reading.Source | None = None
@@ -131,7 +136,7 @@ class LineReader:
 
         Raises OSError, with the name of the file, if reading fails.
         """
-        data = self._opened().read(self.size)
+        data = self._read()
         self._unreported += len(data)
         if not data:
             return self._end()
@@ -143,6 +148,21 @@ class LineReader:
         self._rest.clear()
         self._keep(rest)
         return self._block(block)
+
+    def grow(self) -> None:
+        """Read more at once from now on, since expressions come back."""
+        self.size, self.is_grown = min(4 * max(self.size, BLOCK), LARGE), True
+
+    def _read(self) -> bytes:
+        """What there is to be read; a grown block takes what a pipe gives in several parts."""
+        source = self._opened()
+        data = source.read(self.size)
+        while self.is_grown and data and len(data) < self.size and source.wait(0):
+            more = source.read(self.size - len(data))
+            if not more:
+                break
+            data += more
+        return data
 
     def close(self) -> None:
         """Close the file that is open."""

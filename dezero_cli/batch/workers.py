@@ -20,7 +20,7 @@ import orjson
 from dezero_cli import report
 from dezero_cli.batch.answers import Answer, Settings, answer, faulty, written
 from dezero_cli.batch.forked import Forked
-from dezero_cli.batch.lines import Line, LineBlock, LineFault, LineReader, lines_of
+from dezero_cli.batch.lines import LARGE, Line, LineBlock, LineFault, LineReader, lines_of
 
 SIZES = range(16 * 1024, 256 * 1024 + 1)
 """Bytes to read at once: fewer if lines take long, so that the processes end together."""
@@ -51,14 +51,17 @@ def answers(reader: LineReader, pool: Pool) -> Iterator[tuple[LineBlock, Answer]
     If a process dies, its lines are run again, each by itself in a new process; a line whose
     process dies then too, twice, becomes an error record.
     """
-    reader.size = SIZES.start
+    reader.size = LARGE if reader.is_grown else SIZES.start
     unfinished: deque[_Task] = deque()
     try:
         while unfinished or not reader.ended:
             pool.give()
             while unfinished and (done := unfinished[0].answer) is not None:
                 task = unfinished.popleft()
-                reader.size = _size(reader.size, task.seconds)
+                if done.returned:
+                    reader.grow()
+                elif not reader.is_grown:
+                    reader.size = _size(reader.size, task.seconds)
                 yield task.block, done
             room = not reader.ended and len(unfinished) < AHEAD * len(pool.workers)
             if pool.collect(reader if room else None):
@@ -162,13 +165,14 @@ class _Worker(Forked):
 
 def _work(connection: Connection, settings: Settings) -> None:
     """What a process does: answer blocks until the parent is gone."""
+    seen: set[int] = set()
     while True:
         try:
             data = connection.recv_bytes()
             first, count = _FIRST.unpack_from(data)
-            done = answer(LineBlock("", first, data[_FIRST.size :], count, 0), settings)
+            done = answer(LineBlock("", first, data[_FIRST.size :], count, 0), settings, seen)
             length = _LENGTH.pack(len(done.out))
-            rest = orjson.dumps([done.faults, done.constants])
+            rest = orjson.dumps([done.faults, done.constants, done.returned])
             connection.send_bytes(length + done.out + rest)
         except Exception:  # noqa: BLE001, the parent is gone, or it notices that this process ends
             return

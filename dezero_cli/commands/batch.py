@@ -270,12 +270,15 @@ def _by_one(
     reader: LineReader, settings: Settings, seconds: float
 ) -> Iterator[tuple[LineBlock, Answer]]:
     """The blocks that this process answers until it has worked for so long."""
+    seen: set[int] = set()
     while seconds > 0 and not reader.ended:
         block = reader.read()
         if block is not None:
             begun = time.perf_counter()
-            done = answer(block, settings)
+            done = answer(block, settings, seen)
             seconds -= time.perf_counter() - begun
+            if done.returned:
+                reader.grow()
             yield block, done
 
 

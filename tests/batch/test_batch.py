@@ -479,14 +479,15 @@ def test_no_line_borrows_from_another(lines):
 
 # ---------------------------------------------------------------------------------- how it arrives
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.binary(max_size=12), max_size=8), st.integers(1, 9), st.booleans())
-def test_lines_arrive_whole_however_they_are_cut(blocks, size, newline):
+@given(st.lists(st.binary(max_size=12), max_size=8), st.integers(1, 9), *[st.booleans()] * 2)
+def test_lines_arrive_whole_however_they_are_cut(blocks, size, newline, grown):
     content = b"\n".join(blocks) + b"\n" * newline
     reading, writing = os.pipe()
     os.write(writing, content)
     os.close(writing)
     name = f"/dev/fd/{reading}"
     reader = LineReader([name], 1 << 20, size)
+    reader.is_grown = grown
     found, numbers, total = [], [], 0
     while not reader.ended:
         each = reader.read()
