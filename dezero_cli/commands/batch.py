@@ -41,7 +41,7 @@ from dezero_cli.arguments import (
 from dezero_cli.batch.answers import Answer, Settings, answer
 from dezero_cli.batch.lines import LineBlock, LineReader, RecordFormula
 from dezero_cli.faults import FileError, UsageError, did_you_mean
-from dezero_cli.language import statements, symbolic
+from dezero_cli.language import statements
 from dezero_cli.language.parser import is_expression
 from dezero_cli.language.results import Wanted, wanted_by
 from dezero_cli.language.spelling import canonical_words, some_names
@@ -233,6 +233,8 @@ def _check_place(
 
 def _formula(expr: str, known: Given, wanted: Wanted, uncertain: Asked) -> RecordFormula:
     """The formula for all lines, and which fields of a record it takes."""
+    from dezero_cli.language import symbolic
+
     expression = known.linked(expr)
     used = expression.names
     defined = frozenset(expression.definitions)

@@ -8,22 +8,28 @@ has changed: ``python -m dezero_cli.language.grammar`` writes grammar.json again
 from __future__ import annotations
 
 import json
+import os
 import re
-from pathlib import Path
 from typing import Any, Final
 
-GRAMMAR: Final = Path(__file__).parents[1] / "grammar.lark"
-TABLES: Final = Path(__file__).with_name("grammar.json")
+_HERE = os.path.dirname(__file__)
+GRAMMAR: Final = os.path.join(os.path.dirname(_HERE), "grammar.lark")
+TABLES: Final = os.path.join(_HERE, "grammar.json")
 
 
 def tables() -> dict[str, Any]:
     """The tables of grammar.json if they belong to this grammar.lark; otherwise new ones."""
-    grammar = GRAMMAR.read_text(encoding="utf-8")
+    grammar = _text(GRAMMAR)
     try:
-        data: dict[str, Any] = json.loads(TABLES.read_text(encoding="utf-8"))
+        data: dict[str, Any] = json.loads(_text(TABLES))
     except FileNotFoundError:
         data = {}
     return data if data.get("grammar") == grammar else build_tables(grammar)
+
+
+def _text(path: str) -> str:
+    with open(path, encoding="utf-8") as file:  # without pathlib, whose import takes longer
+        return file.read()
 
 
 def build_tables(grammar: str) -> dict[str, Any]:
@@ -93,8 +99,9 @@ def _pattern(parser: Any, operators: list[str]) -> str:
 
 def write_tables() -> None:
     """Write grammar.json for the present grammar.lark."""
-    data = build_tables(GRAMMAR.read_text(encoding="utf-8"))
-    TABLES.write_text(json.dumps(data, ensure_ascii=True) + "\n", encoding="utf-8")
+    text = json.dumps(build_tables(_text(GRAMMAR)), ensure_ascii=True)
+    with open(TABLES, "w", encoding="utf-8") as file:
+        file.write(text + "\n")
 
 
 if __name__ == "__main__":

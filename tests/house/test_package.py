@@ -30,8 +30,8 @@ def test_nothing_unpickles_and_nothing_starts_a_shell():
 
 
 def test_the_tables_are_those_of_the_grammar():
-    grammar = language.GRAMMAR.read_text(encoding="utf-8")
-    stored = json.loads(language.TABLES.read_text(encoding="utf-8"))
+    grammar = Path(language.GRAMMAR).read_text(encoding="utf-8")
+    stored = json.loads(Path(language.TABLES).read_text(encoding="utf-8"))
     assert stored["grammar"] == grammar, "run python -m dezero_cli.language.grammar"
     assert stored == json.loads(json.dumps(language.build_tables(grammar)))
 
@@ -39,13 +39,13 @@ def test_the_tables_are_those_of_the_grammar():
 @pytest.mark.parametrize("seed", ["1", "2"])
 def test_the_tables_are_the_same_bytes_each_time(tmp_path, seed):
     code = (
-        "import pathlib, sys; from dezero_cli.language import grammar\n"
-        "grammar.TABLES = pathlib.Path(sys.argv[1]); grammar.write_tables()"
+        "import sys; from dezero_cli.language import grammar\n"
+        "grammar.TABLES = sys.argv[1]; grammar.write_tables()"
     )
     written = tmp_path / "grammar.json"
     environment = os.environ | {"PYTHONHASHSEED": seed}
     subprocess.run([sys.executable, "-c", code, written], check=True, env=environment)
-    assert written.read_bytes() == language.TABLES.read_bytes()
+    assert written.read_bytes() == Path(language.TABLES).read_bytes()
 
 
 def test_larks_private_table_is_used_of_the_versions_that_have_it():
