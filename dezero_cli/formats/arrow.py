@@ -11,10 +11,14 @@ import contextlib
 import os
 import struct
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 MAGIC = b"ARROW1"
 CONTINUED = b"\xff\xff\xff\xff"
+_END = CONTINUED + bytes(4)
+
+MOST_UNPACKED = 1 << 30
+"""Bytes that a batch may have in any case when it is unpacked."""
 
 _DICTIONARY, _BATCH = 2, 3
 """Types of messages."""
@@ -130,6 +134,66 @@ def is_stream(source: str | BinaryIO) -> bool:
         return file.read(4) == CONTINUED
 
 
+def batches(path: str) -> Iterator[tuple[int, bytes]]:
+    """The batches of a stream: the rows of each, and a stream of that batch alone.
+
+    Raises WrongError for a stream that is not sound.
+    """
+    with opened(path) as (file, size):
+        schema = b""
+        dictionaries: dict[int, list[bytes]] = {}
+        for message in _messages(file, size):
+            whole = _read(file, message.place, message.end - message.place, size)
+            head = message.head
+            if message.kind == _DICTIONARY and head is not None:
+                known = dictionaries.setdefault(head.number(0, "<q"), [])
+                if not head.number(2, "<B"):  # not more of the same, but another
+                    known.clear()
+                known.append(whole)
+            elif message.kind == _BATCH and head is not None:
+                needed = [each for parts in dictionaries.values() for each in parts]
+                yield head.number(0, "<q"), b"".join([schema, *needed, whole, _END])
+            elif not schema:
+                schema = whole
+
+
+def stream_rows(path: str) -> int:
+    """The rows of a stream."""
+    with opened(path) as (file, size):
+        heads = [each.head for each in _messages(file, size) if each.kind == _BATCH]
+    return sum(head.number(0, "<q") for head in heads if head is not None)
+
+
+def is_bomb(source: str | BinaryIO) -> bool:
+    """Whether a batch unpacks to more than memory should hold, and than data of any use do."""
+    with opened(source) as (file, size):
+        if file.read(len(MAGIC)) != MAGIC:
+            messages = list(_messages(file, size))
+        else:
+            footer = _footer(file, size)[0]
+            blocks = [block for field in (2, 3) for block in footer.structs(field, "<qiiq")]
+            messages = [_message(file, size, place, length) for place, length, *_ in blocks]
+        for message in messages:
+            packed = message.end - message.start
+            if _unpacked(file, size, message) > max(MOST_UNPACKED, 256 * packed):
+                return True
+    return False
+
+
+def _unpacked(file: BinaryIO, size: int, message: _Message) -> int:
+    """The bytes that the buffers of a batch have when they are unpacked."""
+    batch = message.head
+    if message.kind == _DICTIONARY and batch is not None:
+        batch = batch.table(1)
+    if message.kind not in {_DICTIONARY, _BATCH} or batch is None or batch.table(3) is None:
+        return 0
+    sizes = [
+        _number("<q", _read(file, message.start + offset, 8, size), 0) if length else 0
+        for offset, length in batch.structs(2, "<qq")
+    ]
+    return sum(max(0, each) for each in sizes)
+
+
 def _read(file: BinaryIO, place: int, length: int, size: int) -> bytes:
     if place < 0 or length < 0 or place + length > size:
         raise WrongError
@@ -144,9 +208,11 @@ def _check_file(file: BinaryIO, size: int) -> None:
     fields = _fields(footer.table(1))
     for kind, field in ((_DICTIONARY, 2), (_BATCH, 3)):
         for place, length, _, body in footer.structs(field, "<qiiq"):
-            if place % 8 or _check_message(file, size, place, length, fields) != (kind, body):
+            message = _message(file, size, place, length)
+            if place % 8 or (message.kind, message.end) != (kind, place + length + body):
                 raise WrongError
-            last = max(last, place + length + body)
+            _check_message(file, size, message, fields)
+            last = max(last, message.end)
     if not 0 <= end - last <= 64:
         raise WrongError
 
@@ -203,10 +269,29 @@ def _footer(file: BinaryIO, size: int) -> tuple[_Table, int]:
     return _Table.root(_read(file, size - 10 - length, length, size)), size - 10 - length
 
 
-def _check_stream(file: BinaryIO, size: int) -> None:
-    """Check each message of a stream; the first has the schema."""
+class _Message(NamedTuple):
+    """A message: its type and its table, where it begins, and where its body begins and ends."""
+
+    kind: int
+    head: _Table | None
+    place: int
+    start: int
+    end: int
+
+
+def _message(file: BinaryIO, size: int, place: int, length: int) -> _Message:
+    """The message of so many bytes before its body."""
+    data = _read(file, place, length, size)
+    table = _Table.root(data[8 if data[:4] == CONTINUED else 4 :])
+    body, start = table.number(3, "<q"), place + length
+    if body < 0 or start + body > size:
+        raise WrongError
+    return _Message(table.number(1, "<B"), table.table(2), place, start, start + body)
+
+
+def _messages(file: BinaryIO, size: int) -> Iterator[_Message]:
+    """The messages of a stream."""
     place = 0
-    fields: list[bool] = []
     while place + 8 <= size:
         head = _read(file, place, 8, size)
         length = _number("<i", head, 4)
@@ -214,33 +299,29 @@ def _check_stream(file: BinaryIO, size: int) -> None:
             raise WrongError
         if length == 0:
             return
-        if place == 0:
-            fields = _fields(_Table.root(_read(file, 8, length, size)).table(2))
-        _, body = _check_message(file, size, place, length + 8, fields)
-        place += 8 + length + body
+        message = _message(file, size, place, length + 8)
+        yield message
+        place = message.end
 
 
-def _check_message(
-    file: BinaryIO, size: int, place: int, length: int, fields: Sequence[bool]
-) -> tuple[int, int]:
-    """The type of a message, and the length of its body.
+def _check_stream(file: BinaryIO, size: int) -> None:
+    """Check each message of a stream; the first has the schema."""
+    fields: list[bool] = []
+    for message in _messages(file, size):
+        if message.place == 0:
+            fields = _fields(message.head)
+        _check_message(file, size, message, fields)
 
-    Raises WrongError for a batch whose buffers do not lie in its body, or are too large.
-    """
-    data = _read(file, place, length, size)
-    message = _Table.root(data[8 if data[:4] == CONTINUED else 4 :])
-    kind, body = message.number(1, "<B"), message.number(3, "<q")
-    start = place + length
-    if body < 0 or start + body > size:
-        raise WrongError
-    batch = message.table(2)
+
+def _check_message(file: BinaryIO, size: int, message: _Message, fields: Sequence[bool]) -> None:
+    """Raise WrongError for a batch whose buffers do not lie in its body, or are too large."""
+    kind, batch = message.kind, message.head
     if kind == _DICTIONARY and batch is not None:
         batch = batch.table(1)
     if kind in {_DICTIONARY, _BATCH} and batch is not None:
-        _check_batch(file, size, start, body, batch)
+        _check_batch(file, size, message.start, message.end - message.start, batch)
         if kind == _BATCH:
             _check_lengths(batch, fields)
-    return kind, body
 
 
 def _check_lengths(batch: _Table, fields: Sequence[bool]) -> None:

@@ -6,6 +6,7 @@ A table of text that becomes columns is read twice: its types must fit all rows.
 from __future__ import annotations
 
 import glob
+import io
 import os
 import re
 import threading
@@ -135,8 +136,7 @@ def _scanned(tables: Tables, plan: Plan) -> tuple[pl.LazyFrame, Step, int, int]:
     """A table of columns, the step to apply to it, its number of rows, and how many at a time."""
     first, schema = tables.names[0], schema_of_all(tables)
     frame = _scan(tables.names, tables.format)
-    rows = frame.select(pl.len()).collect().item()
-    start, end = tables.rows or (0, rows)
+    start, end = tables.rows or (0, _rows(tables))
     most = bounded.readable_rows(tables.names) if tables.format == "parquet" else None
     if most is not None:
         frame = bounded.in_slices(frame, start, end, most)
@@ -163,8 +163,26 @@ def _scan(names: tuple[str, ...], form: str) -> pl.LazyFrame:
     if form == "parquet":
         return pl.scan_parquet(files, hive_partitioning=False)
     if any(map(arrow.is_stream, names)):
-        return pl.concat([pl.read_ipc_stream(name).lazy() for name in names])
+        return pl.concat([_scan_arrow(name) for name in names])
     return pl.scan_ipc(files, hive_partitioning=False)
+
+
+def _scan_arrow(name: str) -> pl.LazyFrame:
+    """A file of Arrow's, or a stream, which is read a batch at a time."""
+    if not arrow.is_stream(name):
+        return pl.scan_ipc(glob.escape(name), hive_partitioning=False)
+
+    def frames(
+        columns: list[str] | None, _predicate: Any, most: int | None, _size: int | None
+    ) -> Iterator[pl.DataFrame]:
+        for rows, batch in arrow.batches(name):
+            if most is not None and most <= 0:
+                return
+            frame = pl.read_ipc_stream(io.BytesIO(batch), columns=columns, n_rows=most)
+            most = None if most is None else most - rows
+            yield frame
+
+    return register_io_source(frames, schema=pl.read_ipc_stream(name, n_rows=0).schema)
 
 
 def _schema(name: str, form: str) -> Schema:
@@ -175,6 +193,8 @@ def _schema(name: str, form: str) -> Schema:
     odd = arrow.foreign(name) if form == "arrow" else None
     if odd is not None:
         raise TableError(f"it holds {odd[1]}, which cannot be read", name, column=odd[0])
+    if form == "arrow" and arrow.is_bomb(name):
+        raise TableError("a batch of it unpacks to more than 1 GiB: cut it into smaller ones", name)
     try:
         frame = _scan((name,), form)
     except BaseException as fault:  # noqa: BLE001, a panic of Polars is not an Exception
@@ -219,11 +239,23 @@ def frames(
         pl.col(name).cast(pl.Float64) if name in numbers else pl.col(name) for name in columns
     )
     start, end = tables.rows or (0, row_count(tables))
+    if any(map(arrow.is_stream, tables.names)):
+        yield from _passing(frame.slice(start, end - start), tables, rows)
+        return
     for begin in range(start, end, rows):
         found = _collected(frame.slice(begin, min(rows, end - begin)), tables)
         if found.height != min(rows, end - begin):
             raise damaged(tables.names[0], tables.format)
         yield found
+
+
+def _passing(frame: pl.LazyFrame, tables: Tables, rows: int) -> Iterator[pl.DataFrame]:
+    """A table that is read once, from its beginning to its end."""
+    with quiet(Progress(0)):
+        try:
+            yield from frame.collect_batches(chunk_size=rows)
+        except BaseException as fault:  # noqa: BLE001, a panic of Polars is not an Exception
+            raise _in_words(fault, tables, None) from None
 
 
 def _collected(frame: pl.LazyFrame, tables: Tables) -> pl.DataFrame:
@@ -237,8 +269,14 @@ def _collected(frame: pl.LazyFrame, tables: Tables) -> pl.DataFrame:
 def row_count(tables: Tables) -> int:
     """The number of rows of a table of columns."""
     with quiet(Progress(0)):
-        scan = _scan(tables.names, tables.format).select(pl.len())
-        return int(background.run(lambda _: scan.collect().item()))
+        return int(background.run(lambda _: _rows(tables)))
+
+
+def _rows(tables: Tables) -> int:
+    streams = list(filter(arrow.is_stream, tables.names)) if tables.format == "arrow" else []
+    files = tuple(name for name in tables.names if name not in streams)
+    counted = _scan(files, tables.format).select(pl.len()).collect().item() if files else 0
+    return int(counted) + sum(map(arrow.stream_rows, streams))
 
 
 def columns(tables: Tables) -> list[str]:
