@@ -16,8 +16,9 @@ def require(library: str, *others: str) -> Any:
     `others` are what the caller needs beside it.  The hint names the libraries themselves: this
     project is on no package index, and its name there could be anyone's.
     """
-    if library == "polars":
-        _ignore_wrong_settings()  # it reads them when it is imported
+    if library == "polars":  # which reads settings when it is imported
+        _ignore_wrong_settings()
+        os.environ.setdefault("_RJEM_MALLOC_CONF", KEPT_FOR)
     try:
         return importlib.import_module(library)
     except ImportError as fault:
@@ -37,6 +38,25 @@ def _ignore_wrong_settings() -> None:
     for name, text in list(os.environ.items()):
         if _NUMBERS.fullmatch(name) and not re.fullmatch("0*[1-9][0-9]{0,8}", text):
             del os.environ[name]
+
+
+KEPT_FOR = "dirty_decay_ms:10000"
+"""How long Polars's allocator keeps what is freed: longer than a block of rows takes."""
+
+
+def keep_memory() -> None:
+    """Let glibc keep what is freed, for blocks to come that are as large.
+
+    It would give large pieces back and ask for them again, as pages of zeros, which takes a third
+    of the time of a stream of blocks.  That a large array is freed tells it not to.
+    """
+    import numpy as np
+
+    np.empty(LARGEST, np.uint8)
+
+
+LARGEST = 31 << 20
+"""Bytes of the largest array from whose end glibc learns (DEFAULT_MMAP_THRESHOLD_MAX: 32 MiB)."""
 
 
 def optimize() -> Any:

@@ -14,7 +14,7 @@ import click
 import numpy as np
 
 from dezero.functions import CONSTANTS
-from dezero_cli import reading, report
+from dezero_cli import extras, reading, report
 from dezero_cli.arguments import (
     ExpressionCommand,
     corr_option,
@@ -312,12 +312,11 @@ def _calm_memory() -> Iterator[None]:
     """Save the garbage collector and the allocator work that a stream of blocks does not need.
 
     Reference counting is enough to free an evaluation; looking for cycles takes a third of the
-    time.  Allocating and freeing one large array makes glibc keep freed memory for the next block;
-    otherwise it would return the memory and request it again for each block.
+    time.
     """
     enabled = gc.isenabled()
     gc.disable()
-    np.empty(16 << 20, np.uint8)
+    extras.keep_memory()
     try:
         yield
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dezero_cli.extras import keep_memory
 from dezero_cli.faults import CommandError
 from dezero_cli.output import Output, open_output
 from dezero_cli.progress import Progress
@@ -26,6 +27,7 @@ def map_tables(
     ExpressionError, and OSError if reading or writing fails.
     """
     progress = progress or Progress(0)
+    keep_memory()
     unchanged = sources.Unchanged(tables.names)
     with open_output(output) as plain, packed(plain) as target:
         try:
