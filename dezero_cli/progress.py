@@ -21,7 +21,7 @@ class Progress:
         self.total = total
         self.label = label
         self.what = what
-        self.count = self._amount = 0
+        self.count = self._amount = self._checked = 0
         self.begun = False
         self.notes: list[str] = []
         self.stream: TextIO | None = None
@@ -35,9 +35,15 @@ class Progress:
 
     def add(self, count: int, amount: int) -> None:
         """Add work that has been done."""
+        if self._checked and not self.begun:
+            self._start = time.monotonic()  # the first pass does not count for the rate
         self.begun = True
         self.count += count
         self._amount += amount
+
+    def check(self, count: int) -> None:
+        """Add what a first pass has looked at, before the work begins."""
+        self._checked += count
 
     def show(self) -> None:
         """Show the progress, unless it was shown a moment ago."""
@@ -47,10 +53,10 @@ class Progress:
         self._shown = now
         share = min(self._amount / self.total, 1.0) if self.total else 0.0
         rate = self.count / (now - self._start)
-        self._stream.write(
-            f"\r\033[K{self.label} {share:4.0%}  {self.count:,} {self.what}  "
-            f"{rate:,.0f} {self.what}/s"
-        )
+        said = f"{share:4.0%}  {self.count:,} {self.what}  {rate:,.0f} {self.what}/s"
+        if self._checked and not self.begun:
+            said = f"first pass: {self._checked:,} {self.what}"
+        self._stream.write(f"\r\033[K{self.label} {said}")
         self._stream.flush()
 
     def clear(self) -> None:

@@ -89,7 +89,7 @@ def _map_resting(
 ) -> int:
     """Do what `map_columns` says for tables that can be read twice."""
     if tables.format in TEXT:
-        frame, step, rows, group, notes = _read_text(tables, plan, types, until)
+        frame, step, rows, group, notes = _read_text(tables, plan, types, until, progress)
         most = BATCH
         progress.notes += notes
     else:
@@ -306,7 +306,10 @@ def _numeric(kind: Any) -> bool:
 
 
 def learnt(
-    tables: Tables, plan: Plan, until: background.Until | None = None
+    tables: Tables,
+    plan: Plan,
+    until: background.Until | None = None,
+    progress: Progress | None = None,
 ) -> tuple[AnyTypes, int, int, int]:
     """The types of the columns of a table of text, all of whose rows are checked.
 
@@ -327,20 +330,27 @@ def learnt(
     for piece in source.pieces(step.columns, types.learn):
         if until:
             until.check()
+        if progress:
+            progress.check(piece.rows)
         rows += piece.rows
         skipped += piece.skipped
     return types, rows, skipped, source.longest
 
 
 def _read_text(
-    tables: Tables, plan: Plan, known: AnyTypes | None, until: background.Until
+    tables: Tables,
+    plan: Plan,
+    known: AnyTypes | None,
+    until: background.Until,
+    progress: Progress,
 ) -> tuple[pl.LazyFrame, Step, int, int, list[str]]:
     """A table of text as columns: a first pass checks it and finds the types, a second reads it.
 
     With them come the number of rows, and how many are to be in a row group.
     """
     source, step = open_text(tables, plan)
-    types, rows, skipped, size = (known, 0, 0, 1) if known else learnt(tables, plan, until)
+    first = (known, 0, 0, 1) if known else learnt(tables, plan, until, progress)
+    types, rows, skipped, size = first
     used = source.places(step.columns).values()
     names = [
         f"{name} {place}" if plan.only and not source.is_json and place not in used else name
