@@ -25,6 +25,9 @@ BLOCK = 128 * 1024
 LARGE = 4 * 1024 * 1024
 """Bytes to read at once where expressions come back, so that many lines are alike in a block."""
 
+SOON, LATE = 0.5, 2.0
+"""Seconds of a block: if it takes less, the next may be larger; if more, they are small again."""
+
 MOST_LISTED = 8
 """Fields of a record that a message lists at most."""
 
@@ -149,9 +152,15 @@ class LineReader:
         self._keep(rest)
         return self._block(block)
 
-    def grow(self) -> None:
-        """Read more at once from now on, since expressions come back."""
-        self.size, self.is_grown = min(4 * max(self.size, BLOCK), LARGE), True
+    def grow(self, seconds: float) -> None:
+        """Read more at once, since expressions come back, unless a block took so long."""
+        if seconds < SOON:
+            self.size, self.is_grown = min(4 * max(self.size, BLOCK), LARGE), True
+
+    def shrink(self, seconds: float) -> None:
+        """Read less at once again if a block took so long that answers are waited for."""
+        if self.is_grown and seconds > LATE:
+            self.size, self.is_grown = BLOCK, False
 
     def _read(self) -> bytes:
         """What there is to be read; a grown block takes what a pipe gives in several parts."""

@@ -59,8 +59,9 @@ def answers(reader: LineReader, pool: Pool) -> Iterator[tuple[LineBlock, Answer]
             while unfinished and (done := unfinished[0].answer) is not None:
                 task = unfinished.popleft()
                 if done.returned:
-                    reader.grow()
-                elif not reader.is_grown:
+                    reader.grow(task.seconds)
+                reader.shrink(task.seconds)
+                if not reader.is_grown:
                     reader.size = _size(reader.size, task.seconds)
                 yield task.block, done
             room = not reader.ended and len(unfinished) < AHEAD * len(pool.workers)

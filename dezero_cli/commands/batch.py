@@ -278,9 +278,11 @@ def _by_one(
         if block is not None:
             begun = time.perf_counter()
             done = answer(block, settings, seen)
-            seconds -= time.perf_counter() - begun
+            taken = time.perf_counter() - begun
+            seconds -= taken
             if done.returned:
-                reader.grow()
+                reader.grow(taken)
+            reader.shrink(taken)
             yield block, done
 
 

@@ -16,7 +16,9 @@ from dezero_cli.commands import batch as command
 def test_a_grown_reader_takes_what_a_pipe_gives_in_parts():
     reading, writing = os.pipe()
     reader = LineReader([f"/dev/fd/{reading}"], 1 << 20, 8)
-    reader.grow()
+    reader.grow(lines.SOON)
+    assert not reader.is_grown
+    reader.grow(0.1)
     assert (reader.is_grown, reader.size) == (True, 4 * lines.BLOCK)
     if hasattr(fcntl, "F_SETPIPE_SZ"):
         fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 1 << 20)
@@ -26,8 +28,12 @@ def test_a_grown_reader_takes_what_a_pipe_gives_in_parts():
     assert reader.read() is None and reader.ended
     os.close(reading)
     for _ in range(9):
-        reader.grow()
+        reader.grow(0.1)
     assert reader.size == lines.LARGE
+    reader.shrink(lines.LATE)
+    assert reader.size == lines.LARGE
+    reader.shrink(lines.LATE + 1)
+    assert (reader.is_grown, reader.size) == (False, lines.BLOCK)
 
 
 @pytest.mark.parametrize("words", [["--jobs", "1"], ["--jobs", "2"], []])
@@ -43,7 +49,12 @@ def test_the_bytes_are_those_of_small_blocks(dezero, tmp_path, monkeypatch, word
     small = dezero("batch", str(path), "--jobs", "1")
     sizes = []
     grow = LineReader.grow
-    monkeypatch.setattr(LineReader, "grow", lambda self: (grow(self), sizes.append(self.size)))
+
+    def noting(self, seconds):
+        grow(self, 0.0)
+        sizes.append(self.size)
+
+    monkeypatch.setattr(LineReader, "grow", noting)
     monkeypatch.setattr(lines, "BLOCK", 8192)
     monkeypatch.setattr(command, "LineReader", functools.partial(LineReader, size=8192))
     large = dezero("batch", str(path), *words)
