@@ -104,7 +104,8 @@ def readable_rows(names: Iterable[str], most: int = READ) -> int | None:
     """How many rows of Parquet files to read at a time; None if their row groups are small."""
     found = None
     for name in names:
-        for rows, size, _ in parquet.row_groups(name):
+        for group in parquet.row_groups(name):
+            rows, size = group.rows, group.size
             if size > 2 * most and rows > 0:
                 found = min(max(1, rows * most // size), found or rows)
     return found

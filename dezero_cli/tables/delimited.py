@@ -354,13 +354,7 @@ class Rows:
 
     def _read(self, places: Sequence[int] | None, schema: dict[str, Any]) -> pl.DataFrame:
         """The cells of some columns, of the types that `schema` has for their places."""
-        return pl.read_csv(
-            self._cells,
-            has_header=False,
-            separator=self._reader.separator,
-            columns=places,
-            schema=schema,
-        )
+        return _read(self._cells, separator=self._reader.separator, columns=places, schema=schema)
 
     def _filtered(self, cells: pl.Series) -> pl.Series:
         return cells if self._kept is None else cells.filter(pl.Series(self._kept))
@@ -382,9 +376,7 @@ class Rows:
             return pl.Series("", [], dtype=pl.String)
         if b"\x1f" not in self._data:
             try:
-                lines = pl.read_csv(
-                    self._data, has_header=False, separator=_LINE, quote_char=None, schema=schema
-                )[""]
+                lines = _read(self._data, separator=_LINE, quote_char=None, schema=schema)[""]
             except pl.exceptions.PolarsError as fault:
                 raise self._reader.explained(self._cells, fault) from None
             if len(lines) == len(self._kept if self._kept is not None else range(self.rows)):
@@ -427,6 +419,17 @@ class Rows:
             parts.append(_as_json(pl.col(str(i)), pl.col(written)))
         joined = frame.select(pl.concat_str([*parts, pl.lit("}")])).to_series()
         return [line.encode() for line in joined.to_list()]
+
+
+def _read(data: bytes, **options: Any) -> pl.DataFrame:
+    """Rows as Polars reads them; it takes some text for packed data, such as cells of ``x^2``."""
+    if data.startswith(_PACKED):
+        return pl.read_csv(b"\n" + data, has_header=False, skip_rows=1, **options)
+    return pl.read_csv(data, has_header=False, **options)
+
+
+_PACKED = (b"x", b"(", b"\x1f")
+"""How data that zlib, Zstandard or gzip has packed begin, and text may."""
 
 
 def _as_json(cell: pl.Expr, written: pl.Expr) -> pl.Expr:

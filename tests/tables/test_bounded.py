@@ -73,11 +73,11 @@ def test_row_groups_are_what_was_written(here):
     plain = pl.DataFrame({"x": np.ones(1000), "y": np.arange(1000)})
     plain.write_parquet("t.parquet", row_group_size=400)
     groups = parquet.row_groups("t.parquet")
-    assert [rows for rows, *_ in groups] == [400, 400, 200]
-    assert all(size >= rows * 16 for rows, size, _ in groups)
+    assert [group.rows for group in groups] == [400, 400, 200]
+    assert all(group.size >= group.rows * 16 for group in groups)
     lists = pl.DataFrame({"l": [[1.0] * 1000] * 50, "x": np.ones(50)})
     lists.write_parquet("l.parquet")
-    assert parquet.row_groups("l.parquet")[0][1] >= 50_000 * 8
+    assert parquet.row_groups("l.parquet")[0].size >= 50_000 * 8
     assert bounded.readable_rows(["t.parquet", "l.parquet"]) is None
     assert bounded.readable_rows(["t.parquet", "l.parquet"], 8000) < 50
 
@@ -122,7 +122,7 @@ def test_what_is_read_and_written_in_pieces_is_the_whole(dezero, here, monkeypat
     assert np.array_equal(found["value"].to_numpy(), x**2)
     assert max(seen) < 40
     if form == "parquet":
-        groups = [rows for rows, *_ in parquet.row_groups("o.parquet")]
+        groups = [group.rows for group in parquet.row_groups("o.parquet")]
         assert max(groups) <= 64 and sum(groups) == 500
 
 

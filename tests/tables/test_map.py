@@ -462,3 +462,15 @@ def test_rows_without_a_root_are_counted(dezero, tmp_path, ending) -> None:
     place = ", the first of them row 3" if ending == "csv" else ""  # columns come in any order
     note = f"note: 2 rows have no root in the bracket{place}\n"
     assert (done.status, done.err) == (0, note)
+
+
+@pytest.mark.parametrize("cell", ["x^2", "x\x01", "(x)", "x", "\x1fy"])
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_text_that_begins_as_packed_data_do_is_text(dezero, tmp_path, monkeypatch, cell, form):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, "t.csv", f"f,y\n{cell},1\n{cell},2\n")
+    outcome = dezero("map", "y**2", "t.csv", "--no-grad", "-o", f"o.{form}")
+    assert outcome.status == 0, outcome.err
+    read = {"csv": pl.read_csv, "jsonl": pl.read_ndjson, "parquet": pl.read_parquet}[form]
+    assert read(f"o.{form}").rows() == [(cell, 1, 1.0), (cell, 2, 4.0)]
+    assert dezero("fit", "y == a", "t.csv", "--get", "params.a.value").out == "1.5\n"
