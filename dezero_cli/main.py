@@ -180,7 +180,7 @@ def run(args: Sequence[str] | None = None) -> int:
         return _fail(report.fault_text(_broken_installation(fault)), 1)
     except OSError as fault:
         _close_output()
-        reason = f"{fault.filename or 'output'}: {_lower(fault.strerror or '')}"
+        reason = f"{fault.filename or 'output'}: {_lower(fault.strerror or str(fault))}"
         return _fail(report.fault_text(reason), 1)
     except Exception as fault:  # noqa: BLE001, so that no user ever sees a traceback
         reason = f"internal error, please report it: {type(fault).__name__}: {fault}"

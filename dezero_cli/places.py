@@ -46,7 +46,12 @@ def found(result: Mapping[str, Any], place: str) -> Any:
         pass
     known = list(places(result))
     shown = ", ".join(known[:MOST_LISTED] or result) + ", ..." * (len(known) > MOST_LISTED)
-    raise NoPlaceError(f"--get {place}: the result has {shown}")
+    near = None
+    if keys([place]).isdisjoint(result) and "solutions" not in result:
+        last = place.rpartition(".")[2]
+        near = next((each for each in known if last in each.split(".")), None)
+    fault = f"did you mean {near}?" if near else f"the result has {shown}"
+    raise NoPlaceError(f"--get {place}: {fault}")
 
 
 def line(record: Mapping[str, Any], wanted: Sequence[str], show: ShowNumber) -> bytes:

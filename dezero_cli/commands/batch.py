@@ -211,6 +211,9 @@ def _require(name: str) -> None:
 
             hint = f"for a formula for all lines, write --expr {shlex.quote(name)}"
             raise UsageError(f"{name}: no such file: {hint}") from None
+        if ";" in name:
+            hint = "lines come from a file or from a pipe, as in printf 'x**2 ; x=3' | dezero batch"
+            raise UsageError(f"{name}: no such file: {hint}") from None
         raise
 
 

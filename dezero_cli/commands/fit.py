@@ -29,11 +29,11 @@ from dezero_cli.arguments import (
     within_option,
 )
 from dezero_cli.faults import ExpressionError, UsageError, ValuesError, did_you_mean
-from dezero_cli.language import unknowns, values
+from dezero_cli.language import explain, unknowns, values
 from dezero_cli.language.equations import equation
 from dezero_cli.language.ranges import Limits
 from dezero_cli.language.results import Wanted
-from dezero_cli.language.spelling import canonical, canonical_words, meant, quoted
+from dezero_cli.language.spelling import canonical, canonical_words, meant, quoted, typed
 from dezero_cli.language.statements import is_statement
 from dezero_cli.language.symbolic import free_names
 from dezero_cli.language.words import definitions_used, formula
@@ -45,7 +45,7 @@ from dezero_cli.solving.groups import GroupFits
 from dezero_cli.solving.robust import LOSSES
 from dezero_cli.solving.rows import RowModel, spread_name
 from dezero_cli.tables import files
-from dezero_cli.tables.blocks import ColumnReader
+from dezero_cli.tables.blocks import ColumnReader, text_name
 from dezero_cli.tables.dialect import Dialect, dialect_of, skipped_note
 from dezero_cli.tables.files import ENDINGS
 from dezero_cli.uncertainty import asked as uncertain
@@ -110,6 +110,7 @@ scaled by the residuals where no --sigma is given. A row with an empty cell is l
     default=after.CONFIDENCE,
     help="What sigma, lower and upper are of: the curve, or a further observation.",
 )
+@click.option("--prefix", default="", metavar="P", help="Put P before the columns of -o.")
 @click.option(
     "--plot",
     metavar="FILE",
@@ -138,6 +139,7 @@ def command(
     jobs: int | None,
     output: str | None,
     band: str,
+    prefix: str,
     plot: str | None,
     vars_file: str | None,
     defs: str | None,
@@ -172,7 +174,7 @@ def command(
     fitting = Fit(task)
     found = fitting.run()
     if output:
-        _write_table(asked, fitting.model, found, band, output)
+        _write_table(asked, fitting.model, found, band, output, prefix)
     if plot:
         _draw(asked, fitting.model, found, band, plot)
     result = asked.head | told(found, asked.held)
@@ -185,7 +187,7 @@ def command(
         report.write(report.json_line(result))
     else:
         report.write(report.fit_text(result, show))
-    return _status(found)
+    return _status(found, fitting.model)
 
 
 def told(found: Fitted, held: Mapping[str, float]) -> dict[str, Any]:
@@ -228,12 +230,22 @@ def told(found: Fitted, held: Mapping[str, float]) -> dict[str, Any]:
     return result | ({"at_limits": found.at_limits} if found.at_limits else {})
 
 
-def _status(found: Fitted) -> int:
+FADED = 1e4
+"""How many times as large as a parameter its error is, if the user is to be told."""
+
+
+def _status(found: Fitted, model: RowModel) -> int:
     """The exit status; says on standard error what the user should know."""
     if found.better_start is not None:
         report.warn(f"note: start {found.better_start} found a better fit than the start given")
     for name in found.at_limits:
         report.warn(f"note: {quoted(name)} is at its limit, and held there: it has no error")
+    for name, value, sigma in zip(found.names, found.values, found.sigmas, strict=True):
+        if sigma > FADED * abs(value) > 0 and not model.is_linear([name]):
+            report.warn(
+                f"note: the rows hardly determine {quoted(name)}: its error is "
+                f"{sigma / abs(value):.0e} of it; another start may lead elsewhere"
+            )
     if not found.dof:
         report.warn("note: as many rows as parameters: no residuals tell of errors")
     if not found.converged:
@@ -248,6 +260,8 @@ def _groups(asked: FitWords, task: FitTask, by: str, jobs: int | None) -> int:
     from dezero_cli.batch import parts
 
     groups = GroupFits(task, *asked.data.grouped())
+    if not groups.parts:
+        raise UsageError("0 rows: there is no group to be fitted")
 
     def work(part: int) -> bytes:
         """The lines of a part, and before them what is to be told of it."""
@@ -262,7 +276,9 @@ def _groups(asked: FitWords, task: FitTask, by: str, jobs: int | None) -> int:
             head = {"by": {by: fits.names[i]}} | asked.head
             if isinstance(found, Fitted):
                 lines[i] = report.json_line(head | told(found, asked.held))
-                status |= not found.converged
+                if not found.converged:
+                    faults.append(f"warning: {quoted(by)} = {fits.names[i]}: {found.message}")
+                    status = 1
                 continue
             fault = {"type": type(found).__name__, "message": str(found)}
             lines[i] = report.json_line(head | {"error": fault})
@@ -290,7 +306,9 @@ def _lines(by: str, groups: Sequence[str], result: Mapping[str, Any]) -> list[by
     return report.json_rows(opening, result, len(groups)).splitlines(keepends=True)
 
 
-def _write_table(asked: FitWords, model: RowModel, found: Fitted, band: str, output: str) -> None:
+def _write_table(
+    asked: FitWords, model: RowModel, found: Fitted, band: str, output: str, prefix: str
+) -> None:
     """Write the table with the columns that a fit adds."""
     extras.require("polars", "llvmlite")
     from dezero_cli.tables import mapping
@@ -300,12 +318,18 @@ def _write_table(asked: FitWords, model: RowModel, found: Fitted, band: str, out
     tables = asked.reader.tables
     if "-" in tables.names:
         raise UsageError("-o reads the table a second time, which standard input is not: name it")
-    expr, definitions = after.listed(after.formulas(model, found, band))
-    for name, spread in asked.spreads.items():
-        definitions.append(f"{quoted(spread_name(name))}={spread.text(quoted(name))}")
+    expr = f"[{', '.join(after.formulas(model, found, band))}]"
+    definitions = [
+        f"{quoted(spread_name(name))}={spread.text(quoted(name))}"
+        for name, spread in asked.spreads.items()
+    ]
     constants = dict(zip(found.names, map(float, found.values), strict=True)) | asked.held
-    plan = Plan(expr, constants, Wanted(no_grad=True), defs=tuple(definitions), most=asked.most)
-    mapping.map_tables(tables, plan, files.target_format(output, None, tables), output)
+    plan = Plan(
+        *(expr, constants, Wanted(no_grad=True), False, prefix, tuple(definitions)),
+        most=asked.most,
+        names=after.ADDED,
+    )
+    mapping.map_tables(tables, plan, files.target_format(output, None, tables, None), output)
 
 
 def _draw(asked: FitWords, model: RowModel, found: Fitted, band: str, output: str) -> None:
@@ -382,7 +406,7 @@ class FitWords:
         self.names = self._free_names(columns)
         self.lists = {n: x for n, x in self.given.values.items() if x.ndim and n in self.names}
         self.columns = self._columns()
-        self.params = self._params(fixed)
+        self.params = self._params(fixed, limits)
         self.limits = self._limits(limits, fixed)
         self.held = {n: float(self.given.values[n]) for n in self.names if n in fixed}
         self.spreads = self._spreads(sigma)
@@ -413,6 +437,8 @@ class FitWords:
             near = did_you_mean(name, unused)
             if near and name not in self.given.values:
                 found.append(f"warning: {quoted(name)} is taken for a parameter: {near}")
+        if e_note := explain.note_on_e(self.equation.residual, [*self.table, *self.names], GIVE_E):
+            found.append(e_note)
         if self.data.left_out:
             count = self.data.left_out
             rows = f"{count} row{'s'[: count != 1]} with an empty cell"
@@ -477,7 +503,7 @@ class FitWords:
                 )
         return found
 
-    def _params(self, fixed: Sequence[str]) -> list[str]:
+    def _params(self, fixed: Sequence[str], limits: Mapping[str, Limits]) -> list[str]:
         data = {*self.columns, *self.lists}
         for name in fixed:
             if name not in self.names:
@@ -485,15 +511,20 @@ class FitWords:
             if name in data:
                 raise UsageError(f"--fix: {quoted(name)} is data, not a parameter")
             if name not in self.given.values:
-                raise UsageError(f"--fix: {quoted(name)} needs a value: --fix {quoted(name)}=1")
+                hint = f"--fix {typed(f'{quoted(name)}=1')}"
+                if name in limits:
+                    hint = f"{typed(f'{quoted(name)}=1')} in place of its limits"
+                raise UsageError(f"--fix: {quoted(name)} needs a value: {hint}")
         return [name for name in self.names if name not in data and name not in fixed]
 
     def _limits(self, limits: Mapping[str, Limits], fixed: Sequence[str]) -> dict[str, Limits]:
         """The limits of parameters, between which the starts lie."""
         for name, (low, high) in limits.items():
             if name in fixed:
-                raise UsageError(f"{quoted(name)} has limits, and is held")
+                raise UsageError(f"{quoted(name)} has limits, and is held: leave out one of them")
             if name not in self.params:
+                if name in {*self.columns, *self.lists}:
+                    raise UsageError(f"--within: {quoted(name)} is data, not a parameter")
                 raise UsageError(self._unknown("--within", name))
             start = self.given.values.get(name)
             if start is not None and not low <= start <= high:
@@ -566,15 +597,18 @@ class FitWords:
             raise UsageError(f"{shown} is a list, but there is a table: data come from one of them")
 
         def source() -> Iterable[Mapping[str, np.ndarray]]:
-            for block in reader.blocks([name for name in read if name != group], texts):
+            for block in reader.blocks(read, texts):
                 made = {**block, **{name: block[column] for name, column in own.items()}}
                 yield made
 
         rereads = not any(name == "-" for name in reader.tables.names)
-        return RowData(source, names, self.spreads, rereads, group)
+        key = None if group is None else text_name(group)
+        return RowData(source, names, self.spreads, rereads, key)
 
 
 EXAMPLE = "'y == a + b*x' table.csv"
+GIVE_E = "call the parameter otherwise"
+"""How `e` is made a parameter."""
 
 
 def _tables(rest: Sequence[str], said: Sequence[str]) -> list[str]:

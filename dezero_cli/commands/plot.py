@@ -157,4 +157,6 @@ def _show(scene: Scene, title: str) -> None:
 
 def _form(output: str | None) -> str:
     """The format of a picture that goes to a file of that name, or to standard output."""
-    return canvas.FORMS[0] if output is None or output == "-" else canvas.form_of(output)
+    return (
+        canvas.FORMS[0] if output is None or output == "-" else canvas.form_of(output, ", or --to")
+    )

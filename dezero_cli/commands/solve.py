@@ -57,9 +57,9 @@ HELP = """Solve equations for unknowns, and differentiate the solution by what w
   dezero solve 'x + y == 3' 'x*y == 2' x=0 y=3
   dezero solve 'x*exp(x) == a' --for x=1 a=2 --sigma a=0.1
 
-x=START is where the search begins, x=LO:HI a bracket in which a root is always found. An expression
-without == is to be 0. Where other names have numbers too, --for says which are unknown. The
-derivatives are exact, by the implicit function theorem.
+x=START is where the search begins, x=LO:HI a bracket: where the signs at its ends differ, a root
+between them is found. An expression without == is to be 0. Where other names have numbers too,
+--for says which are unknown. The derivatives are exact, by the implicit function theorem.
 """
 EXAMPLE = "'cos(x) == x' x=0.5"
 MOST_CURVED = 30
@@ -149,7 +149,7 @@ def command(
 def _status(ends: Sequence[Solved]) -> int:
     """The exit status; says on standard error why there is no solution."""
     if not ends:
-        report.warn("note: there is no root in the range")
+        report.warn("note: no root was found in the range")
         return 1
     for end in ends:
         if not end.converged:

@@ -9,7 +9,7 @@ from typing import Any
 from dezero.functions import CONSTANTS, NAMES
 from dezero.names import Known
 from dezero_cli.faults import ExpressionError, did_you_mean, nearest
-from dezero_cli.language.spelling import quoted
+from dezero_cli.language.spelling import quoted, typed
 
 Token = tuple[str, str, int]
 """A token's kind, its text and where it begins."""
@@ -52,6 +52,7 @@ ADVICE = {
     "≥": "write >=",
     "≠": "write !=",
     "∞": "write inf",
+    "±": "an uncertainty is an option: --sigma NAME=S",
     "∧": "write and",
     "∨": "write or",
     "¬": "write not",
@@ -191,6 +192,8 @@ def _foreign(text: str, token: str, place: int, value_expected: bool) -> Express
         name = unicodedata.name(character, "a control character").lower()
         shown = f"U+{ord(character):04X} ({name})"
     hint = ADVICE.get(character) or _superscript(text, place + bad, token[:bad])
+    if character == "~" and not value_expected:
+        hint = "an equation has =="
     if hint is None and character in FRACTIONS and value_expected:
         hint = f"write ({FRACTIONS[character]})"
     plain = unicodedata.normalize("NFKC", character)
@@ -268,6 +271,8 @@ def _no_value(text: str, tokens: list[Token], index: int) -> ExpressionError:
         message = f"expected a value before '{token}'"
     else:
         message = f"expected a value after '{before[1]}'"
+    if before is not None and before[1] == "%" and tokens[index - 2][0] == "NUMBER":
+        hint = f"write {tokens[index - 2][1]}/100"
     if kind == "$END" and before is not None:
         place = before[2] + len(before[1])
     return ExpressionError(message, text, place, place + max(len(token), 1), hint)
@@ -306,6 +311,9 @@ def _side_by_side(text: str, tokens: list[Token], index: int) -> ExpressionError
     if kind == "NAME" and token.lower() in WORDS_ELSEWHERE:
         hint = WORDS_ELSEWHERE[token.lower()]
         return ExpressionError(f"'{token}' is not an operator", text, place, end, hint)
+    if kind in {"NAME", "QUOTED"} and tokens[index + 1][0] == "=":
+        hint = "values stand behind the expression, as words of their own, or after ; in a line"
+        return ExpressionError(f"unexpected '{token}='", text, place, end, hint)
     operand = _operand(text, tokens, index)
     powered = [each[1] for each in tokens[max(index - 3, 0) : index]]
     if kind == "(" and len(powered) == 3 and powered[0] in NAMES and powered[1] in {"^", "**"}:
@@ -393,7 +401,7 @@ def wrong_arguments(name: str, known: Known, arity: int, keywords: Mapping[str, 
 
 def assignment(name: str) -> str:
     """How a value is given on the command line; quoted for the shell where it has backquotes."""
-    return f"{name}=VALUE" if quoted(name) == name else f"'{quoted(name)}=VALUE'"
+    return typed(f"{quoted(name)}=VALUE")
 
 
 def missing_value(text: str, name: str, place: int, values: Mapping[str, Any]) -> ExpressionError:

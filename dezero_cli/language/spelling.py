@@ -12,6 +12,11 @@ NAME: Final = r"[^\x00-@\[-^`{-\x7f][^\x00-/:-@\[-^`{-\x7f]*"
 """A name as in the grammar: what is not ASCII is then judged by str.isidentifier."""
 
 
+def typed(word: str) -> str:
+    """A word as it is typed in a shell: in single quotes where it has backquotes."""
+    return f"'{word}'" if "`" in word else word
+
+
 def quoted(name: str) -> str:
     """A name as it is written in an expression: in backquotes where it is not an identifier."""
     return name if name.isidentifier() and name not in WORDS else f"`{name}`"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -128,6 +129,8 @@ def expression_and_statements(words: Iterable[str], example: str) -> tuple[str, 
             else "quote the whole expression, and give values as NAME=VALUE"
         )
         raise UsageError(f"unexpected {expressions[1]!r} after the expression: {hint}")
+    if "." in expressions[0] and os.path.isfile(expressions[0]):
+        raise UsageError(f"{expressions[0]} is a file: write @{expressions[0]}")
     return expressions[0], said
 
 

@@ -88,11 +88,11 @@ def size_of(text: str) -> tuple[float, float]:
     return width, height
 
 
-def form_of(name: str) -> str:
+def form_of(name: str, hint: str = "") -> str:
     """The format of a picture that goes to a file of that name.  Raises UsageError for another."""
     ending = Path(name).suffix.lower().lstrip(".")
     if ending not in FORMS:
-        raise UsageError(f"{name}: expected a file that ends in {ENDINGS}, or --to")
+        raise UsageError(f"{name}: expected a file that ends in {ENDINGS}{hint}")
     return ending
 
 

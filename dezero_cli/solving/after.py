@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 
 from dezero_cli.language import symbolic
-from dezero_cli.language.spelling import quoted
 from dezero_cli.solving.fit import Fitted, student
 from dezero_cli.solving.rows import Array, Block, RowModel
 
@@ -64,9 +63,3 @@ def root(covariance: Array) -> Array:
     safe = np.where(unit > 0, unit, 1.0)
     sizes, axes = np.linalg.eigh(covariance / np.outer(safe, safe))
     return np.asarray((axes * np.sqrt(np.maximum(sizes, 0))).T * unit)
-
-
-def listed(texts: list[str]) -> tuple[str, list[str]]:
-    """A list of the new columns as an expression, and the definitions that it needs."""
-    definitions = [f"{name}={text}" for name, text in zip(ADDED, texts, strict=True)]
-    return f"[{', '.join(map(quoted, ADDED))}]", definitions

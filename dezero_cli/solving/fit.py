@@ -13,7 +13,7 @@ from dezero_cli import extras
 from dezero_cli.faults import UsageError
 from dezero_cli.language.equations import Equation
 from dezero_cli.language.ranges import Limits
-from dezero_cli.language.spelling import quoted
+from dezero_cli.language.spelling import quoted, typed
 from dezero_cli.number_format import number_text
 from dezero_cli.solving.least import EPSILON, End, Search, null_direction
 from dezero_cli.solving.reduced import FitRows, Reduced, solved, triangle
@@ -21,6 +21,9 @@ from dezero_cli.solving.robust import Loss
 from dezero_cli.solving.rows import Array, Block, Blocks, RowModel, row_count
 
 OPEN = Limits(-math.inf, math.inf)
+LARGEST = 1e150
+"""What the left side may be in units of its errors, so that sums of squares are numbers."""
+
 DRAWN_STEPS = 200
 """Steps of the search from a start that is drawn, before the best of them is searched in full."""
 
@@ -139,6 +142,7 @@ class Fit:
         self.linear = self.plain.linear([n for n in self.task.params if n not in self.task.start])
         self._check_starts()
         some = self.rows.sample
+        self._check_size()
         scale = Totals.of(some, np.ones(len(self.task.params))).scale
         scale *= math.sqrt(self.rows.count / max(some.count, 1))
         self.search = Search(self.rows, self.low, self.high, scale)
@@ -147,8 +151,20 @@ class Fit:
         if end.null is None:
             end = self._snapped(end)
         if end.null is not None:
-            raise UsageError(not_apart(self.task.params, end, self.rows))
+            raise UsageError(self._not_apart(end))
         return self._fitted(end, better)
+
+    def _not_apart(self, end: End) -> str:
+        """What the rows do not determine; a parameter that never counted is named before others."""
+        start = self._filled(self._starts()[0])
+        flat = ~np.asarray(self.rows.reduced(start).triangle, np.float64).any(axis=0)
+        flat &= ~np.asarray(end.reduced.triangle, np.float64).any(axis=0)
+        if flat.any():
+            name = quoted(self.task.params[int(np.argmax(flat))])
+            hint = f"hold it at a number: {typed(f'{name}=NUMBER')} --fix {typed(name)}"
+            where = "" if self._is_all_linear else ", at the start either"
+            return f"no row depends on {name}{where}: {hint}"
+        return not_apart(self.task.params, end)
 
     @property
     def _is_all_linear(self) -> bool:
@@ -164,6 +180,21 @@ class Fit:
                 "hold some with --fix"
             )
 
+    def _check_size(self) -> None:
+        """Refuse data whose squares are no numbers."""
+        ones = np.ones(len(self.task.params))
+        for block in self.rows.portions():
+            left, unit = self.model.values(self.model.weighed, block, ones)
+            sizes = np.abs(left) / unit
+            sizes = sizes[np.isfinite(sizes)]
+            largest = float(sizes.max(initial=0.0))
+            if largest > LARGEST or 0 < largest < 1 / LARGEST:
+                said = "small" if largest < 1 else "large"
+                raise UsageError(
+                    f"the left side is too {said} (about {largest:.1g} in units of its errors): "
+                    "give the data in other units"
+                )
+
     def _check_starts(self) -> None:
         lacking = [
             name
@@ -173,10 +204,9 @@ class Fit:
         if lacking:
             shown = ", ".join(map(quoted, lacking))
             verb = "needs a start" if len(lacking) == 1 else "need starts"
-            hint = " ".join(f"{quoted(name)}=1" for name in lacking)
-            raise UsageError(
-                f"{shown} {verb}: add {hint}, or limits, as in {quoted(lacking[0])}=0:10"
-            )
+            hint = " ".join(typed(f"{quoted(name)}=1") for name in lacking)
+            limits = typed(f"{quoted(lacking[0])}=0:10")
+            raise UsageError(f"{shown} {verb}: add {hint}, or limits, as in {limits}")
 
     def _between(self, name: str) -> bool:
         limits = self.task.limits.get(name, OPEN)
@@ -331,7 +361,7 @@ class Fit:
         free = ~end.bounded
         dof = self.rows.count - int(free.sum())
         totals = Totals.of(self.rows, point)
-        chi2 = end.reduced.size**2
+        chi2 = float(np.square(end.reduced.size))
         if self.rows.is_small:
             chi2 = min(self.rows.squares(point), self.rows.squares(end.point))
         scaled = not task.spread if task.scale_errors is None else task.scale_errors
@@ -454,24 +484,30 @@ def student(level: float, dof: int) -> float:
     return float(stdtrit(dof, (1 + level) / 2))
 
 
-def not_apart(names: Sequence[str], end: End, rows: FitRows) -> str:
+def not_apart(names: Sequence[str], end: End) -> str:
     """In words: which parameters the rows do not determine, and what they do."""
     assert end.null is not None
-    unit = np.linalg.norm(end.reduced.triangle, axis=0)
+    unit = np.sqrt(np.sum(np.square(end.reduced.triangle), axis=0))
     parts = np.abs(end.null) * np.where(unit > 0, unit, 1.0)
+    if not (np.isfinite(unit).all() and parts.any()):
+        largest = int(np.argmax(np.abs(end.reduced.triangle).max(axis=0)))
+        fault = f"the derivative for {quoted(names[largest])} is too large for its square"
+        return f"{fault}: give the data in other units"
     strong = [i for i in np.argsort(-parts, kind="stable") if parts[i] > 1e-3 * parts.max()]
     strong.sort()
     shown = [quoted(names[i]) for i in strong]
     if len(strong) == 1:
-        hint = f"hold it with --fix {shown[0]}=0, or give another start"
-        return f"no row depends on {shown[0]} here: {hint}"
+        at = number_text(float(end.point[strong[0]]))
+        where = f"where the search ended, at {shown[0]}={at}"
+        fix = f"--fix {typed(shown[0])}"
+        return f"no row depends on {shown[0]} {where}: give another start, or hold it with {fix}"
     listed = ", ".join(shown[:-1]) + f" and {shown[-1]}"
     fault = f"{listed} are not determined apart"
     if len(strong) == 2:
         a, b = strong
         ratio = -end.null[a] / end.null[b]
         fault += f": only {shown[0]} {_term(ratio, shown[1])} is (here)"
-    return f"{fault}: hold one with --fix {shown[-1]}=1"
+    return f"{fault}: hold one with --fix {typed(f'{shown[-1]}=1')}"
 
 
 def _term(ratio: float, name: str) -> str:

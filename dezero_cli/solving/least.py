@@ -18,6 +18,9 @@ NEARLY = 1e-9
 """The tolerance of a search of many rows that Newton's method goes on from."""
 NEWTON_STEPS = 60
 CONVERGED = "the gradient is 0 to its rounding"
+FADED = 1e-3
+"""What a parameter moves the data by, beside their rounding, if it has no effect any more."""
+
 SINGULAR = 1e-14
 """The least singular value, beside the largest, of columns of length 1 that are told apart."""
 
@@ -213,11 +216,25 @@ class Search:
         done = polished and left <= enough
         bounded = ~self._free(at, reduced.gradient)
         null = null_direction(reduced, ~bounded) if reduced.is_finite else None
+        if null is None and reduced.is_finite:
+            null = _without_effect(at, reduced, ~bounded, self.scale)
         done = done and null is None
         message = (
             "the gradient is 0 to its rounding" if done else "the search did not come to an end"
         )
         return End(at, reduced, self.steps, done, left, message, bounded, null)
+
+
+def _without_effect(at: Array, reduced: Reduced, free: Array, scale: float) -> Array | None:
+    """The parameter that could be another number altogether without a digit of the data."""
+    unit = np.linalg.norm(np.asarray(reduced.triangle, np.float64), axis=0)
+    size = np.maximum(np.abs(np.asarray(at, np.float64)), 1.0)
+    faded = np.flatnonzero(free & (unit * size <= FADED * EPSILON * scale))
+    if not faded.size:
+        return None
+    direction = np.zeros(len(free))
+    direction[faded[0]] = 1.0
+    return direction
 
 
 def null_direction(reduced: Reduced, free: Array) -> Array | None:

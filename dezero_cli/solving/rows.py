@@ -171,7 +171,7 @@ def _unit(slopes: Sequence[Any], spreads: Sequence[Any]) -> Any:
     if not slopes:
         return 1.0
     if len(slopes) == 1:
-        return abs(slopes[0]) * spreads[0]
+        return np.absolute(slopes[0]) * spreads[0]
     parts = [np.square(slope * spread) for slope, spread in zip(slopes, spreads, strict=True)]
     return np.sqrt(functools.reduce(lambda x, y: x + y, parts))
 

@@ -62,9 +62,9 @@ class ColumnReader:
         return self.tables.format in SEPARATORS and usual
 
     def blocks(self, numbers: Sequence[str], texts: Sequence[str] = ()) -> Iterator[Block]:
-        """The rows from the first on: columns of float64, an empty cell is nan; `texts` as text.
+        """The rows from the first on: columns of float64, an empty cell is nan.
 
-        Raises TableError for a cell that is not a number.
+        With `texts` as text, under `text_name`.  Raises TableError for a cell that is not a number.
         """
         if self._plain is not None:
             yield _plain_block(self._plain, self.tables.names, numbers, texts)
@@ -84,19 +84,25 @@ class ColumnReader:
             block = dict(piece.numbers)
             frame: Any = piece.frame if cells else None
             for name, place in cells.items():
-                block[name] = np.array(frame[str(place)].fill_null("").to_list(), object)
+                cell = frame[str(place)].fill_null("")
+                block[text_name(name)] = np.array(cell.to_list(), object)
             yield block
 
     def _of_columns(self, numbers: Sequence[str], texts: Sequence[str]) -> Iterator[Block]:
         from dezero_cli.tables import columnar
 
-        wanted = [*numbers, *texts]
+        others = {name: text_name(name) for name in texts}
         with self._resting.named() as laid:
-            for frame in columnar.frames(laid, self.schema, wanted, numbers, ROWS):
+            for frame in columnar.frames(laid, self.schema, numbers, others, ROWS):
                 block = {name: frame[name].fill_null(np.nan).to_numpy() for name in numbers}
-                for name in texts:
+                for name in others.values():
                     block[name] = np.array(frame[name].cast(str).fill_null("").to_list(), object)
                 yield block
+
+
+def text_name(name: str) -> str:
+    """The name under which a block has a column as text; it may have it as numbers too."""
+    return f"text of {name}\0"
 
 
 def _plain(tables: Tables) -> dict[str, list[str]]:
@@ -130,7 +136,7 @@ def _plain_block(
     numbers: Sequence[str],
     texts: Sequence[str],
 ) -> Block:
-    block = {name: np.array(cells[name], object) for name in texts}
+    block = {text_name(name): np.array(cells[name], object) for name in texts}
     for name in numbers:
         column = np.empty(len(cells[name]))
         for i, cell in enumerate(cells[name]):

@@ -11,7 +11,7 @@ import os
 import re
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -225,9 +225,9 @@ def schema_of_all(tables: Tables) -> Schema:
 
 
 def frames(
-    tables: Tables, schema: Schema, columns: Sequence[str], numbers: Sequence[str], rows: int
+    tables: Tables, schema: Schema, numbers: Sequence[str], others: Mapping[str, str], rows: int
 ) -> Iterator[pl.DataFrame]:
-    """Some columns of tables, so many rows at a time; those in `numbers` are float64.
+    """Columns of tables, so many rows at a time: `numbers` as float64, `others` under new names.
 
     Raises TableError for a column that is to be of numbers and is not.
     """
@@ -236,7 +236,8 @@ def frames(
             fault = f"contains {schema[column]}, not numbers"
             raise TableError(fault, tables.names[0], column=column)
     frame = _scan(tables.names, tables.format).select(
-        pl.col(name).cast(pl.Float64) if name in numbers else pl.col(name) for name in columns
+        *(pl.col(name).cast(pl.Float64) for name in numbers),
+        *(pl.col(name).alias(other) for name, other in others.items()),
     )
     start, end = tables.rows or (0, row_count(tables))
     if any(map(arrow.is_stream, tables.names)):

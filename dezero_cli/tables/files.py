@@ -100,15 +100,17 @@ def by_content(name: str) -> str:
     return "jsonl" if re.match(rb"\{|\[\s*[\[{]", bare) else "csv"
 
 
-def ending(name: str, option: str) -> str:
-    """The format that the ending of a file's name stands for.  Raises FileError if none."""
+def ending(name: str, option: str | None) -> str:
+    """The format that the ending of a file's name stands for; an `option` may say it instead.
+
+    Raises FileError if there is none.
+    """
     suffix = _suffix(name)
     if suffix not in ENDINGS:
         shown = f".{suffix}" if suffix else "a name without an ending"
         known = ", ".join(ENDINGS)
-        raise FileError(
-            name, f"{shown} does not tell the format: give {option} with one of {known}"
-        )
+        hint = f"give {option} with one of {known}" if option else f"it may be one of {known}"
+        raise FileError(name, f"{shown} does not tell the format: {hint}")
     return ENDINGS[suffix]
 
 
@@ -116,7 +118,9 @@ def _suffix(name: str) -> str:
     return os.path.splitext(reading.without_ending(name)[0])[1][1:].lower()
 
 
-def target_format(output: str | None, wanted: str | None, tables: Tables) -> str:
+def target_format(
+    output: str | None, wanted: str | None, tables: Tables, option: str | None = "--to"
+) -> str:
     """The format to write: `wanted`, or that of the ending of `output`, or that of the tables.
 
     Files of columns are shown as CSV.
@@ -128,4 +132,4 @@ def target_format(output: str | None, wanted: str | None, tables: Tables) -> str
         return tables.format if piped or tables.format in TEXT else "csv"
     if os.path.isdir(output):
         raise FileError(output, "is a directory")
-    return "csv" if os.path.exists(output) and reading.is_stream(output) else ending(output, "--to")
+    return "csv" if os.path.exists(output) and reading.is_stream(output) else ending(output, option)

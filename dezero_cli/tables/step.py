@@ -29,7 +29,8 @@ class Plan:
     """What to do with every row: plain data, which can be sent to another process.
 
     `constants` are the values on the command line, `defs` the statements whose meaning depends on
-    the table's columns; `name` is what the result is called.  The uncertainties `sigmas` are still
+    the table's columns; `name` is what the result is called, `names` what all new columns are, of
+    a plan without derivatives.  The uncertainties `sigmas` are still
     text, a number or a column for each name, because only the table tells the names of its
     columns; `correlations` are those of pairs of these names.  With `solve`, a name and a bracket,
     the expression is an equation, whose root in each row is the result.
@@ -46,6 +47,7 @@ class Plan:
     sigmas: Mapping[str, str] = field(default_factory=dict)
     correlations: tuple[tuple[str, str, float], ...] = ()
     solve: tuple[str, float, float] | None = None
+    names: tuple[str, ...] = ()
 
     @property
     def matrix(self) -> np.ndarray | None:
@@ -121,7 +123,7 @@ class Step:
         shown = [known.get(name, name) for name in written]
         self.results = _result_names(expression, plan, shown, bool(self._sigmas))
         if not plan.only:
-            _refuse_taken(self.results, table)
+            _refuse_taken(self.results, table, bool(plan.names))
 
     @property
     def solves(self) -> bool:
@@ -259,6 +261,8 @@ def _result_names(
     expression: Expression, plan: Plan, names: Sequence[str], sigma: bool
 ) -> tuple[str, ...]:
     """What the new columns are called: results, derivatives, second ones, uncertainties."""
+    if plan.names:
+        return tuple(plan.prefix + name for name in plan.names)
     if plan.name and expression.is_list:
         raise ValuesError("--as names one result: give the elements of a list names of their own")
     name = plan.name or (plan.solve[0] if plan.solve else None)
@@ -316,10 +320,9 @@ def _uncertainties(
     return found
 
 
-def _refuse_taken(results: Sequence[str], table: Sequence[str]) -> None:
+def _refuse_taken(results: Sequence[str], table: Sequence[str], named: bool) -> None:
     for name in results:
         if meant(canonical(name), name, table) is not None:
-            raise ValuesError(
-                f"the table already has a column {name}: rename the new columns with --prefix, "
-                "or leave out the table's columns with --only"
-            )
+            hint = "rename the new columns with --prefix"
+            hint += "" if named else ", or leave out the table's columns with --only"
+            raise ValuesError(f"the table already has a column {name}: {hint}")

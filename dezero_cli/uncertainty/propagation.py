@@ -215,7 +215,7 @@ class Propagation:
             if abs(first - each.sigma) > MISLEADING * max(first, each.sigma):
                 return [
                     f"note: sigma is {first:.4g} to first order, but {each.sigma:.4g} to second: "
-                    "--order 2 gives that, and --mc 1000000 draws, which need neither"
+                    "--order 2 gives the latter, --mc 1000000 needs no order at all"
                 ]
         return []
 

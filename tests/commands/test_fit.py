@@ -453,7 +453,7 @@ def test_a_picture(dezero, table, here, equation, words):
         (["y == a*t", "decay.csv", "--sigma", "y=st"], "no column st"),
         (["y == a*t", "decay.csv", "--by", "sit"], "did you mean site"),
         (["y == a*log(t)", "decay.csv"], "in row 1"),
-        (["y == a*exp(-k*t)", "decay.csv", "k=2000"], "no row depends on k here"),
+        (["y == a*exp(-k*t)", "decay.csv", "k=2000"], "no row depends on k, at the start either"),
         (["y == a*b*t", "decay.csv", "a=1", "b=1"], "not determined apart"),
         (["y == a + b", "decay.csv"], "not determined apart"),
         (["y == a*x", "x=[1,2,3]", "y=[1,2]"], "3"),
@@ -534,3 +534,101 @@ def test_a_better_start_is_told_and_a_slope_that_is_not_finite_is_named(dezero, 
     refused = dezero("fit", *words)
     assert refused.status == 2
     assert "the derivative of the model for w is" in refused.err and "in row 1" in refused.err
+
+
+# ---------------------------------------------------------------------- what reviewers stumbled on
+@pytest.mark.parametrize(
+    ("equation", "sigma", "residual", "start"),
+    [
+        ("y == a + b*t", "t=0.1", lambda p, t, y: (y - p[0] - p[1] * t) / abs(p[1] * 0.1), (9, -1)),
+        (
+            "log(y) == a + b*t",
+            "y=5%",
+            lambda p, t, y: (np.log(y) - p[0] - p[1] * t) / 0.05,
+            (2, -0.3),
+        ),
+        (
+            "y == a*exp(-b*t)",
+            "t=0.05",
+            lambda p, t, y: (
+                (y - p[0] * np.exp(-p[1] * t)) / abs(0.05 * p[0] * p[1] * np.exp(-p[1] * t))
+            ),
+            (9, 0.4),
+        ),
+    ],
+)
+def test_one_uncertainty_through_a_slope(dezero, table, equation, sigma, residual, start):
+    starts = [f"a={start[0]}", f"b={start[1]}"]
+    outcome = dezero("fit", equation, "decay.csv", *starts, "--sigma", sigma, "--json")
+    assert outcome.status == 0, outcome.err
+    expected = optimize.least_squares(residual, start, xtol=1e-15, ftol=1e-15, args=(T, Y))
+    params = outcome.json["params"]
+    found = [params["a"]["value"], params["b"]["value"]]
+    assert found == pytest.approx(expected.x, rel=1e-5)
+    assert outcome.json["chi2"] == pytest.approx(2 * expected.cost, rel=1e-8)
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_groups_by_a_column_of_the_equation(dezero, here, form):
+    frame = pl.DataFrame({"dose": [0, 0, 1, 1], "y": [1.0, 1.1, 3.0, 3.2]})
+    (frame.write_csv if form == "csv" else frame.write_parquet)(f"g.{form}")
+    outcome = dezero("fit", "y == a + 0*dose", f"g.{form}", "--by", "dose")
+    lines = [json.loads(line) for line in outcome.out.splitlines()]
+    assert [each["by"]["dose"] for each in lines] == ["0", "1"]
+    assert [each["params"]["a"]["value"] for each in lines] == pytest.approx([1.05, 3.1])
+
+
+def test_groups_without_rows_or_without_an_end_are_told(dezero, here):
+    pl.DataFrame({"g": [], "x": [], "y": []}).write_csv("h.csv")
+    empty = dezero("fit", "y == a + b*x", "h.csv", "--by", "g")
+    assert (empty.status, empty.out) == (2, "") and "no group to be fitted" in empty.err
+    pl.DataFrame({"g": ["d"] * 3, "x": [1, 1, 1], "y": [1, 2, 3]}).write_csv("u.csv")
+    both = ["--sigma", "y=0.1", "--sigma", "x=0.1"]
+    outcome = dezero("fit", "y == a + b*x", "u.csv", "--by", "g", *both)
+    assert outcome.status == 1 and outcome.err.startswith("warning: g = d: ")
+
+
+def test_new_columns_have_their_names_whatever_parameters_and_columns_are_called(dezero, here):
+    x = np.linspace(-2, 2, 9)
+    pl.DataFrame({"x": x, "y": 2 * np.exp(-((x - 0.1) ** 2) / 2)}).write_csv("g.csv")
+    bell = "y == fit*exp(-(x - lower)**2/(2*sigma**2))"
+    assert dezero("fit", bell, "g.csv", "lower=0", "sigma=1.1", "-o", "1.csv").status == 0
+    added = ["fit", "residual", "sigma", "lower", "upper"]
+    assert pl.read_csv("1.csv").columns == ["x", "y", *added]
+    assert pl.read_csv("1.csv")["fit"].to_list() == pytest.approx(
+        pl.read_csv("1.csv")["y"].to_list()
+    )
+    again = dezero("fit", "y == a + b*x", "1.csv", "-o", "2.csv")
+    assert again.err.endswith("has a column fit: rename the new columns with --prefix\n")
+    assert dezero("fit", "y == a + b*x", "1.csv", "-o", "2.csv", "--prefix", "n_").status == 0
+    assert pl.read_csv("2.csv").columns[7:] == [f"n_{name}" for name in added]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["y == a + b*x", "x=[0,1,2]", "y=[1e154,3e154,5.1e154]"], "left side is too large"),
+        (["y == a + b*x", "x=[0,1,2]", "y=[1e-200,3e-200,5.1e-200]"], "left side is too small"),
+        (["y == a + b*x", "x=[0,1,1e308]", "y=[1,3,5]"], "derivative for b is too large"),
+        (
+            ["y == (a*x if x < x0 else b)", "x=[0,1,2,3,4]", "y=[1,2,3,4,4]", "x0=2.5"],
+            "no row depends on x0: hold it at a number: x0=NUMBER --fix x0",
+        ),
+        (
+            ["y == a*exp(-k*x) + c", "x=[0,2,4,6,8,10]", "y=[80.3,66.1,56,48.1,42,37]", "k=50"],
+            "no row depends on k where the search ended",
+        ),
+    ],
+)
+def test_what_no_digit_of_the_data_determines(dezero, words, told):
+    outcome = dezero("fit", *words)
+    assert outcome.status == 2 and told in outcome.err and "Warning" not in outcome.err
+
+
+def test_notes_of_a_fit(dezero, here):
+    data = ["x=[0,1,2,3]", "y=[5,3,2.8,2.75]"]
+    outcome = dezero("fit", "y == a*exp(-k*x) + e", *data, "k=1", "--get", "dof")
+    assert "note: e is 2.718281828459045 here; call the parameter otherwise" in outcome.err
+    data = ["x=[0,2,4,6,8,10]", "y=[80.3,66.1,56,48.1,42,37]"]
+    far = dezero("fit", "y == a*exp(-k*x) + c", *data, "k=60", "--get", "dof")
+    assert "note: the rows hardly determine k: its error is" in far.err
