@@ -8,6 +8,7 @@ right value, which SymPy's exact derivatives give in forty digits.
 from __future__ import annotations
 
 import ctypes
+import functools
 import random
 import re
 import subprocess
@@ -16,6 +17,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
 
 from dezero.programs.code import Options
 from dezero.programs.dialects import FORMS
@@ -127,16 +130,20 @@ def in_sympy(formula: Formula) -> tuple[list[object], list[object]]:
     return list(names.values()), [value, *(value.diff(symbol) for symbol in names.values())]
 
 
-def theirs(formula: Formula) -> str:
-    """The function as SymPy's codegen prints it."""
+def theirs(formula: Formula, shared: bool) -> str:
+    """The function as SymPy's codegen prints it, what is used twice `shared` or not."""
     import sympy
-    from sympy.utilities.codegen import codegen
+    from sympy.utilities.codegen import C99CodeGen, codegen
 
     inputs, results = in_sympy(formula)
     outputs = [sympy.Symbol(name) for name in ("value", *(f"d_{name}" for name in formula.ranges))]
     equations = [sympy.Eq(name, result) for name, result in zip(outputs, results, strict=True)]
     [(_, code), *_] = codegen(
-        ("f", equations), "C99", header=False, empty=False, argument_sequence=[*inputs, *outputs]
+        ("f", equations),
+        header=False,
+        empty=False,
+        argument_sequence=[*inputs, *outputs],
+        code_gen=C99CodeGen(cse=shared),
     )
     return str(code)
 
@@ -154,44 +161,48 @@ def compiled(code: str, directory: Path, name: str) -> ctypes.CDLL:
     return ctypes.CDLL(str(built))
 
 
-def calls(formula: Formula, directory: Path) -> tuple[Call, Call]:
-    """Both functions, from a point to the value and the derivatives."""
-    mine, other = compiled(ours(formula), directory, "ours"), None
-    other = compiled(theirs(formula), directory, "theirs")
+def calls(formula: Formula, directory: Path) -> list[Call]:
+    """The functions of `sides`, from a point to the value and the derivatives."""
     size = len(formula.ranges)
+    mine, *others = (compiled(code, directory, f"side{i}") for i, code in enumerate(sides(formula)))
     mine.f.restype = ctypes.c_double
 
     def call_ours(point: list[float]) -> list[float]:
         gradient = (ctypes.c_double * size)()
         return [mine.f(*map(ctypes.c_double, point), gradient), *gradient]
 
-    def call_theirs(point: list[float]) -> list[float]:
+    def call_theirs(other: ctypes.CDLL, point: list[float]) -> list[float]:
         results = [ctypes.c_double() for _ in range(size + 1)]
         other.f(*map(ctypes.c_double, point), *map(ctypes.byref, results))
         return [result.value for result in results]
 
-    return call_ours, call_theirs
+    return [call_ours, *(functools.partial(call_theirs, other) for other in others)]
 
 
-def errors(formula: Formula) -> tuple[float, float]:
-    """The worst error of both functions at drawn points."""
+def sides(formula: Formula) -> list[str]:
+    """Ours, and SymPy's with what is used twice shared, and as it comes."""
+    return [ours(formula), theirs(formula, True), theirs(formula, False)]
+
+
+def errors(formula: Formula) -> list[float]:
+    """The worst error of each function at drawn points."""
     import mpmath
     import sympy
 
     inputs, results = in_sympy(formula)
     right = sympy.lambdify(inputs, results, "mpmath")
-    draw, worst = random.Random(1), [0.0, 0.0]
+    draw, worst = random.Random(1), [0.0, 0.0, 0.0]
     with tempfile.TemporaryDirectory() as directory, mpmath.workdps(40):
-        both = calls(formula, Path(directory))
+        every = calls(formula, Path(directory))
         for _ in range(POINTS):
             point = [draw.uniform(*bounds) for bounds in formula.ranges.values()]
             exact = right(*map(mpmath.mpf, point))
-            for side, call in enumerate(both):
+            for side, call in enumerate(every):
                 for got, want in zip(call(point), exact, strict=True):
                     if want:
                         error = abs(mpmath.mpf(got) - want) / abs(want) / mpmath.mpf(2) ** -52
                         worst[side] = max(worst[side], float(error))
-    return worst[0], worst[1]
+    return worst
 
 
 # ---------------------------------------------------------------------------------------- the page
@@ -207,7 +218,8 @@ conditions are conditions. Inputs keep their names where C allows them; a commen
 called otherwise.
 
 Ten formulas, each with its value and every derivative, beside what SymPy {version}'s `codegen`
-prints for the same (C99, as it comes). Operations are counted in the function's body, calls of
+prints for the same: C99 with `cse=True`, so that what is used twice is computed once, and as it
+comes. Operations are counted in the function's body, calls of
 `<math.h>` among them. The error is the worst of all results at {points:,} drawn points, compiled
 with `gcc -O2`, in units of 2^-52 of the right value.
 
@@ -221,23 +233,26 @@ def page() -> str:
     import sympy
 
     text = INTRODUCTION.format(version=sympy.__version__, points=POINTS)
-    total = [0, 0, 0, 0]
+    total = np.zeros((3, 3), int)
     for formula in FORMULAS:
-        mine, other = counts(ours(formula)), counts(theirs(formula))
-        error = errors(formula)
-        cells = [f"{a} / {b}" for a, b in zip(mine, other, strict=True)]
-        text += f"| {formula.title} | {' | '.join(cells)} | {error[0]:.1f} / {error[1]:.1f} |\n"
-        pairs = (mine.operations, other.operations, mine.calls, other.calls)
-        total = [a + b for a, b in zip(total, pairs, strict=True)]
-    text += f"| all | {total[0]} / {total[1]} | {total[2]} / {total[3]} | | |\n\n"
-    text += "Each cell is ours / SymPy's. The ten in our text:\n\n```text\n"
+        each = [counts(code) for code in sides(formula)]
+        cells = [" / ".join(map(str, column)) for column in zip(*each, strict=True)]
+        cells.append(" / ".join(f"{error:.1f}" for error in errors(formula)))
+        text += f"| {formula.title} | {' | '.join(cells)} |\n"
+        total += each
+    text += (
+        f"| all | {' | '.join(' / '.join(map(str, column)) for column in total.T[:2])} | | |\n\n"
+    )
+    text += "Each cell is ours / SymPy's with `cse=True` / SymPy's as it comes. The ten in our text:\n\n"
+    text += "```text\n"
     width = max(len(formula.title) for formula in FORMULAS)
     text += (
         "".join(f"{formula.title:{width}}  {formula.text}\n" for formula in FORMULAS) + "```\n\n"
     )
     for formula in (FORMULAS[0], FORMULAS[4]):
-        text += f"The {formula.title}, ours:\n\n```c\n{ours(formula)}```\n\nand SymPy's:\n\n```c\n"
-        body = theirs(formula)
+        text += f"The {formula.title}, ours:\n\n```c\n{ours(formula)}```\n\n"
+        text += "and SymPy's, with `cse=True`:\n\n```c\n"
+        body = theirs(formula, True)
         text += body[body.index("void f(") :].strip() + "\n```\n\n"
     return text.rstrip() + "\n"
 
