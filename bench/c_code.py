@@ -240,11 +240,12 @@ def page() -> str:
         cells.append(" / ".join(f"{error:.1f}" for error in errors(formula)))
         text += f"| {formula.title} | {' | '.join(cells)} |\n"
         total += each
+    sums = [" / ".join(map(str, column)) for column in total.T[:2]]
+    text += f"| all | {' | '.join(sums)} | | |\n\n"
     text += (
-        f"| all | {' | '.join(' / '.join(map(str, column)) for column in total.T[:2])} | | |\n\n"
+        "Each cell is ours / SymPy's with `cse=True` / SymPy's as it comes. The ten in our text:"
     )
-    text += "Each cell is ours / SymPy's with `cse=True` / SymPy's as it comes. The ten in our text:\n\n"
-    text += "```text\n"
+    text += "\n\n```text\n"
     width = max(len(formula.title) for formula in FORMULAS)
     text += (
         "".join(f"{formula.title:{width}}  {formula.text}\n" for formula in FORMULAS) + "```\n\n"
