@@ -135,7 +135,7 @@ def compared(rows: int, name: str) -> list[Row]:
     def least(script: str, figure: str) -> float:
         return float(min(run[figure] for run in sides[script]))
 
-    title = f"fit of {rows:,} rows, five parameters"
+    title = f"fit of {rows:,} rows, five parameters, beside curve_fit"
     made = [
         ratio(f"{title}: {shown}", least(OURS, figure), least(THEIRS, figure), wanted)
         for figure, shown, wanted in (
