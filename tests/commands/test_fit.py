@@ -536,7 +536,7 @@ def test_a_better_start_is_told_and_a_slope_that_is_not_finite_is_named(dezero, 
     assert "the derivative of the model for w is" in refused.err and "in row 1" in refused.err
 
 
-# ---------------------------------------------------------------------- what reviewers stumbled on
+# ------------------------------------------------------------------- slopes, groups, names, sizes
 @pytest.mark.parametrize(
     ("equation", "sigma", "residual", "start"),
     [
