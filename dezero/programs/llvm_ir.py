@@ -12,6 +12,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
 from typing import Any
 
 import numpy as np
@@ -106,8 +107,8 @@ def module(program: Program, machine: Machine, streams: bool = False) -> Module:
 def sums(program: Program, machine: Machine) -> Module:
     """The module whose function adds up products of the outputs; it writes no columns.
 
-    The first of its `outputs` has room for a vector for each pair of outputs, the lanes of which
-    add up to the sum over all rows; the second holds the numbers, row by row, of the matrix that
+    The first of its `outputs` has room for a vector for each pair of outputs, row by row of the
+    upper triangle, whose lanes add up to the sum over all rows; the second holds the matrix that
     the outputs are multiplied by before.  Raises UnsupportedError for a long program too.
     """
     layout = _Layout(program.lowered, machine, False)
@@ -470,8 +471,8 @@ class _Sums(_Segment):
         outputs = [self._value(number) for number in self.program.outputs]
         target, matrix = self._pointer("outputs", 0), self._pointer("outputs", 1)
         turned = [self._combined(matrix, i, outputs) for i in range(len(outputs))]
-        for place, (i, j) in enumerate(pairs(len(outputs))):
-            made = self._intrinsic("fmuladd", turned[i], turned[j], f"%sum{place}")
+        for place, (x0, x1) in enumerate(combinations_with_replacement(turned, 2)):
+            made = self._intrinsic("fmuladd", x0, x1, f"%sum{place}")
             self.carried.append(
                 f"  %sum{place} = phi {self.vector} [ zeroinitializer, %entry ], [ {made}, %rows ]"
             )
@@ -494,11 +495,6 @@ class _Sums(_Segment):
             ]
             total = self._intrinsic("fmuladd", name, output, total)
         return total
-
-
-def pairs(count: int) -> list[tuple[int, int]]:
-    """Each pair of so many outputs, in the order in which their sums are written."""
-    return [(i, j) for i in range(count) for j in range(i, count)]
 
 
 _SPECIAL: dict[Callable[..., Any], Callable[..., str]] = {

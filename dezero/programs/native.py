@@ -244,10 +244,9 @@ class _Run:
             part = slice(start, min(start + CHUNK, rows))
             self._call(self._parts(part), [room, matrix], 8 * (part.stop - start))
             total += room.sum(axis=1)
-        found = np.empty((count, count))
-        for (i, j), number in zip(llvm_ir.pairs(count), total, strict=True):
-            found[i, j] = found[j, i] = number
-        return found
+        found = np.zeros((count, count))
+        found[np.triu_indices(count)] = total
+        return found + np.triu(found, 1).T
 
     def _work(self, waiting: deque[slice]) -> None:
         while True:

@@ -244,7 +244,7 @@ def _status(found: Fitted, model: RowModel) -> int:
         if sigma > FADED * abs(value) > 0 and not model.is_linear([name]):
             report.warn(
                 f"note: the rows hardly determine {quoted(name)}: its error is "
-                f"{sigma / abs(value):.0e} of it; another start may lead elsewhere"
+                f"{sigma / abs(value):.0e} times as large; another start may lead elsewhere"
             )
     if not found.dof:
         report.warn("note: as many rows as parameters: no residuals tell of errors")
@@ -325,7 +325,11 @@ def _write_table(
     ]
     constants = dict(zip(found.names, map(float, found.values), strict=True)) | asked.held
     plan = Plan(
-        *(expr, constants, Wanted(no_grad=True), False, prefix, tuple(definitions)),
+        expr,
+        constants,
+        Wanted(no_grad=True),
+        prefix=prefix,
+        defs=tuple(definitions),
         most=asked.most,
         names=after.ADDED,
     )

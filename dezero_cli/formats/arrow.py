@@ -20,6 +20,9 @@ _END = CONTINUED + bytes(4)
 MOST_UNPACKED = 1 << 30
 """Bytes that a batch may have in any case when it is unpacked."""
 
+BOMB = "a batch of it unpacks to more than 1 GiB: cut it into smaller ones"
+"""What is said of a file with a larger one (see `is_bomb`)."""
+
 _DICTIONARY, _BATCH = 2, 3
 """Types of messages."""
 

@@ -26,6 +26,8 @@ def whole(path: str, form: str) -> Any:
     damaged = FileError(reading.shown_name(path), f"cannot be read as {form}: damaged")
     if not CHECKS[form](content):
         raise damaged
+    if form == "arrow" and arrow.is_bomb(content):
+        raise FileError(reading.shown_name(path), arrow.BOMB)
     read = pl.read_parquet if form == "parquet" else pl.read_ipc
     if form == "arrow" and arrow.is_stream(content):
         read = pl.read_ipc_stream

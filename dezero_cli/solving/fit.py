@@ -142,7 +142,7 @@ class Fit:
         self.linear = self.plain.linear([n for n in self.task.params if n not in self.task.start])
         self._check_starts()
         some = self.rows.sample
-        self._check_size()
+        self._check_size(some)
         scale = Totals.of(some, np.ones(len(self.task.params))).scale
         scale *= math.sqrt(self.rows.count / max(some.count, 1))
         self.search = Search(self.rows, self.low, self.high, scale)
@@ -180,10 +180,10 @@ class Fit:
                 "hold some with --fix"
             )
 
-    def _check_size(self) -> None:
-        """Refuse data whose squares are no numbers."""
+    def _check_size(self, rows: FitRows) -> None:
+        """Refuse data whose squares are no numbers, as some rows show."""
         ones = np.ones(len(self.task.params))
-        for block in self.rows.portions():
+        for block in rows.portions():
             left, unit = self.model.values(self.model.weighed, block, ones)
             sizes = np.abs(left) / unit
             sizes = sizes[np.isfinite(sizes)]

@@ -188,6 +188,20 @@ class Search:
         held = (at <= self.low) & (gradient > 0) | (at >= self.high) & (gradient < 0)
         return np.asarray(~held)
 
+    def _without_effect(self, at: Array, reduced: Reduced, free: Array) -> Array | None:
+        """A parameter whose effect has faded: another number would change no digit of the data.
+
+        That of one in which the model is linear is the same everywhere, however small.
+        """
+        model = self.rows.model
+        unit = np.linalg.norm(np.asarray(reduced.triangle, np.float64), axis=0)
+        size = np.maximum(np.abs(np.asarray(at, np.float64)), 1.0)
+        faded = free & (unit * size <= FADED * EPSILON * self.scale)
+        for i in np.flatnonzero(faded):
+            if not model.is_linear([model.params[i]]):
+                return np.asarray(np.eye(len(free))[i])
+        return None
+
     def _is_polishing(self, left: float, reduced: Reduced) -> bool:
         return left <= max(1e-3 * reduced.size, 1e4 * EPSILON * self.scale)
 
@@ -217,24 +231,12 @@ class Search:
         bounded = ~self._free(at, reduced.gradient)
         null = null_direction(reduced, ~bounded) if reduced.is_finite else None
         if null is None and reduced.is_finite:
-            null = _without_effect(at, reduced, ~bounded, self.scale)
+            null = self._without_effect(at, reduced, ~bounded)
         done = done and null is None
         message = (
             "the gradient is 0 to its rounding" if done else "the search did not come to an end"
         )
         return End(at, reduced, self.steps, done, left, message, bounded, null)
-
-
-def _without_effect(at: Array, reduced: Reduced, free: Array, scale: float) -> Array | None:
-    """The parameter that could be another number altogether without a digit of the data."""
-    unit = np.linalg.norm(np.asarray(reduced.triangle, np.float64), axis=0)
-    size = np.maximum(np.abs(np.asarray(at, np.float64)), 1.0)
-    faded = np.flatnonzero(free & (unit * size <= FADED * EPSILON * scale))
-    if not faded.size:
-        return None
-    direction = np.zeros(len(free))
-    direction[faded[0]] = 1.0
-    return direction
 
 
 def null_direction(reduced: Reduced, free: Array) -> Array | None:

@@ -7,6 +7,7 @@ minimum inside the limits and parameters well apart, is left to the search of si
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
 from typing import NamedTuple
 
 import numpy as np
@@ -107,7 +108,8 @@ class ManyFits:
             return matrix
         e = self._values(self.model.first, part, points)[0]
         second = part.sums(self._values(self.model.second, part, points) * e)
-        for (i, j), more in zip(_pairs(len(points)), second, strict=True):
+        pairs = combinations_with_replacement(range(len(points)), 2)
+        for (i, j), more in zip(pairs, second, strict=True):
             matrix[i, j] += more
             if i != j:
                 matrix[j, i] += more
@@ -215,10 +217,6 @@ class ManyFits:
             *(names, points, sigmas, intervals, starts, covariance, correlation, chi2, dof, counts),
             *(*r2, scaled, True, steps, CONVERGED, [], task.level),
         )
-
-
-def _pairs(width: int) -> list[tuple[int, int]]:
-    return [(i, j) for i in range(width) for j in range(i, width)]
 
 
 def _cholesky(matrix: Array) -> Array:

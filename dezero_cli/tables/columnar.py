@@ -194,7 +194,7 @@ def _schema(name: str, form: str) -> Schema:
     if odd is not None:
         raise TableError(f"it holds {odd[1]}, which cannot be read", name, column=odd[0])
     if form == "arrow" and arrow.is_bomb(name):
-        raise TableError("a batch of it unpacks to more than 1 GiB: cut it into smaller ones", name)
+        raise TableError(arrow.BOMB, name)
     try:
         frame = _scan((name,), form)
     except BaseException as fault:  # noqa: BLE001, a panic of Polars is not an Exception

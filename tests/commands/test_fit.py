@@ -625,6 +625,13 @@ def test_what_no_digit_of_the_data_determines(dezero, words, told):
     assert outcome.status == 2 and told in outcome.err and "Warning" not in outcome.err
 
 
+def test_a_slope_of_nothing_is_a_slope_whatever_the_units(dezero):
+    words = ["x=[1e-22,2e-22,3e-22,4e-22]", "y=[1,1.1,0.9,1]"]
+    outcome = dezero("fit", "y == a + b*x", *words, "--json")
+    assert outcome.status == 0, outcome.err
+    assert abs(outcome.json["params"]["b"]["value"]) < outcome.json["params"]["b"]["sigma"]
+
+
 def test_notes_of_a_fit(dezero, here):
     data = ["x=[0,1,2,3]", "y=[5,3,2.8,2.75]"]
     outcome = dezero("fit", "y == a*exp(-k*x) + e", *data, "k=1", "--get", "dof")

@@ -81,6 +81,8 @@ def test_a_batch_that_unpacks_to_too_much_is_refused(dezero, tmp_path, monkeypat
         outcome = dezero(*words)
         assert outcome.status == 1 and outcome.out == ""
         assert f"{name}: a batch of it unpacks to more than 1 GiB" in outcome.err
+    values = dezero("eval", "sum(x)", f"x=@{name}:x")
+    assert values.status == 2 and "a batch of it unpacks to more than 1 GiB" in values.err
 
 
 def test_a_stream_cut_inside_a_batch_is_damaged(dezero, stream):
