@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dezero_cli.faults import UsageError
 from dezero_cli.number_format import FORMS
 from dezero_cli.reading import LONGEST_ROW
 
@@ -184,8 +185,17 @@ starts_option = click.option(
     help="Search from N starts, drawn inside the limits, and keep the best.",
 )
 seed_option = click.option(
-    "--seed", type=click.IntRange(0), default=0, metavar="K", help="The seed of what is drawn."
+    "--seed", type=click.IntRange(0), metavar="K", help="The seed of what is drawn (default: 0)."
 )
+
+
+def starts_and_seed(starts: int | None, seed: int | None) -> tuple[int, int]:
+    """What ``--starts`` and ``--seed`` mean.  Raises UsageError for a seed of nothing."""
+    if seed is not None and starts is None:
+        raise UsageError("--seed is for starts that are drawn: add --starts N")
+    return starts or 1, seed or 0
+
+
 MOST_JOBS = 256
 
 

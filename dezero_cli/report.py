@@ -273,16 +273,21 @@ def fit_text(result: Mapping[str, Any], show: ShowNumber = number_text) -> str:
     for name, each in params.items():
         low, high = map(show, each["interval"])
         start = "" if each["start"] is None else show(each["start"])
-        rows.append((name, show(each["value"]), show(each["sigma"]), f"{low} to {high}", start))
+        sigma, interval = show(each["sigma"]), f"{low} to {high}"
+        if name in result.get("at_limits", ()):
+            sigma, interval = "", "at its limit"
+        rows.append((name, show(each["value"]), sigma, interval, start))
     lines = [columns(rows), "\n", text_lines(_quality(result), show)]
+    free = [name for name in result["correlation"] if name not in result.get("at_limits", ())]
     pairs = [
         (f"correlation of {a}, {b}", result["correlation"][a][b])
-        for i, a in enumerate(result["correlation"])
-        for b in list(result["correlation"])[i + 1 :]
+        for i, a in enumerate(free)
+        for b in free[i + 1 :]
     ]
     lines.append(text_lines(pairs, show))
     errors = "scaled by the residuals" if result["scaled"] else "as the uncertainties given"
-    lines.append(f"errors: {errors}\n{result['steps']} steps: {result['message']}\n")
+    steps = f"{result['steps']} step{'s'[: result['steps'] != 1]}"
+    lines.append(f"errors: {errors}\n{steps}: {result['message']}\n")
     return "".join(lines)
 
 
@@ -291,6 +296,7 @@ def _quality(result: Mapping[str, Any]) -> list[tuple[str, Any]]:
     labels = {
         "rows": "rows",
         "left_out": "rows left out",
+        "loss": "loss",
         "chi2": "chi2",
         "dof": "degrees of freedom",
         "chi2_reduced": "reduced chi2",
@@ -304,7 +310,7 @@ def _quality(result: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return [
         (label, str(result[key]) if key in counts else result[key])
         for key, label in labels.items()
-        if key in result
+        if result.get(key) is not None and not (key == "left_out" and not result[key])
     ]
 
 

@@ -40,11 +40,11 @@ from dezero_cli.arguments import (
 )
 from dezero_cli.batch.answers import Answer, Settings, answer
 from dezero_cli.batch.lines import LineBlock, LineReader, RecordFormula
-from dezero_cli.faults import FileError, UsageError, did_you_mean
+from dezero_cli.faults import FileError, UsageError
 from dezero_cli.language import statements
 from dezero_cli.language.parser import is_expression
 from dezero_cli.language.results import Wanted, wanted_by
-from dezero_cli.language.spelling import canonical_words, some_names
+from dezero_cli.language.spelling import canonical_words, name_meant, some_names
 from dezero_cli.language.statements import Given
 from dezero_cli.language.words import formula, library
 from dezero_cli.number_format import NumberFormat, number_text
@@ -230,7 +230,7 @@ def _check_place(
         inputs = [*formula.fields, *(name for name in given if name not in formula.fields)]
         for name in names:
             if name not in inputs:
-                hint = did_you_mean(name, inputs) or f"the formula has {', '.join(inputs)}"
+                hint = name_meant(name, inputs) or f"the formula has {', '.join(inputs)}"
                 raise UsageError(f"--get {place}: no {name} in the formula: {hint}")
 
 

@@ -19,16 +19,17 @@ from dezero_cli.arguments import (
     max_operations_option,
     precision_option,
     seed_option,
+    starts_and_seed,
     starts_option,
     vars_option,
     within_option,
 )
-from dezero_cli.faults import UsageError, did_you_mean
+from dezero_cli.faults import UsageError
 from dezero_cli.language import unknowns
 from dezero_cli.language.diagnosis import missing_value
 from dezero_cli.language.equations import Equation, constraints, refuse_condition
 from dezero_cli.language.expression import Expression
-from dezero_cli.language.spelling import canonical_words, quoted
+from dezero_cli.language.spelling import canonical_words, name_meant, quoted
 from dezero_cli.language.words import definitions_used, formula
 from dezero_cli.number_format import NumberFormat
 from dezero_cli.solving.optimum import Found, OptimumTask, optimum
@@ -96,7 +97,7 @@ def _run(
     st: tuple[str, ...],
     fix: tuple[str, ...],
     starts: int | None,
-    seed: int,
+    seed: int | None,
     vars_file: str | None,
     defs: str | None,
     as_json: bool,
@@ -110,7 +111,8 @@ def _run(
         raise UsageError("--get prints numbers alone: leave out --json")
     asked = Sought(words, defs, vars_file, unknowns, fix, within, st, max_operations)
     task = asked.task()
-    task.maximize, task.starts, task.seed = maximize, starts or 1, seed
+    task.maximize = maximize
+    task.starts, task.seed = starts_and_seed(starts, seed)
     found = optimum(task)
     result = asked.head | _told(found)
     show = NumberFormat(precision, form)
@@ -221,7 +223,7 @@ class Sought:
         """Refuse names without values, and unknowns and limits that nothing uses."""
         for name in [*self.unknowns, *self.limits]:
             if name not in self.names:
-                hint = did_you_mean(name, self.names) or f"it uses {', '.join(self.names)}"
+                hint = name_meant(name, self.names) or f"it uses {', '.join(self.names)}"
                 raise UsageError(f"no {quoted(name)} in the expression: {hint}")
             if name not in self.unknowns:
                 raise UsageError(f"{quoted(name)} has limits, but is held: add --for {name}")

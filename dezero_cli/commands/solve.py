@@ -31,12 +31,12 @@ from dezero_cli.arguments import (
     vars_option,
     wrt_option,
 )
-from dezero_cli.faults import UsageError, did_you_mean
+from dezero_cli.faults import UsageError
 from dezero_cli.language import fitted, statements, unknowns
 from dezero_cli.language.diagnosis import assignment, missing_value
 from dezero_cli.language.equations import Equation, equations
 from dezero_cli.language.fitted import FittedValues
-from dezero_cli.language.spelling import canonical_words, quoted, some_names
+from dezero_cli.language.spelling import canonical_words, name_meant, quoted, some_names
 from dezero_cli.language.words import definitions_used, expression_text, formula
 from dezero_cli.number_format import NumberFormat
 from dezero_cli.solving.drawn import of_columns
@@ -228,9 +228,9 @@ class Posed:
                 if name in self.unknowns:
                     raise UsageError(f"{quoted(name)} is unknown: give what was measured")
                 if name not in self.names:
-                    hint = did_you_mean(name, held) or f"they use {', '.join(self.names)}"
+                    hint = name_meant(name, held) or f"they use {', '.join(self.names)}"
                     raise UsageError(f"no {quoted(name)} in the equations: {hint}")
-                hint = did_you_mean(name, held) or f"add {assignment(name)}"
+                hint = name_meant(name, held) or f"add {assignment(name)}"
                 raise UsageError(f"no value for {quoted(name)}: {hint}")
         used = [name for name in self.names if name in held]
         return list(dict.fromkeys([*(wrt or used), *sigmas]))
@@ -335,7 +335,7 @@ class Posed:
         """Refuse unknowns that no equation has, and names without values."""
         for name in self.unknowns:
             if name not in self.names:
-                hint = did_you_mean(name, self.names) or f"they use {', '.join(self.names)}"
+                hint = name_meant(name, self.names) or f"they use {', '.join(self.names)}"
                 raise UsageError(f"no {quoted(name)} in the equations: {hint}")
             if name not in self.limits and name not in self.given.values:
                 raise self._without_start(name)

@@ -8,8 +8,8 @@ from typing import Any
 
 from dezero.functions import CONSTANTS, NAMES
 from dezero.names import Known
-from dezero_cli.faults import ExpressionError, did_you_mean, nearest
-from dezero_cli.language.spelling import quoted, typed
+from dezero_cli.faults import ExpressionError, nearest
+from dezero_cli.language.spelling import name_meant, quoted, typed
 
 Token = tuple[str, str, int]
 """A token's kind, its text and where it begins."""
@@ -414,7 +414,7 @@ def missing_value(text: str, name: str, place: int, values: Mapping[str, Any]) -
         hint = f"add {name}=VALUE, or write {GREEK[name]}"
     else:
         near = [each for each in [*values, *CONSTANTS] if each != name]
-        hint = did_you_mean(name, near) or f"add {assignment(name)}"
+        hint = name_meant(name, near) or f"add {assignment(name)}"
     return ExpressionError(f"no value for {name}", text, place, place + len(name), hint)
 
 

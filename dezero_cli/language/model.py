@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from dezero_cli.faults import ValuesError, did_you_mean
+from dezero_cli.faults import ValuesError
 from dezero_cli.language import results as asked
 from dezero_cli.language import statements, symbolic
 from dezero_cli.language.results import Wanted
-from dezero_cli.language.spelling import canonical
+from dezero_cli.language.spelling import canonical, name_meant
 
 Numbers = Any
 """What NumPy makes a float64 array of: a number, a list, an array."""
@@ -113,7 +113,7 @@ def _arrays(given: Mapping[str, Numbers], inputs: tuple[str, ...]) -> dict[str, 
     arrays = {canonical(name): np.asarray(x, dtype=np.float64) for name, x in given.items()}
     for name in inputs:
         if name not in arrays:
-            hint = did_you_mean(name, arrays) or f"add {name}=..."
+            hint = name_meant(name, arrays) or f"add {name}=..."
             raise ValuesError(f"no value for {name}: {hint}")
     return arrays
 

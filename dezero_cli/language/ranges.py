@@ -10,7 +10,7 @@ import numpy as np
 
 from dezero_cli.faults import ValuesError
 from dezero_cli.language.parser import tokens
-from dezero_cli.language.spelling import quoted
+from dezero_cli.language.spelling import quoted, typed
 from dezero_cli.language.values import value
 
 MOST_SAMPLES = 1_000_000
@@ -130,8 +130,9 @@ def limits(name: str, text: str) -> Limits:
     if any(number is not None and (number.ndim or math.isnan(number)) for number in numbers):
         raise ValuesError(f"{shown}: the limits must be numbers")
     low, high = (math.nan if number is None else float(number) for number in numbers)
+    other, fixed = typed(f"{quoted(name)}={found[1]}:{found[0]}"), f"{quoted(name)}={found[0]}"
     if low > high:
-        raise ValuesError(f"{shown}: no number lies between: write {name}={found[1]}:{found[0]}")
+        raise ValuesError(f"{shown}: no number lies between: write {other}")
     if low == high:
-        raise ValuesError(f"{shown}: the limits are the same: --fix {name}={found[0]} holds it")
+        raise ValuesError(f"{shown}: the limits are the same: --fix {typed(fixed)} holds it")
     return Limits(-math.inf if math.isnan(low) else low, math.inf if math.isnan(high) else high)

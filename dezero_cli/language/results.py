@@ -10,11 +10,12 @@ import numpy as np
 
 from dezero.work import OPERATION, spend
 from dezero_cli import places
-from dezero_cli.faults import UsageError, ValuesError, did_you_mean
+from dezero_cli.faults import UsageError, ValuesError
 from dezero_cli.language import derivatives
 from dezero_cli.language.derivatives import Kept, Values
 from dezero_cli.language.diagnosis import assignment
 from dezero_cli.language.expression import Expression, Load
+from dezero_cli.language.spelling import name_meant
 
 
 @dataclass(eq=False, repr=False)  # what a dataclass writes takes a while at every start
@@ -193,7 +194,7 @@ def inputs(
         return used + [name for name in others if name not in expression.places]
     for name in wrt:
         if name not in values:
-            hint = did_you_mean(name, values) or f"add {assignment(name)}"
+            hint = name_meant(name, values) or f"add {assignment(name)}"
             raise ValuesError(f"no value for {name}: {hint}")
     return list(dict.fromkeys(wrt))
 

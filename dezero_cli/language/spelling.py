@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable
 from typing import Final
 
-from dezero_cli.faults import UsageError
+from dezero_cli.faults import UsageError, nearest
 
 NAME: Final = r"[^\x00-@\[-^`{-\x7f][^\x00-/:-@\[-^`{-\x7f]*"
 """A name as in the grammar: what is not ASCII is then judged by str.isidentifier."""
@@ -20,6 +20,17 @@ def typed(word: str) -> str:
 def quoted(name: str) -> str:
     """A name as it is written in an expression: in backquotes where it is not an identifier."""
     return name if name.isidentifier() and name not in WORDS else f"`{name}`"
+
+
+def shown_names(names: Iterable[str]) -> str:
+    """Names in a message, as they are written in an expression."""
+    return ", ".join(map(quoted, names))
+
+
+def name_meant(name: str, known: Iterable[str]) -> str | None:
+    """The hint that names the nearest known name, as it is written in an expression."""
+    near = nearest(name, known)
+    return None if near is None else f"did you mean {quoted(near)}?"
 
 
 WORDS: Final = frozenset({"and", "else", "if", "not", "or"})

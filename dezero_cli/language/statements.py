@@ -12,7 +12,7 @@ from dezero_cli.faults import FileText, ValuesError
 from dezero_cli.language import bounds, values
 from dezero_cli.language.expression import DefinedFunction, Expression
 from dezero_cli.language.parser import parse, parse_anew
-from dezero_cli.language.spelling import NAME, canonical
+from dezero_cli.language.spelling import NAME, canonical, typed
 
 ANY_NAME: Final = rf"(?:{NAME}|`[^`\r\n]+`)"
 _HEAD = re.compile(rf"\s*({ANY_NAME})\s*(\(\s*{ANY_NAME}\s*(?:,\s*{ANY_NAME}\s*)*\))?\s*=(?!=)")
@@ -172,6 +172,14 @@ def _add_functions(result: Given, functions: Iterable[tuple[Head, str]]) -> None
             raise ValuesError(f"{begun.name} has two parameters of one name")
         body = parsed(behind(word, begun), named)
         result.functions[begun.name] = DefinedFunction(begun.name, begun.parameters, body)
+
+
+def refuse_several(option: str, word: str, begun: Head, shown: str) -> None:
+    """Raise ValuesError for ``a=1,b=2`` behind an option that takes one of these a time."""
+    if following := re.search(r",\s*(?=[^,=]+=)", word[begun.end :]):
+        one, other = word[: begun.end + following.start()], word[begun.end + following.end() :]
+        hint = f"write {option} {typed(one)} {option} {typed(other)}"
+        raise ValuesError(f"{option} takes one {shown}: {hint}")
 
 
 def behind(word: str, begun: Head) -> str:

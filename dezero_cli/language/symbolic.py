@@ -8,9 +8,10 @@ from dezero import Variable
 from dezero.programs.formula import FormulaError, formulas
 from dezero.programs.tidy import tidied
 from dezero.programs.trace import Program, SizeError, TraceError, differentiate, merge, trace
-from dezero_cli.faults import ExpressionError, UsageError, did_you_mean
+from dezero_cli.faults import ExpressionError, UsageError
 from dezero_cli.language import bounds
 from dezero_cli.language.expression import Expression
+from dezero_cli.language.spelling import name_meant
 
 Derivatives = tuple[list[tuple[str, ...]], Program]
 """The names that derivatives are for, and a program of the value and them all."""
@@ -174,6 +175,6 @@ def wanted_names(expression: Expression, wrt: Sequence[str]) -> list[str]:
     names = free_names(expression, wrt)
     for name in wrt:
         if name not in names:
-            hint = did_you_mean(name, names)
+            hint = name_meant(name, names)
             raise ExpressionError(f"no {name} in the expression", expression.text, 0, hint=hint)
     return list(dict.fromkeys(wrt)) or names

@@ -41,6 +41,7 @@ def within(
         begun = statements.head(word)
         if begun is None or begun.parameters is not None:
             raise UsageError(f"{option} {word}: expected NAME=LO:HI, as in {example}")
+        statements.refuse_several(option, word, begun, "NAME=LO:HI")
         if begun.name in found:
             raise UsageError(f"{option}: {quoted(begun.name)} is given twice")
         found[begun.name] = ranges.limits(begun.name, statements.behind(word, begun))

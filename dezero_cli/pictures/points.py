@@ -13,7 +13,7 @@ from dezero_cli.language.expression import Expression
 from dezero_cli.language.number_files import Columns
 from dezero_cli.language.parser import tokens
 from dezero_cli.language.ranges import Range
-from dezero_cli.language.spelling import canonical, meant
+from dezero_cli.language.spelling import canonical, meant, name_meant
 from dezero_cli.language.statements import Given
 from dezero_cli.pictures.fits import Points
 
@@ -79,7 +79,7 @@ def sorted_out(
         if table is None or meant(name, name, table.names) is None:
             known = [*numbers, *(table.names if table else [])]
             what = "value or column" if table else "value"
-            hint = did_you_mean(name, known) or "add --data FILE for error bars"
+            hint = name_meant(name, known) or "add --data FILE for error bars"
             raise ValuesError(f"--sigma {name}: no {what} {name}: {hint}")
     return inner, outer
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dezero_cli.faults import UsageError, did_you_mean
+from dezero_cli.faults import UsageError
 from dezero_cli.language import equations, explain, ranges, statements, symbolic
 from dezero_cli.language.diagnosis import missing_value
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.fitted import FittedValues
 from dezero_cli.language.number_files import Columns
 from dezero_cli.language.ranges import Range
-from dezero_cli.language.spelling import canonical
+from dezero_cli.language.spelling import canonical, name_meant
 from dezero_cli.language.statements import Given
 from dezero_cli.language.words import Formula
 from dezero_cli.pictures import labels, points
@@ -225,7 +225,7 @@ def _check(expression: Expression, shown: Sequence[Range], fixed: Mapping[str, n
             raise missing_value(text, name, place, known)
     for each in shown:
         if each.name not in expression.names:
-            hint = did_you_mean(each.name, names) or f"it uses {', '.join(names) or 'no names'}"
+            hint = name_meant(each.name, names) or f"it uses {', '.join(names) or 'no names'}"
             raise UsageError(f"no {each.name} in the expression: {hint}")
     if math.prod(each.count or FIELD_SAMPLES for each in shown) > LARGEST:
         raise UsageError(f"a grid may have at most {LARGEST:,} samples: give smaller counts")

@@ -54,7 +54,7 @@ def formulas(model: RowModel, fitted: Fitted, kind: str) -> list[str]:
 
 def noise(fitted: Fitted) -> float:
     """The standard deviation of an observation, in units of its error."""
-    return float(fitted.residual_sigma) if fitted.scaled else 1.0
+    return math.sqrt(fitted.unit_variance) if fitted.scaled else 1.0
 
 
 def root(covariance: Array) -> Array:

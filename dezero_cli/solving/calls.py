@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dezero_cli import extras
-from dezero_cli.faults import ValuesError, did_you_mean
+from dezero_cli.faults import ValuesError
 from dezero_cli.language import statements, unknowns
 from dezero_cli.language.diagnosis import missing_value
 from dezero_cli.language.equations import constraints
@@ -18,7 +18,7 @@ from dezero_cli.language.equations import equations as read
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.model import Model, Numbers, plain
 from dezero_cli.language.ranges import Limits
-from dezero_cli.language.spelling import canonical, quoted
+from dezero_cli.language.spelling import canonical, name_meant, quoted
 from dezero_cli.language.statements import Given
 from dezero_cli.solving import equation
 from dezero_cli.solving.equation import EquationTask
@@ -211,7 +211,7 @@ def _held(
     used = dict.fromkeys(name for part in parts for name in part.names)
     for name in begun:
         if name not in used:
-            hint = did_you_mean(name, used) or f"they are {', '.join(used)}"
+            hint = name_meant(name, used) or f"they are {', '.join(used)}"
             raise ValuesError(f"no {quoted(name)} among the names: {hint}")
     known = dict.fromkeys([*begun, *given.values])
     for part in parts:

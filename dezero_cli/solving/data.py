@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from dezero.programs import native
+from dezero.programs.trace import Program
 from dezero_cli.faults import UsageError
+from dezero_cli.language import symbolic
 from dezero_cli.language.spelling import quoted
 from dezero_cli.number_format import number_text
-from dezero_cli.solving.rows import Array, Block, row_count, spread_name
+from dezero_cli.solving.rows import Array, Block, row_count, row_name, spread_name
 from dezero_cli.solving.spool import Spool
 
 GROUP = "\0group"
@@ -29,23 +32,68 @@ EVEN = 1 << 18
 
 
 class Spread(NamedTuple):
-    """A standard uncertainty: a number, a part of the value itself, or a column."""
+    """A standard uncertainty: a number, a part of the value itself, a column, or a formula.
+
+    The inputs of a `formula` are columns, but for those that `numbers` holds.
+    """
 
     number: float = 0.0
     part: float = 0.0
     column: str | None = None
+    formula: Program | None = None
+    numbers: Mapping[str, float] = {}
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that it is made of."""
+        if self.formula is not None:
+            return [name for name in self.formula.inputs if name not in self.numbers]
+        return [] if self.column is None else [self.column]
 
     def text(self, name: str) -> str:
         """The uncertainty of the column `name` as an expression."""
         if self.column is not None:
             return quoted(self.column)
+        if self.formula is not None:
+            return symbolic.texts(self.formula, name)[0]
         return f"abs({name})*{self.part!r}" if self.part else repr(self.number)
 
     def of(self, values: Array, block: Block) -> Array:
         """The uncertainty in each row."""
         if self.column is not None:
             return block[self.column]
+        if self.formula is not None:
+            given: dict[str, Any] = {**{n: block[n] for n in self.columns}, **self.numbers}
+            found = native.compiled(self.formula).matrix(given)[0]
+            return np.ascontiguousarray(np.broadcast_to(found, len(values)))
         return np.abs(values) * self.part if self.part else np.full(len(values), self.number)
+
+
+class Gaps:
+    """Which rows were left out: a bit a row, of the blocks in which there were any."""
+
+    def __init__(self) -> None:
+        self._blocks: list[tuple[int, int, int, Array]] = []
+        self.kept = self.read = 0
+
+    def add(self, whole: Array) -> None:
+        """The next rows: which of them are kept."""
+        kept, read = int(np.count_nonzero(whole)), len(whole)
+        if kept < read:
+            self._blocks.append((self.kept, self.read, read, np.packbits(whole)))
+        self.kept, self.read = self.kept + kept, self.read + read
+
+    def before(self, number: int) -> int:
+        """The number of a row that was kept, from 0, when all others were there too."""
+        gone = 0
+        for kept, read, rows, bits in self._blocks:
+            if kept > number:
+                break
+            places = np.flatnonzero(np.unpackbits(bits, count=rows))
+            if number - kept < len(places):
+                return read + int(places[number - kept])
+            gone = read + rows - kept - len(places)
+        return number + gone
 
 
 class RowData:
@@ -53,7 +101,8 @@ class RowData:
 
     Blocks have the columns `names` and, for those in `spreads`, their uncertainties.  The rows are
     kept in memory where they are few, or have `groups`; more go through a temporary file.  `source`
-    is called again for every pass where they are too many for that, if it `rereads`.
+    is called again for every pass where they are too many for that, if it `rereads`.  `named` is
+    what a row of `source` is called, of which the first is 0.
     """
 
     def __init__(
@@ -63,10 +112,10 @@ class RowData:
         spreads: Mapping[str, Spread] | None = None,
         rereads: bool = True,
         groups: str | None = None,
+        named: Callable[[int], str] = row_name,
     ) -> None:
         self._source, self.names, self.spreads = source, list(names), spreads or {}
-        self.left_out = 0
-        self.rows = 0
+        self.gaps, self._named = Gaps(), named
         self._by, self._rereads = groups, rereads and groups is None
         self._kept: list[Block] = []
         self._spool: Spool | None = None
@@ -84,6 +133,10 @@ class RowData:
         if not self._stored:
             return self._read()
         return self._kept if self._spool is None else self._spool.blocks()
+
+    def where(self, number: int) -> str:
+        """What the row with a number among those that are kept is called."""
+        return self._named(self.gaps.before(number))
 
     def _keep(self, block: Block, numbers: int) -> bool:
         """Keep a block in memory, or where there are so many numbers in a file; is there room?"""
@@ -106,36 +159,42 @@ class RowData:
             raise UsageError(f"{wrong}; name a file instead of a pipe") from None
         return True
 
+    @property
+    def left_out(self) -> int:
+        """Rows in which a number is missing."""
+        return self.gaps.read - self.gaps.kept
+
     def grouped(self) -> tuple[Block, Array]:
         """All rows, and the group of each, where they were kept with their groups."""
         block = dict((self._kept or [{}])[0])
         return block, block.pop(GROUP, np.zeros(0, object))
 
     def _read(self) -> Iterator[Block]:
-        before = self.left_out, self.rows
         yield from _evenly(self._made())
-        self.left_out, self.rows = before
 
     def _made(self) -> Iterator[Block]:
         """Blocks with uncertainties, without the rows with an empty cell."""
-        self.left_out = self.rows = 0
+        gaps = Gaps()
         for block in self._source():
             made = {name: block[name] for name in self.names}
             for name, spread in self.spreads.items():
                 made[spread_name(name)] = spread.of(block[name], block)
-            whole = ~functools.reduce(np.logical_or, map(np.isnan, made.values()))
+            used = [block[n] for spread in self.spreads.values() for n in spread.columns]
+            cells = [*(block[name] for name in self.names), *used]
+            whole = ~functools.reduce(np.logical_or, map(np.isnan, cells))
             if self._by is not None:
                 made[GROUP] = block[self._by]
-            kept = int(whole.sum())
-            if kept < len(whole):
-                self.left_out += len(whole) - kept
+            first = gaps.kept
+            gaps.add(whole)
+            if gaps.read > self.gaps.read:  # the first pass
+                self.gaps = gaps
+            if not whole.all():
                 made = {name: column[whole] for name, column in made.items()}
-            self._check(made)
-            self.rows += kept
-            if kept:
+            self._check(made, first)
+            if gaps.kept > first:
                 yield made
 
-    def _check(self, block: Block) -> None:
+    def _check(self, block: Block, first: int) -> None:
         """Refuse an uncertainty that is no positive number."""
         for name in self.spreads:
             column = block[spread_name(name)]
@@ -143,9 +202,9 @@ class RowData:
             if wrong.size:
                 i = int(wrong[0])
                 shown = number_text(float(column[i]))
-                row = self.rows + i + 1
+                row = self.where(first + i)
                 raise UsageError(
-                    f"--sigma {quoted(name)} is {shown} in row {row}: an uncertainty is more than 0"
+                    f"--sigma {quoted(name)} is {shown} in {row}: an uncertainty is more than 0"
                 )
 
 

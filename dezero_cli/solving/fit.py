@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from dezero_cli.number_format import number_text
 from dezero_cli.solving.least import EPSILON, End, Search, null_direction
 from dezero_cli.solving.reduced import FitRows, Reduced, solved, triangle
 from dezero_cli.solving.robust import Loss
-from dezero_cli.solving.rows import Array, Block, Blocks, RowModel, row_count
+from dezero_cli.solving.rows import Array, Block, Blocks, RowModel, row_count, row_name
 
 OPEN = Limits(-math.inf, math.inf)
 LARGEST = 1e150
@@ -53,6 +53,8 @@ class FitTask:
     seed: int = 0
     threads: int = 1
     most: int | None = None
+    where: Callable[[int], str] = row_name
+    """What the row with a number among the rows that are fitted is called."""
 
 
 Figure = Any
@@ -85,6 +87,8 @@ class Fitted:
     at_limits: list[str]
     level: float
     better_start: int | None = None
+    loss: float | None = None
+    """What a robust fit has made least, in the place of chi2."""
 
     @property
     def chi2_reduced(self) -> Figure:
@@ -92,14 +96,24 @@ class Fitted:
         return self.chi2 / self.dof if np.all(self.dof) else math.nan
 
     @property
+    def unit_variance(self) -> Figure:
+        """What errors are scaled by: that of an observation in units of its error."""
+        return self.chi2_reduced if self.loss is None else self.loss / self.dof
+
+    @property
     def residual_sigma(self) -> Figure:
         """The standard deviation of the residuals, in units of their errors."""
         return np.sqrt(self.chi2_reduced)
 
     def criterion(self, price: Figure) -> Figure:
-        """n ln(chi2/n) + price*k: aic for 2, bic for ln n."""
+        """n ln(chi2/n) + price*k: aic for 2, bic for ln n; k are those that no limit holds.
+
+        A robust fit has none: its loss is not the likelihood of normal errors.
+        """
+        if self.loss is not None:
+            return None
         with np.errstate(divide="ignore"):
-            return self.rows * np.log(self.chi2 / self.rows) + price * len(self.names)
+            return self.rows * np.log(self.chi2 / self.rows) + price * (self.rows - self.dof)
 
 
 def fit(task: FitTask) -> Fitted:
@@ -139,8 +153,7 @@ class Fit:
 
     def _run(self, near: bool) -> Fitted:
         self._check_count()
-        self.linear = self.plain.linear([n for n in self.task.params if n not in self.task.start])
-        self._check_starts()
+        self.check_starts()
         some = self.rows.sample
         self._check_size(some)
         scale = Totals.of(some, np.ones(len(self.task.params))).scale
@@ -195,7 +208,9 @@ class Fit:
                     "give the data in other units"
                 )
 
-    def _check_starts(self) -> None:
+    def check_starts(self) -> None:
+        """Refuse a parameter that needs a start and has none."""
+        self.linear = self.plain.linear([n for n in self.task.params if n not in self.task.start])
         lacking = [
             name
             for name in self.task.params
@@ -225,13 +240,14 @@ class Fit:
     def _refuse_row(self, block: Block, i: int, before: int, found: Array, point: Array) -> None:
         cells = {n: float(block[n][i]) for n in self.task.columns if n in block}
         shown = ", ".join(f"{quoted(n)} = {number_text(x)}" for n, x in cells.items())
+        where = self.task.where(before + i)
         infinite = [n for n, x in cells.items() if not math.isfinite(x)]
         if infinite:
-            raise UsageError(f"row {before + i + 1} has {shown}: only finite numbers can be fitted")
+            raise UsageError(f"{where} has {shown}: only finite numbers can be fitted")
         if self._is_all_linear:
             names = ", ".join(map(quoted, self.task.params))
             raise UsageError(
-                f"the model is not finite in row {before + i + 1} ({shown}), whatever the values "
+                f"the model is not finite in {where} ({shown}), whatever the values "
                 f"of {names}: leave out that row, or change the equation"
             )
         what, value = "the model", found[0, i]
@@ -244,7 +260,7 @@ class Fit:
             for n, x in zip(self.task.params, point, strict=True)
         )
         raise UsageError(
-            f"{what} is {number_text(float(value))} at the start ({at}) in row {before + i + 1} "
+            f"{what} is {number_text(float(value))} at the start ({at}) in {where} "
             f"({shown}): give another start"
         )
 
@@ -361,17 +377,22 @@ class Fit:
         free = ~end.bounded
         dof = self.rows.count - int(free.sum())
         totals = Totals.of(self.rows, point)
-        chi2 = float(np.square(end.reduced.size))
+        least = float(np.square(end.reduced.size))
         if self.rows.is_small:
-            chi2 = min(self.rows.squares(point), self.rows.squares(end.point))
+            least = min(self.rows.squares(point), self.rows.squares(end.point))
+        chi2, loss = least, None
+        if self.rows.loss is not None:
+            chi2, loss = FitRows(self.model, task.blocks).squares(point), least
         scaled = not task.spread if task.scale_errors is None else task.scale_errors
-        factor = (chi2 / dof if dof else math.nan) if scaled else 1.0
+        factor = (least / dof if dof else math.nan) if scaled else 1.0
         covariance = np.zeros((len(names), len(names)))
         covariance[np.ix_(free, free)] = inverse_products(reduced.triangle[:, free]) * factor
+        covariance += 0.0  # no -0
         sigmas = np.sqrt(np.diag(covariance))
         unit = np.where(sigmas > 0, sigmas, 1.0)
         correlation = covariance / np.outer(unit, unit)
         np.fill_diagonal(correlation, 1.0)
+        sigmas[~free] = math.nan
         half = sigmas * student(task.level, dof)
         limited = [n for n, held in zip(names, end.bounded, strict=True) if held]
         return Fitted(
@@ -394,6 +415,7 @@ class Fit:
             limited,
             task.level,
             better,
+            loss,
         )
 
     def _snapped(self, end: End) -> End:

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from dezero_cli import extras
-from dezero_cli.faults import UsageError, ValuesError, did_you_mean
+from dezero_cli.faults import UsageError, ValuesError
 from dezero_cli.language.equations import Equation, equation
 from dezero_cli.language.model import Numbers
 from dezero_cli.language.ranges import Limits
-from dezero_cli.language.spelling import canonical, quoted
+from dezero_cli.language.spelling import canonical, name_meant, quoted
 from dezero_cli.language.symbolic import free_names
 from dezero_cli.solving.calls import Ends, given_by, limits_by, numbers_by
 from dezero_cli.solving.data import RowData, Spread
@@ -34,7 +34,7 @@ class FitResult:
     names: tuple[str, ...]
     values: dict[str, float]
     sigmas: dict[str, float]
-    """Standard uncertainties."""
+    """Standard uncertainties; nan of a parameter that a limit holds."""
     intervals: dict[str, tuple[float, float]]
     """Of Student's distribution, at the `level` asked for."""
     covariance: Array
@@ -42,11 +42,14 @@ class FitResult:
     correlation: Array
     chi2: float
     """The sum of the squares of the residuals, each divided by its standard uncertainty."""
+    loss: float | None
+    """What `robust` has made least in its place; None without."""
     dof: int
     residual_sigma: float
     r2: float
-    aic: float
-    bic: float
+    aic: float | None
+    bic: float | None
+    """None of a robust fit."""
     rows: int
     left_out: int
     """Rows in which a number is missing."""
@@ -112,7 +115,8 @@ def fit(
 
 
 def _result(found: Fitted, left_out: int) -> FitResult:
-    names = found.names
+    names, criteria = found.names, (found.criterion(2), found.criterion(math.log(found.rows)))
+    aic, bic = (None if each is None else float(each) for each in criteria)
     return FitResult(
         names,
         dict(zip(names, found.values.tolist(), strict=True)),
@@ -121,11 +125,12 @@ def _result(found: Fitted, left_out: int) -> FitResult:
         found.covariance,
         found.correlation,
         found.chi2,
+        found.loss,
         found.dof,
         float(found.residual_sigma),
         found.r2,
-        float(found.criterion(2)),
-        float(found.criterion(math.log(found.rows))),
+        aic,
+        bic,
         found.rows,
         left_out,
         found.scaled,
@@ -182,7 +187,7 @@ def _one(name: str, array: Array) -> float:
 def _check_names(given: list[str], known: list[str], what: str) -> None:
     for name in given:
         if name not in known:
-            hint = did_you_mean(name, known) or f"they are {', '.join(known) or 'none'}"
+            hint = name_meant(name, known) or f"they are {', '.join(known) or 'none'}"
             raise ValuesError(f"no {quoted(name)} among the {what}: {hint}")
 
 
@@ -191,6 +196,9 @@ def _check_starts(
 ) -> None:
     if not params:
         raise UsageError("nothing to be found: every name is a column or held")
+    for name, number in begun.items():
+        if not math.isfinite(number):
+            raise ValuesError(f"the start {quoted(name)}={number} is not a finite number")
     for name, (low, high) in limits.items():
         if not low <= begun.get(name, low) <= high:
             raise ValuesError(f"the start {quoted(name)}={begun[name]} is not between its limits")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -39,6 +40,7 @@ class GroupFits:
     def __init__(self, task: FitTask, block: Block, groups: Array) -> None:
         self.task = task
         whole = Fit(replace(task, blocks=lambda: [block]))
+        whole.check_starts()
         self.model: RowModel = whole.model
         try:
             self.begin = dict(zip(task.params, map(float, whole.run().values), strict=True))
@@ -46,8 +48,8 @@ class GroupFits:
             self.begin = dict(task.start)
         known: dict[str, int] = {}
         numbers = [known.setdefault(name, len(known)) for name in groups.tolist()]
-        order = np.argsort(np.array(numbers, int), kind="stable")
-        self.block = {name: column[order] for name, column in block.items()}
+        self.order = np.argsort(np.array(numbers, int), kind="stable")
+        self.block = {name: column[self.order] for name, column in block.items()}
         self.names = list(known)
         self.counts = np.bincount(numbers, minlength=len(known)) if numbers else np.zeros(0, int)
         self.ends = np.cumsum(self.counts)
@@ -85,11 +87,15 @@ class GroupFits:
         """The fit of a group that needs a search of its own."""
         end, count = int(self.ends[group]), int(self.counts[group])
         part = {name: column[end - count : end] for name, column in self.block.items()}
-        mine = replace(self.task, blocks=_only(part))
+        mine = replace(self.task, blocks=_only(part), where=self._where(end - count))
         try:
             return _fitted(Fit(mine, self.model), self.begin)
         except CommandError as fault:
             return fault
+
+    def _where(self, first: int) -> Callable[[int], str]:
+        """What rows of the table are called that stand together from `first` on."""
+        return lambda number: self.task.where(int(self.order[first + number]))
 
 
 def _only(part: Block) -> Blocks:

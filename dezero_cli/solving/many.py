@@ -204,6 +204,7 @@ class ManyFits:
         chi2, dof = sums[0], counts - len(names)
         scaled = not task.spread if task.scale_errors is None else task.scale_errors
         covariance = np.asarray(inverse * (chi2 / dof if scaled else 1.0), np.float64)
+        covariance += 0.0  # no -0
         sigmas = np.sqrt(np.einsum("iig->ig", covariance))
         unit = np.where(sigmas > 0, sigmas, 1.0)
         correlation = covariance / (unit[:, None] * unit[None])

@@ -176,6 +176,11 @@ def _unit(slopes: Sequence[Any], spreads: Sequence[Any]) -> Any:
     return np.sqrt(functools.reduce(lambda x, y: x + y, parts))
 
 
+def row_name(number: int) -> str:
+    """What a row is called, of which the first is 0."""
+    return f"row {number + 1}"
+
+
 def row_count(block: Block) -> int:
     """The rows of a block."""
     return max((len(column) for column in block.values()), default=0)

@@ -36,6 +36,7 @@ class ColumnReader:
         """Rows that cannot be read and were left out, where the dialect says so."""
         self._plain: dict[str, list[str]] | None = None
         self._source: Any = None
+        self._read: Mapping[str, int] = {}
         if tables.format not in TEXT:
             require("polars")
             from dezero_cli.tables import columnar
@@ -46,7 +47,7 @@ class ColumnReader:
                 self.schema = columnar.schema_of_all(laid)
             self.columns = list(self.schema)
         elif self._is_plain and importlib.util.find_spec("polars") is None:
-            self._plain = _plain(tables)
+            self._plain, self._read = _plain(tables)
             self.columns = list(self._plain)
         else:
             require("polars")
@@ -73,12 +74,38 @@ class ColumnReader:
         else:
             yield from self._of_columns(numbers, texts)
 
+    def row_name(self, number: int) -> str:
+        """What a row that was read is called, of which the first is 0: with its file, if several.
+
+        Rows that cannot be read are not counted where they are left out.
+        """
+        if self.skipped:
+            return f"row {number + 1} of those that can be read"
+        if len(self.tables.names) > 1:
+            for name, rows in self._rows():
+                if number < rows:
+                    return f"row {number + 1} of {reading.shown_name(name)}"
+                number -= rows
+        return f"row {number + 1}"
+
+    def _rows(self) -> Iterator[tuple[str, int]]:
+        """The rows of each file."""
+        if self.tables.format in TEXT:
+            yield from self._read.items()
+            return
+        from dezero_cli.tables import columnar
+
+        with self._resting.named() as laid:
+            for name, known in zip(self.tables.names, laid.names, strict=True):
+                yield name, columnar.row_count(replace(laid, names=(known,)))
+
     def _of_text(self, numbers: Sequence[str], texts: Sequence[str]) -> Iterator[Block]:
         from dezero_cli.tables.streams import TextTable
 
         source, self._source = self._source or TextTable(self.tables), None
         cells = source.places(texts)
         self.skipped = 0
+        self._read = source.rows_read
         for piece in source.pieces(numbers):
             self.skipped += piece.skipped
             block = dict(piece.numbers)
@@ -105,9 +132,10 @@ def text_name(name: str) -> str:
     return f"text of {name}\0"
 
 
-def _plain(tables: Tables) -> dict[str, list[str]]:
-    """The cells of CSV or TSV by column, by the standard library."""
+def _plain(tables: Tables) -> tuple[dict[str, list[str]], dict[str, int]]:
+    """The cells of CSV or TSV by column, and the rows of each file, by the standard library."""
     found: dict[str, list[str]] = {}
+    counts: dict[str, int] = {}
     for name in tables.names:
         try:
             text = reading.whole(name).removeprefix(reading.BOM).decode()
@@ -127,7 +155,8 @@ def _plain(tables: Tables) -> dict[str, list[str]]:
                 raise TableError(count, name, row=number)
         for i, column in enumerate(header):
             found.setdefault(column, []).extend(row[i] for row in rest)
-    return found
+        counts[name] = len(rest)
+    return found, counts
 
 
 def _plain_block(

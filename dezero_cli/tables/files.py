@@ -55,6 +55,8 @@ def found(words: Sequence[str], wanted: str | None, dialect: Dialect | None = No
     `wanted` is the format by name; without it the endings decide, or what the files begin with.
     Raises FileError or UsageError.
     """
+    if "=" in words:
+        raise UsageError("write NAME=VALUE without spaces")
     names = [name for word in words or ["-"] for name in _expanded(word)]
     if "-" in names and len(names) > 1:
         raise UsageError("standard input cannot be combined with other tables")

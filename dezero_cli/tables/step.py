@@ -17,7 +17,7 @@ from dezero_cli.language.diagnosis import assignment
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.ranges import Limits
 from dezero_cli.language.results import Wanted, names_of, results
-from dezero_cli.language.spelling import canonical, meant
+from dezero_cli.language.spelling import canonical, meant, name_meant
 from dezero_cli.solving.columns import ColumnRoots, root_program
 from dezero_cli.tables import hints
 from dezero_cli.uncertainty.asked import percent
@@ -204,7 +204,7 @@ def _check_unknown(plan: Plan, expression: Expression, known: Mapping[str, str])
         what = "a column of the table" if unknown in known else "a value on the command line"
         raise ValuesError(f"--solve {unknown}: {unknown} is {what}: give the unknown another name")
     if unknown not in expression.names:
-        hint = did_you_mean(unknown, expression.names) or "solve for a name of the equation"
+        hint = name_meant(unknown, expression.names) or "solve for a name of the equation"
         raise ValuesError(f"--solve {unknown}: no {unknown} in the equation: {hint}")
     for name in plan.wanted.wrt or ():
         if name in expression.definitions:
@@ -290,7 +290,7 @@ def _refuse_unknown(
     constants: Mapping[str, float],
 ) -> None:
     if name not in known and name not in constants:
-        hint = did_you_mean(name, [*table, *constants]) or f"add {assignment(name)}"
+        hint = name_meant(name, [*table, *constants]) or f"add {assignment(name)}"
         raise ValuesError(f"{option} {name}: no column {name}: {hint}")
 
 

@@ -171,7 +171,8 @@ def _without_mark(data: bytes, name: str) -> bytes:
 class TextTable:
     """The rows of a table of text, its files in order; `columns` are known from the start.
 
-    `longest` are the bytes that a row has on average in the block of `pieces` where they are most.
+    `longest` are the bytes that a row has on average in the block of `pieces` where they are most,
+    `rows_read` the rows that `pieces` has read of each file, those that are left out too.
     """
 
     def __init__(self, tables: Tables) -> None:
@@ -189,6 +190,7 @@ class TextTable:
         every = dict.fromkeys(name for each in headers for name in each.names)
         self.header = self._headers[tables.names[0]]
         self.longest = 0
+        self.rows_read: dict[str, int] = {}
         self.columns = list(every) if self.is_json else self.header.names
         self.names = [name.strip() for name in self.columns]
 
@@ -266,7 +268,8 @@ class TextTable:
         Their `numbers` are the arrays of the `columns`.
         """
         places = self.places(columns)
-        below: dict[str, int] = {}
+        below = self.rows_read
+        below.clear()
 
         def looked_at(block: RowBlock) -> Any:
             piece = self.piece(block)

@@ -17,8 +17,8 @@ import numpy as np
 
 from dezero.functions import CONSTANTS
 from dezero_cli.faults import UsageError, ValuesError, did_you_mean
-from dezero_cli.language.spelling import canonical, some_names
-from dezero_cli.language.statements import behind, head
+from dezero_cli.language.spelling import canonical, name_meant, some_names
+from dezero_cli.language.statements import behind, head, refuse_several
 from dezero_cli.language.values import from_json, value
 
 MEAN = "mean"
@@ -123,7 +123,7 @@ class Asked:
         for option, names in said.items():
             for name in names:
                 if name not in self.sizes and name not in self.halves:
-                    hint = did_you_mean(name, self.names) or f"add --sigma {name}=S"
+                    hint = name_meant(name, self.names) or f"add --sigma {name}=S"
                     raise ValuesError(f"{option} {name}: {name} has no uncertainty: {hint}")
         wanted = {"--order 2": self.order == 2, "--mc": self.draws, "--level": self.level}
         wanted["--budget"] = self.budget
@@ -184,10 +184,7 @@ def words_by_name(option: str, words: Iterable[str], shown: str = "S") -> dict[s
         begun = head(word)
         if begun is None or begun.parameters is not None:
             raise ValuesError(f"{option}: expected NAME={shown}, got {word!r}")
-        if following := re.search(r",\s*(?=[^,=]+=)", word[begun.end :]):
-            one, other = word[: begun.end + following.start()], word[begun.end + following.end() :]
-            hint = f"write {option} {one} {option} {other}"
-            raise ValuesError(f"{option} takes one NAME={shown}: {hint}")
+        refuse_several(option, word, begun, f"NAME={shown}")
         if begun.name in found:
             raise ValuesError(f"{option} {begun.name} is given twice")
         found[begun.name] = behind(word, begun)

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from dezero.work import spend
-from dezero_cli.faults import ValuesError, did_you_mean
+from dezero_cli.faults import ValuesError
 from dezero_cli.language.diagnosis import assignment
-from dezero_cli.language.spelling import quoted
+from dezero_cli.language.spelling import name_meant, quoted
 from dezero_cli.uncertainty import first_order
 from dezero_cli.uncertainty.asked import (
     HALF_WIDTHS,
@@ -94,7 +94,7 @@ def _sigma(option: str, name: str, size: Size, given: Values, stacked: bool) -> 
     """The numbers of an uncertainty."""
     for wanted in (name, size):
         if isinstance(wanted, str) and wanted not in given:
-            hint = did_you_mean(wanted, given) or f"add {assignment(wanted)}"
+            hint = name_meant(wanted, given) or f"add {assignment(wanted)}"
             raise ValuesError(f"{option} {name}: no value for {wanted}: {hint}")
     if isinstance(size, Percent):
         return np.asarray(size.share * np.absolute(given[name]))
@@ -120,7 +120,7 @@ def _readings(asked: Asked, given: Values) -> dict[str, np.ndarray]:
                 )
             found[name] = given[name]
         else:
-            hint = did_you_mean(name, given) or f"add {assignment(name)}"
+            hint = name_meant(name, given) or f"add {assignment(name)}"
             raise ValuesError(f"--sigma {name}: no value for {name}: {hint}")
     return found
 
