@@ -79,6 +79,8 @@ class Settings:
 
     def used(self, expression: Expression, asked: Asked) -> dict[str, np.ndarray]:
         """The values of the command line that a line of this expression uses."""
+        if not self.values:
+            return {}
         named = {*expression.places, *(self.wanted.wrt or ()), *asked.used}
         return {name: array for name, array in self.values.items() if name in named}
 

@@ -266,8 +266,7 @@ class Expression:
     def work_in_proportion(self) -> int:
         """The same where no operation makes longer axes, or more, than the values have; else 0."""
         if self.operations is None:
-            bound = type(self) is Expression and all(map(_makes_no_more, self.steps))
-            self.operations = self.work if bound else 0
+            self.operations = _work_in_proportion(self.steps) if type(self) is Expression else 0
         return self.operations
 
     @property
@@ -365,12 +364,19 @@ class Expression:
         return scope
 
 
-def _makes_no_more(step: Load | Literal | Apply | Call) -> bool:
-    """Whether what a step makes is no larger than its operands are together."""
-    if type(step) is not Apply:
-        return type(step) is not Call
-    known = is_elementwise(step.function) or step.function in _NO_LARGER
-    return known and step.arity <= MOST_OPERANDS
+def _work_in_proportion(steps: Steps) -> int:
+    """The work of steps of which none makes more than its operands are together; else 0."""
+    work = 1
+    for step in steps:  # every line of a batch comes by here
+        if type(step) is Apply:
+            function, arity = step.function, step.arity
+            known = function in _ELEMENTWISE or function in _NO_LARGER or type(function) is Chain
+            if arity > MOST_OPERANDS or not known:
+                return 0
+            work += arity
+        elif type(step) is Call:
+            return 0
+    return work
 
 
 def has_e_alone(steps: Steps) -> bool:

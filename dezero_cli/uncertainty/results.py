@@ -16,11 +16,10 @@ from dezero_cli.faults import UsageError, ValuesError
 from dezero_cli.language import results as plain
 from dezero_cli.language.expression import Expression
 from dezero_cli.language.results import Wanted
-from dezero_cli.uncertainty import first_order
 from dezero_cli.uncertainty.asked import Asked
-from dezero_cli.uncertainty.inputs import Inputs, resolved
 
 if TYPE_CHECKING:
+    from dezero_cli.uncertainty.inputs import Inputs
     from dezero_cli.uncertainty.propagation import Aside
 
 Values = Mapping[str, np.ndarray]
@@ -51,6 +50,8 @@ def results(
         if name in expression.definitions:
             hint = f"--wrt {name} takes it for an input"
             raise ValuesError(f"--sigma {name}: {name} is a definition: {hint}")
+    from dezero_cli.uncertainty.inputs import resolved
+
     with np.errstate(all="ignore"):
         values, inputs = resolved(asked, given, stacked)
         shown = plain.inputs(expression, values, wanted.wrt, own)
@@ -66,6 +67,7 @@ def _columns(
     expression: Expression, values: Values, wanted: Wanted, inputs: Inputs, shown: Sequence[str]
 ) -> dict[str, Any]:
     """The results of many lines at once, whose values are columns, to first order."""
+    from dezero_cli.uncertainty import first_order
     from dezero_cli.uncertainty.propagation import shares
 
     every = tuple(dict.fromkeys([*shown, *inputs.names]))
