@@ -3,6 +3,8 @@
 import json
 import math
 import os
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from dezero_cli.language.ranges import Limits
 from dezero_cli.solving import data, reduced
 from dezero_cli.solving.fit import FitTask, fit
 from dezero_cli.solving.groups import GroupFits
+from dezero_cli.solving.least import Search
 from dezero_cli.solving.reduced import solved, triangle
 from dezero_cli.solving.rows import spread_name
 
@@ -108,7 +111,7 @@ def test_limits_hold_and_say_so():
     assert found.at_limits == ["a"]
     assert found.values[0] == 1
     assert found.values[1] == pytest.approx(2.5, rel=1e-12)
-    assert found.sigmas[0] == 0
+    assert math.isnan(found.sigmas[0])
     inside = fit(task("y == a*x + b", block, ["a", "b"], limits={"a": Limits(0, 10)}))
     assert inside.at_limits == []
     assert inside.values[0] == pytest.approx(2, rel=1e-12)
@@ -155,8 +158,37 @@ def test_robust_losses_are_those_of_scipy(loss):
     assert found.converged
     assert found.values == pytest.approx(values, rel=1e-6)
     dof = 40 - 3
-    sigmas = np.sqrt(np.diag(covariance) * found.chi2 / dof)
+    sigmas = np.sqrt(np.diag(covariance) * found.loss / dof)
     assert found.sigmas == pytest.approx(sigmas, rel=1e-4)
+
+
+@pytest.mark.parametrize("rows", [200, 30_000])
+@pytest.mark.parametrize("start", [0.5, 8.0, 1e-3, 40.0])
+def test_the_search_ends_alike_whether_scipy_is_needed_or_not(monkeypatch, rows, start):
+    x = np.linspace(0, 5, rows)
+    y = 3 * np.exp(-1.7 * x) + 0.4 + 0.02 * np.sin(31 * x)
+    posed = task("y == a*exp(-k*x) + c", {"x": x, "y": y}, ["a", "k", "c"], start={"k": start})
+    found = fit(posed)
+    monkeypatch.setattr(Search, "_marched", lambda *_: None)
+    other = fit(posed)
+    assert found.converged
+    assert other.converged
+    np.testing.assert_allclose(found.values, other.values, rtol=1e-11)
+    np.testing.assert_allclose(found.sigmas, other.sigmas, rtol=1e-9)
+
+
+def test_a_usual_fit_loads_no_search_of_scipy(tmp_path):
+    (tmp_path / "t.csv").write_text("x,y\n0,5.1\n1,3.2\n2,2.1\n3,1.6\n4,1.2\n")
+    code = (
+        "import sys; from dezero_cli.main import run\n"
+        "try: run(['fit', 'y == a*exp(-k*x) + c', 't.csv', 'k=0.5', '--get', 'converged'])\n"
+        "except SystemExit: pass\n"
+        "print('scipy.optimize' in sys.modules)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.split()[-1] == "False"
 
 
 def test_many_rows_are_fitted_as_few_are():
