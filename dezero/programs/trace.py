@@ -228,7 +228,7 @@ def output_number(recorder: Recorder, value: Any) -> int:
     if isinstance(value, Tracer):
         return value.number
     if isinstance(value, TracedArray) or np.ndim(value) != 0:
-        raise TraceError("the result is an array, where a program of columns has a number a row")
+        raise TraceError("the result is a list, and a row of columns has one number")
     return recorder.constant(float(value))
 
 

@@ -246,7 +246,8 @@ FADED = 1e4
 def _status(found: Fitted, model: RowModel) -> int:
     """The exit status; says on standard error what the user should know."""
     if found.better_start is not None:
-        report.warn(f"note: start {found.better_start} found a better fit than the start given")
+        first = "the start given" if any(x is not None for x in found.starts) else "the first"
+        report.warn(f"note: start {found.better_start} found a better fit than {first}")
     for name in found.at_limits:
         report.warn(f"note: {quoted(name)} is at its limit, and held there: it has no error")
     for name, value, sigma in zip(found.names, found.values, found.sigmas, strict=True):

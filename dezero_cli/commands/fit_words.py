@@ -70,8 +70,8 @@ class FitWords:
         self.sources = dict(self.columns)
         """The columns that names stand for, in the equation and in uncertainties."""
         self.spreads = self._spreads(sigma)
-        self._check()
         self.group = self._group(by)
+        self._check()
         self.data = self._data()
 
     @property
@@ -271,6 +271,8 @@ class FitWords:
         """The column whose texts are groups."""
         if not by:
             return None
+        if self.reader is None:
+            raise UsageError("--by names a column of a table: there is no table")
         found = meant(canonical(by[0]), by[0], self.table)
         if found is None:
             hint = did_you_mean(by[0], self.table) or f"the columns are {', '.join(self.table)}"

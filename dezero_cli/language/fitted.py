@@ -12,7 +12,7 @@ import numpy as np
 from dezero_cli import reading
 from dezero_cli.faults import FileError
 from dezero_cli.language import json_input
-from dezero_cli.language.spelling import canonical
+from dezero_cli.language.spelling import canonical, quoted, typed
 
 SLACK = 1e-6
 """How far a matrix may be from a covariance, of which every variance is 1."""
@@ -46,6 +46,10 @@ def fitted(path: str) -> FittedValues:
     if type(params) is not dict or not params:
         raise FileError(shown, 'is not what dezero fit --json writes: it has no "params"')
     values = {canonical(name): _number(shown, name, item) for name, item in params.items()}
+    if data.get("dof") == 0 and data.get("scaled") is True:
+        given = " ".join(typed(f"{quoted(name)}={x!r}") for name, x in values.items())
+        fault = "its parameters have no errors, as there were as many rows as parameters"
+        raise FileError(shown, f"{fault}: give the values alone, {given}")
     covariance = _matrix(shown, data.get("covariance"), list(params))
     text, level = data.get("expr"), data.get("level")
     return FittedValues(

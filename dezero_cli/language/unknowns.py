@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from dezero_cli.faults import UsageError
+from dezero_cli.faults import FileText, UsageError
 from dezero_cli.language import ranges, statements
 from dezero_cli.language.ranges import Limits
-from dezero_cli.language.spelling import quoted, some_names
+from dezero_cli.language.spelling import quoted, some_names, typed
 from dezero_cli.language.statements import Head
 
 
@@ -51,7 +51,8 @@ def within(
 def named(words: Iterable[str], option: str, said: dict[str, tuple[Head, str]]) -> tuple[str, ...]:
     """The names in the words of ``--for`` or ``--fix``; the statements gain what is NAME=VALUE.
 
-    Raises UsageError for a name that is given twice, or that has a value already.
+    Raises UsageError for a name that is given twice, or that has another value already, but for
+    one of a formula file.
     """
     found: list[str] = []
     for word in itertools.chain.from_iterable(map(_parts, words)):
@@ -61,8 +62,12 @@ def named(words: Iterable[str], option: str, said: dict[str, tuple[Head, str]]) 
             continue
         if begun.parameters is not None:
             raise UsageError(f"{option} {word}: expected NAME or NAME=VALUE")
-        if begun.name in said:
-            raise UsageError(f"{option} {word}: {quoted(begun.name)} has a value already")
+        known, before = said.get(begun.name, (begun, word))
+        other = statements.behind(before, known) != statements.behind(word, begun)
+        if other and not isinstance(before, FileText):  # whose values give way
+            name = typed(quoted(begun.name))
+            taken = f"{quoted(begun.name)} has the value {statements.behind(before, known)}"
+            raise UsageError(f"{option} {word}: {taken}: leave it out, or write {option} {name}")
         said[begun.name] = begun, word
         found.append(begun.name)
     for name in found:

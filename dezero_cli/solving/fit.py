@@ -15,7 +15,7 @@ from dezero_cli.language.equations import Equation
 from dezero_cli.language.ranges import Limits
 from dezero_cli.language.spelling import quoted, typed
 from dezero_cli.number_format import number_text
-from dezero_cli.solving.least import EPSILON, End, Search, null_direction
+from dezero_cli.solving.least import EPSILON, LINEAR, End, Search, null_direction
 from dezero_cli.solving.reduced import FitRows, Reduced, solved, triangle
 from dezero_cli.solving.robust import Loss
 from dezero_cli.solving.rows import Array, Block, Blocks, RowModel, row_count, row_name
@@ -147,7 +147,7 @@ class Fit:
         self.high = np.array([each.high for each in ends])
 
     def run(self, near: bool = False) -> Fitted:
-        """Search, then say what was found; the start may be `near` enough for Newton's method."""
+        """Search, then say what was found; only by Newton's method if the start is `near`."""
         with np.errstate(all="ignore"):  # a search tries points that are far off
             return self._run(near)
 
@@ -173,11 +173,49 @@ class Fit:
         flat = ~np.asarray(self.rows.reduced(start).triangle, np.float64).any(axis=0)
         flat &= ~np.asarray(end.reduced.triangle, np.float64).any(axis=0)
         if flat.any():
-            name = quoted(self.task.params[int(np.argmax(flat))])
-            hint = f"hold it at a number: {typed(f'{name}=NUMBER')} --fix {typed(name)}"
-            where = "" if self._is_all_linear else ", at the start either"
-            return f"no row depends on {name}{where}: {hint}"
-        return not_apart(self.task.params, end)
+            i = int(np.argmax(flat))
+            name = quoted(self.task.params[i])
+            hint = f"hold it with --fix {self._held(i)}"
+            if self._is_all_linear:
+                return f"no row depends on {name}: {hint}"
+            at = self._point(start)
+            return f"no row depends on {name} at the start ({at}): give another start, or {hint}"
+        return self._apart(end)
+
+    def _point(self, point: Array) -> str:
+        """The parameters at a point, in words."""
+        named = zip(self.task.params, point, strict=True)
+        return ", ".join(f"{quoted(n)}={number_text(float(x) + 0.0)}" for n, x in named)
+
+    def _held(self, i: int) -> str:
+        """What ``--fix`` needs, to hold a parameter: its name, with a value where it has none."""
+        name = self.task.params[i]
+        return typed(quoted(name) if name in self.task.start else f"{quoted(name)}=1")
+
+    def _apart(self, end: End) -> str:
+        """In words: which parameters the rows do not determine, and what they do."""
+        assert end.null is not None
+        names = self.task.params
+        unit = np.sqrt(np.sum(np.square(end.reduced.triangle), axis=0))
+        parts = np.abs(end.null) * np.where(unit > 0, unit, 1.0)
+        if not (np.isfinite(unit).all() and parts.any()):
+            largest = int(np.argmax(np.abs(end.reduced.triangle).max(axis=0)))
+            fault = f"the derivative for {quoted(names[largest])} is too large for its square"
+            return f"{fault}: give the data in other units"
+        strong = [i for i in np.argsort(-parts, kind="stable") if parts[i] > 1e-3 * parts.max()]
+        strong.sort()
+        shown = [quoted(names[i]) for i in strong]
+        start = "" if self._is_all_linear else "give another start, or "
+        hint = f"{start}hold {'it' if len(strong) == 1 else 'one'} with --fix"
+        hint = f"{hint} {self._held(strong[-1])}"
+        if len(strong) == 1:
+            at = f"{shown[0]}={number_text(float(end.point[strong[0]]))}"
+            return f"no row depends on {shown[0]} where the search ended, at {at}: {hint}"
+        fault = f"{', '.join(shown[:-1])} and {shown[-1]} are not determined apart"
+        if len(strong) == 2:
+            ratio = -end.null[strong[0]] / end.null[strong[1]]
+            fault += f": only {shown[0]} {_term(ratio, shown[1])} is (here)"
+        return f"{fault}: {hint}"
 
     @property
     def _is_all_linear(self) -> bool:
@@ -187,6 +225,8 @@ class Fit:
     # ------------------------------------------------------------------------------------- checks
     def _check_count(self) -> None:
         rows, count = self.rows.count, len(self.task.params)
+        if not rows:
+            raise UsageError("there are no rows to be fitted")
         if rows < count:
             raise UsageError(
                 f"{_counted(rows, 'row')} cannot determine {_counted(count, 'parameter')}: "
@@ -255,12 +295,8 @@ class Fit:
             k = int(np.flatnonzero(~np.isfinite(found[1:, i]))[0])
             what = f"the derivative of the model for {quoted(self.task.params[k])}"
             value = found[1 + k, i]
-        at = ", ".join(
-            f"{quoted(n)}={number_text(float(x))}"
-            for n, x in zip(self.task.params, point, strict=True)
-        )
         raise UsageError(
-            f"{what} is {number_text(float(value))} at the start ({at}) in {where} "
+            f"{what} is {number_text(float(value))} at the start ({self._point(point)}) in {where} "
             f"({shown}): give another start"
         )
 
@@ -292,25 +328,28 @@ class Fit:
         return chosen, best + 1 if best else None
 
     def _refined(self) -> tuple[End, int | None]:
-        """Where Newton's method ends from the start, and if it does not end, all searches."""
-        start = np.array([self.task.start.get(name, math.nan) for name in self.task.params])
-        if np.isfinite(start).all():
-            end = self.search.polished(np.minimum(np.maximum(start, self.low), self.high))
-            if end.converged:
-                return end, None
-        return self._searched()
+        """Where Newton's method ends from the start, if it does."""
+        start = self._filled(self._starts()[0])
+        return self.search.polished(np.minimum(np.maximum(start, self.low), self.high)), None
 
     def _solved_linear(self, start: Array) -> End:
         """Where Newton's method ends, which for a linear model is refinement."""
         end = self.search.polished(start)
         if end.converged:
-            end.message = "linear: solved directly"
+            end.message = LINEAR
         return end
 
     def _from(self, start: Array, number: int) -> End | None:
         """Where the search from one start ends; None where the model is not finite there."""
         given = self._filled(start)
-        if not self.rows.sample.reduced(given).is_finite:
+        reduced = self.rows.sample.reduced(given)
+        own = np.array([name not in self.task.start for name in self.task.params])
+        flat = np.asarray((reduced.triangle == 0).all(axis=0)) & own & np.isfinite(start)
+        if flat.any():
+            start = self._off(start, flat)
+            given = self._filled(start)
+            reduced = self.rows.sample.reduced(given)
+        if not reduced.is_finite:
             if number == 0:
                 self._check_finite(given)
             return None
@@ -325,6 +364,12 @@ class Fit:
         other = self.search.run(second)
         better = other.converged or other.reduced.size < end.reduced.size
         return other if better and other.reduced.is_finite else end
+
+    def _off(self, start: Array, flat: Array) -> Array:
+        """A start that is not the middle of limits for what has no slope there."""
+        end = np.where(np.isfinite(self.high), self.high, self.low)  # towards a limit
+        end = np.where(np.isfinite(end), end, start)
+        return np.where(flat, 0.75 * start + 0.25 * end, start)
 
     def _filled(self, start: Array) -> Array:
         """A start with the linear parameters that lack one, found by least squares."""
@@ -343,8 +388,15 @@ class Fit:
             unit = np.linalg.norm(columns, axis=0)
             unit[unit == 0] = 1.0
             moved = np.asarray(reduced.moved, np.float64)
+            if not (np.isfinite(unit).all() and np.isfinite(moved).all()):  # in longer numbers only
+                return np.asarray(np.minimum(np.maximum(found, self.low), self.high))
             found[chosen] = -np.linalg.lstsq(columns / unit, moved, rcond=1e-12)[0] / unit
         return np.asarray(np.minimum(np.maximum(found, self.low), self.high))
+
+    def begun(self) -> Array:
+        """The start, nan for what least squares find."""
+        self.check_starts()
+        return self._starts()[0]
 
     def _without_start(self, name: str) -> float:
         """Where the search for a parameter begins; nan where least squares find that."""
@@ -504,32 +556,6 @@ def student(level: float, dof: int) -> float:
     from scipy.special import stdtrit
 
     return float(stdtrit(dof, (1 + level) / 2))
-
-
-def not_apart(names: Sequence[str], end: End) -> str:
-    """In words: which parameters the rows do not determine, and what they do."""
-    assert end.null is not None
-    unit = np.sqrt(np.sum(np.square(end.reduced.triangle), axis=0))
-    parts = np.abs(end.null) * np.where(unit > 0, unit, 1.0)
-    if not (np.isfinite(unit).all() and parts.any()):
-        largest = int(np.argmax(np.abs(end.reduced.triangle).max(axis=0)))
-        fault = f"the derivative for {quoted(names[largest])} is too large for its square"
-        return f"{fault}: give the data in other units"
-    strong = [i for i in np.argsort(-parts, kind="stable") if parts[i] > 1e-3 * parts.max()]
-    strong.sort()
-    shown = [quoted(names[i]) for i in strong]
-    if len(strong) == 1:
-        at = number_text(float(end.point[strong[0]]))
-        where = f"where the search ended, at {shown[0]}={at}"
-        fix = f"--fix {typed(shown[0])}"
-        return f"no row depends on {shown[0]} {where}: give another start, or hold it with {fix}"
-    listed = ", ".join(shown[:-1]) + f" and {shown[-1]}"
-    fault = f"{listed} are not determined apart"
-    if len(strong) == 2:
-        a, b = strong
-        ratio = -end.null[a] / end.null[b]
-        fault += f": only {shown[0]} {_term(ratio, shown[1])} is (here)"
-    return f"{fault}: hold one with --fix {typed(f'{shown[-1]}=1')}"
 
 
 def _term(ratio: float, name: str) -> str:

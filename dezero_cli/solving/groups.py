@@ -9,7 +9,7 @@ import numpy as np
 
 from dezero_cli.faults import CommandError
 from dezero_cli.solving.fit import Fit, FitTask, Fitted
-from dezero_cli.solving.many import ManyFits
+from dezero_cli.solving.many import ALIKE, ManyFits
 from dezero_cli.solving.reduced import SMALL
 from dezero_cli.solving.rows import Array, Block, Blocks, RowModel
 
@@ -55,7 +55,10 @@ class GroupFits:
         self.ends = np.cumsum(self.counts)
         self.parts = self._parts()
         point = np.array([self.begin.get(name, np.nan) for name in task.params])
-        self.many = ManyFits(task, self.model, point)
+        own = whole.begun()
+        own = np.where(np.isfinite(own), own, point)  # what is linear is found in one step
+        same = (own == point) | np.isin(task.params, whole.linear)
+        self.many = ManyFits(task, self.model, [point] if same.all() else [point, own])
 
     def _parts(self) -> list[range]:
         """The groups of each part: the same for any number of processes."""
@@ -103,15 +106,29 @@ def _only(part: Block) -> Blocks:
 
 
 def _fitted(fit: Fit, begin: dict[str, float]) -> Fitted:
-    """The fit of a group, from where all rows lead and, if that fails, from the start given."""
+    """The fit of a group: the better one of those from where all rows lead and from the start."""
     given = fit.task
-    fit.task = replace(given, start=begin)
-    try:
-        found = fit.run(near=True)
-        if found.converged:
-            return replace(found, starts=[given.start.get(n) for n in found.names])
-    except CommandError:
-        if begin == given.start:
-            raise
-    fit.task = given
-    return fit.run()
+    found: list[Fitted] = []
+    for start, near in ((begin, True), (given.start, False), (begin, False)):
+        last = start is begin and not near
+        if last and (begin == given.start or any(each.converged for each in found)):
+            break
+        fit.task = replace(given, start=start)
+        try:
+            end = fit.run(near)
+        except CommandError as fault:
+            wrong = fault
+            continue
+        if end.converged or not near:
+            found.append(end)
+    if not found:
+        raise wrong
+    ends = [each for each in found if each.converged] or found
+    least = min(ends, key=_least)
+    best = ends[0] if _least(ends[0]) <= _least(least) * (1 + ALIKE) else least
+    return replace(best, starts=[given.start.get(n) for n in best.names])
+
+
+def _least(found: Fitted) -> float:
+    """What a fit has made least."""
+    return float(found.chi2 if found.loss is None else found.loss)

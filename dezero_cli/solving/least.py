@@ -24,6 +24,7 @@ MARCHED = 60
 """Marquardt's steps before SciPy's search is tried."""
 
 CONVERGED = "the gradient is 0 to its rounding"
+LINEAR = "linear: solved directly"
 FADED = 1e-3
 """What a parameter moves the data by, beside their rounding, if it has no effect any more."""
 
@@ -204,7 +205,10 @@ class Search:
         bent = curvature[np.ix_(free, free)] / np.outer(unit, unit)
         if not np.isfinite(bent).all():
             return None
-        inverse = np.linalg.inv(np.asarray(factor, np.float64))
+        try:
+            inverse = np.linalg.inv(np.asarray(factor, np.float64))
+        except np.linalg.LinAlgError:  # in longer numbers alone it has one
+            return None
         middle = np.eye(len(unit)) + inverse.T @ bent @ inverse
         curvatures, axes = np.linalg.eigh((middle + middle.T) / 2)
         curvatures = np.maximum(np.abs(curvatures), 1e-8)
@@ -265,9 +269,7 @@ class Search:
         if null is None and reduced.is_finite:
             null = self._without_effect(at, reduced, ~bounded)
         done = done and null is None
-        message = (
-            "the gradient is 0 to its rounding" if done else "the search did not come to an end"
-        )
+        message = CONVERGED if done else "the search did not come to an end"
         return End(at, reduced, self.steps, done, left, message, bounded, null)
 
 

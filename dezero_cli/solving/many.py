@@ -15,7 +15,7 @@ import numpy as np
 from dezero.programs.trace import Program
 from dezero_cli import extras
 from dezero_cli.solving.fit import FitTask, Fitted
-from dezero_cli.solving.least import CONVERGED, EPSILON
+from dezero_cli.solving.least import CONVERGED, EPSILON, LINEAR
 from dezero_cli.solving.rows import Array, Block, RowModel
 
 STEPS = 40
@@ -56,11 +56,39 @@ class _Products(NamedTuple):
     squares: Array
 
 
-class ManyFits:
-    """Fits of one model, all begun at `begin`."""
+class _Ends(NamedTuple):
+    """Of each group: a point, steps, whether it is near a minimum, the sum of squares there."""
 
-    def __init__(self, task: FitTask, model: RowModel, begin: Array) -> None:
-        self.task, self.model, self.begin = task, model, begin
+    points: Array
+    steps: Array
+    near: Array
+    squares: Array
+
+
+ALIKE = 1e-9
+"""What sums of squares differ by, beside themselves, if they are of the same minimum."""
+
+
+def _better(ends: list[_Ends]) -> tuple[Array, Array, Array]:
+    """Points, steps, and for which groups every search came near a minimum; the first if alike."""
+    best = ends[0]
+    for other in ends[1:]:
+        less = other.squares < best.squares * (1 - ALIKE)
+        best = _Ends(
+            np.where(less, other.points, best.points),
+            best.steps + other.steps,
+            best.near & other.near,
+            np.where(less, other.squares, best.squares),
+        )
+    return best[:3]
+
+
+class ManyFits:
+    """Fits of one model, each begun at all of `begins`: the best end counts."""
+
+    def __init__(self, task: FitTask, model: RowModel, begins: list[Array]) -> None:
+        self.task, self.model, self.begins = task, model, begins
+        self.message = LINEAR if model.is_linear(model.params) else CONVERGED
         ends = [task.limits.get(name) for name in task.params]
         self.low = np.array([[-np.inf if each is None else each.low] for each in ends])
         self.high = np.array([[np.inf if each is None else each.high] for each in ends])
@@ -70,14 +98,14 @@ class ManyFits:
 
         The rows of `block` are those of the first group, `counts[0]` of them, then of the next.
         """
-        known = np.isfinite(self.begin).all() and self.task.robust is None
+        known = np.isfinite(self.begins).all() and self.task.robust is None
         good = (counts > len(self.task.params)) & bool(known and self.task.starts == 1)
         chosen = np.flatnonzero(good)
         if not chosen.size:
             return chosen, None
         with np.errstate(all="ignore"):
             part = _Part(block, counts).only(good)
-            points, steps, near = self._searched(part)
+            points, steps, near = _better([self._searched(part, each) for each in self.begins])
             if not near.any():
                 return chosen[near], None
             good, found = self._ended(part.only(near), points[:, near], steps[near])
@@ -121,15 +149,16 @@ class ManyFits:
         weight = 1 / np.square(unit)
         return left, weight, np.sqrt(part.sums(weight * left * left))
 
-    def _searched(self, part: _Part) -> tuple[Array, Array, Array]:
-        """Points, steps, and for which groups the points are near a minimum.
+    def _searched(self, part: _Part, begin: Array) -> _Ends:
+        """Where the search of each group leads from `begin`.
 
         Newton's method, and where that does not go down Gauss's with Marquardt's damping.
         """
         groups = len(part.counts)
-        points = np.repeat(self.begin[:, None], groups, axis=1)
+        points = np.repeat(begin[:, None], groups, axis=1)
         damping, steps = np.zeros(groups), np.zeros(groups, int)
         near, active = np.zeros(groups, bool), np.arange(groups)
+        squares = np.full(groups, np.inf)
         tiny = 1e3 * EPSILON * self._scale(part, points)[2]
         now = self._products(part, points)
         for _ in range(STEPS):
@@ -143,6 +172,7 @@ class ManyFits:
             better = inside & ((new.squares < now.squares) | (enough & np.isfinite(new.squares)))
             points[:, active] = np.where(better, tried, at)
             now = _Products(*(np.where(better, a, b) for a, b in zip(new, now, strict=True)))
+            squares[active] = now.squares
             milder = np.where(damped > 1e-6, damped / 10, 0)
             milder = np.where(close, 0, milder)  # no sum is less there: Newton's step decides
             damping[active] = np.where(better | close, milder, np.maximum(10 * damped, 1e-3))
@@ -153,7 +183,7 @@ class ManyFits:
                 break
             part, active = part.only(kept), active[kept]
             now = _Products(*(each[..., kept] for each in now))
-        return points, steps, near
+        return _Ends(points, steps, near, squares)
 
     def _step(
         self, part: _Part, points: Array, now: _Products, damping: Array
@@ -216,7 +246,7 @@ class ManyFits:
         starts = [None if n not in task.start else float(task.start[n]) for n in names]
         return Fitted(
             *(names, points, sigmas, intervals, starts, covariance, correlation, chi2, dof, counts),
-            *(*r2, scaled, True, steps, CONVERGED, [], task.level),
+            *(*r2, scaled, True, steps, self.message, [], task.level),
         )
 
 

@@ -100,7 +100,7 @@ class FitRows:
             return None
         inverse = np.linalg.inv(factor)
         total = self._sum(functools.partial(self._products, inverse=inverse), point)
-        if not np.abs(total - np.eye(len(total))).max() < 0.5:
+        if not np.abs(total - np.eye(len(total))).max() * len(total) < 0.5:  # positive definite
             return None
         return _of_factor(np.linalg.cholesky(total).T @ factor)
 

@@ -253,3 +253,83 @@ def test_a_picture_of_one_row_has_a_curve(dezero, table, monkeypatch):
     x, y = drawn[0].curve
     assert (x[0], x[-1]) == (1.8, 2.2)
     np.testing.assert_allclose(y, 3 * x)
+
+
+# ------------------------------------------------------------------------------- starts that fail
+def test_a_group_is_fitted_as_well_as_alone_whatever_the_others_are_like(dezero, here):
+    """One group with tiny errors leads the fit of all rows to where the others fit badly."""
+    t = np.arange(9.0)
+    shapes = {"A": (0.01, 2.0, 3e-4), "B": (1000.0, 1.3, 30.0), "C": (5.0, 0.25, 0.15)}
+    draw = np.random.default_rng(7)
+    rows = ["g,t,y,s"]
+    for name, (size, rate, sigma) in shapes.items():
+        y = size * (np.exp(-rate * t) + 0.2) + sigma * draw.standard_normal(9)
+        lines = [f"{a!r},{b!r},{sigma!r}" for a, b in zip(t.tolist(), y.tolist(), strict=True)]
+        rows += [f"{name},{line}" for line in lines]
+        (here / f"{name}.csv").write_text("\n".join(["t,y,s", *lines, ""]))
+    (here / "all.csv").write_text("\n".join([*rows, ""]))
+    words = ("k=0.5", "--sigma", "y=s", "--json")
+    groups = dezero("fit", "y == a*exp(-k*t) + c", "all.csv", "--by", "g", *words)
+    assert groups.status == 0
+    for line in map(json.loads, groups.out.splitlines()):
+        alone = dezero("fit", "y == a*exp(-k*t) + c", f"{line['by']['g']}.csv", *words).json
+        assert line["chi2"] == pytest.approx(alone["chi2"], rel=1e-9)
+        for name in "akc":
+            assert line["params"][name]["value"] == pytest.approx(
+                alone["params"][name]["value"], rel=1e-9
+            )
+
+
+DECAY = ["y == a*exp(-k*t) + c", "t=[0.2,1,2,4,9]", "y=[5,4,3,2,1]"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([*DECAY, "k=-300"], "the model is nan at the start (a=0.0, k=-300.0, c=0.0) in row 4"),
+        ([*DECAY, "k=1000"], "a and k are not determined apart"),
+        ([*DECAY, "k=-50"], "no row depends on k at the start"),
+        (["y == a**2*x", "x=[1,2,3]", "y=[2,4,6]", "a=0"], "depends on a at the start (a=0.0)"),
+    ],
+)
+def test_a_start_that_leads_nowhere_asks_for_another(dezero, words, told):
+    outcome = dezero("fit", *words)
+    assert outcome.status == 2
+    assert told in outcome.err
+    assert "give another start" in outcome.err
+
+
+@pytest.mark.parametrize("ends", ["-2:2", "-10:10", "-3:4"])
+def test_the_middle_of_limits_may_have_no_slope(dezero, ends):
+    words = ("y == a**2*x", "x=[1,2,3]", "y=[2,4,6]", f"a={ends}", "--get", "params.a.value")
+    assert abs(float(dezero("fit", *words).out)) == pytest.approx(np.sqrt(2), rel=1e-14)
+
+
+def test_what_is_to_be_held_may_have_a_start(dezero, here):
+    written(here, "d.csv", {"t": [0.0, 1.0, 2.0, 3.0], "y": [5.0, 3.1, 2.0, 1.2]})
+    words = ("fit", "y == a*b*exp(-k*t)", "d.csv", "a=1", "b=1", "k=0.1")
+    fault = dezero(*words).err
+    assert "hold one with --fix b\n" in fault
+    held = dezero(*words, "--fix", "b", "--json").json
+    assert dezero(*words, "--fix", "b=1", "--json").json == held
+    other = dezero(*words, "--fix", "b=2").err
+    assert other == "error: --fix b=2: b has the value 1: leave it out, or write --fix b\n"
+    (here / "m.dz").write_text("b=7\nk=0.1\ny == a*b*exp(-k*t)\n")
+    of_file = dezero("fit", "@m.dz", "d.csv", "--fix", "b=1", "--json").json
+    assert of_file["params"]["a"]["value"] == pytest.approx(held["params"]["a"]["value"], rel=1e-12)
+
+
+def test_a_table_without_rows_and_lists_without_a_table_are_named(dezero, here):
+    (here / "zero.csv").write_text("x,y\n")
+    for words in (["zero.csv"], ["x=[]", "y=[]"]):
+        assert "there are no rows to be fitted\n" in dezero("fit", "y == a + b*x", *words).err
+    lists = dezero("fit", "y == m*x", "x=[1,2,3]", "y=[2,4,6.1]", "--by", "y")
+    assert lists.err == "error: --by names a column of a table: there is no table\n"
+
+
+def test_a_fit_without_errors_says_so_where_it_is_read(dezero, here):
+    written(here, "two.csv", {"x": [1.0, 2.0], "y": [2.0, 3.5]})
+    (here / "two.json").write_text(dezero("fit", "y == a + b*x", "two.csv", "--json").out)
+    fault = dezero("eval", "a + b*x", "--fit", "two.json", "x=3").err
+    assert "as many rows as parameters: give the values alone, a=0.5 b=1.5\n" in fault
+    assert dezero("eval", "a + b*x", "a=0.5", "b=1.5", "x=3", "--get", "value").out == "5.0\n"

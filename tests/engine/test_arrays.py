@@ -15,6 +15,15 @@ from dezero.calculus import grad, hessian, hvp, jacobian
 from dezero.numerical import gradient_check
 
 RANDOM = np.random.default_rng(5)
+BEGUN = RANDOM.bit_generator.state
+
+
+@pytest.fixture(autouse=True)
+def begun():
+    """Each test draws the same numbers, whichever come before it."""
+    RANDOM.bit_generator.state = BEGUN
+
+
 SHAPES = hnp.array_shapes(min_dims=1, max_dims=3, max_side=4)
 REDUCTIONS = {
     "sum": np.sum,

@@ -10,6 +10,15 @@ from dezero.lists import stack
 from tests.engine.test_arrays import confirmed
 
 RANDOM = np.random.default_rng(17)
+BEGUN = RANDOM.bit_generator.state
+
+
+@pytest.fixture(autouse=True)
+def begun():
+    """Each test draws the same numbers, whichever come before it."""
+    RANDOM.bit_generator.state = BEGUN
+
+
 SHAPES = [
     *([()], [(), ()], [(), (), ()], [(3,), (3,)], [(), (3,)], [(2, 3), (3,), ()]),
     *([(2, 1), (1, 3)], [(0,), ()], [(1,), (4,)]),
