@@ -99,8 +99,47 @@ def _gamma(x: Operand) -> Operand:
 def _polygamma(n: Operand, x: Operand) -> Operand:
     whole = np.where((n == np.floor(n)) & (n >= 0.0), n, np.nan)
     sign = np.where(whole % 2.0 == 0.0, -1.0, 1.0)
-    higher = sign * _scipy()["gamma"](whole + 1.0) * _scipy()["zeta"](whole + 1.0, x)
+    far = np.asarray(x < REFLECTED)
+    nearer = np.where(far, np.where(x == np.floor(x), -1.0, 1.0 - x), x)  # -1 is a pole too
+    higher = sign * _scipy()["gamma"](whole + 1.0) * _scipy()["zeta"](whole + 1.0, nearer)
+    if (far & (x != np.floor(x))).any():
+        higher = np.where(far & (x != np.floor(x)), _reflected(whole, x, -sign * higher), higher)
     return np.where(n == 0.0, _digamma(x), higher)[()]
+
+
+REFLECTED = -20.0
+"""Left of this SciPy's zeta takes the longer, the further: a term for each whole number."""
+
+LARGEST_ORDER = 170
+"""The order beyond which a factorial is too large for a float64."""
+
+
+def _reflected(n: Operand, x: Operand, other: Operand) -> Operand:
+    """polygamma(n, x), where `other` is (-1)**n*polygamma(n, 1 - x): DLMF 5.15.6."""
+    n, x = np.broadcast_arrays(n, x)
+    rest = x - np.rint(x)
+    with np.errstate(all="ignore"):
+        size = np.abs(rest)  # from 0 to 1/2, where the cotangent is 0
+        near = np.where(size < 0.25, size, 0.5 - size)
+        cot = np.tan(np.pi * near) ** np.where(size < 0.25, -1.0, 1.0) * np.sign(rest)
+        found = np.where(n % 2.0 == 0.0, -np.sign(rest), 1.0) * np.inf
+        for order in np.unique(n[(n > 0.0) & (n <= LARGEST_ORDER)]).tolist():
+            slope = np.polynomial.polynomial.polyval(cot, _cot_slope(int(order)))
+            found = np.where(n == order, other - np.pi ** (order + 1.0) * slope, found)
+    return np.where(np.isnan(n), np.nan, found)
+
+
+@cache
+def _cot_slope(n: int) -> tuple[float, ...]:
+    """The derivative of order n of cot(u) as a polynomial in cot(u), from the constant on."""
+    terms = [0, 1]
+    for _ in range(n):
+        slope = [k * a for k, a in enumerate(terms)][1:]
+        terms = [0] * (len(slope) + 2)
+        for k, a in enumerate(slope):
+            terms[k] -= a
+            terms[k + 2] -= a
+    return tuple(map(float, terms))
 
 
 _polygamma.__name__ = "polygamma"

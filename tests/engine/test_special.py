@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from mpmath import mpf
 
-from dezero import Variable
+from dezero import Variable, special
 from dezero import functions as F
 from tests.conftest import of_scipy
 from tests.engine.test_orders import digit, error
@@ -199,3 +199,40 @@ def test_without_scipy_the_values_are_there():
     done = without_scipy("eval", "erf(x) + normcdf(x)", "x=0.5", "--get", "grad.x")
     slope = 2 / mpmath.sqrt(mpmath.pi) * mpmath.exp(-half * half) + mpmath.npdf(half)
     assert float(done.stdout) == pytest.approx(float(slope), rel=1e-14)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 7, 30, 120])
+def test_polygamma_far_left_of_0_is_that_of_its_poles(n):
+    """Hurwitz's zeta function in sixty digits; SciPy's takes a term for each whole number."""
+    draw = np.random.default_rng(n)
+    places = [
+        *(-20.1 - draw.uniform(0, 80, 30)),
+        -33.5,
+        -33.25,
+        -50.75,
+        -1e5 - 0.5,
+        -(2.0**40) + 0.25,
+    ]
+    with mpmath.workdps(60):
+        for x in map(float, places):
+            exact = mpmath.mpf(x)
+            whole = mpmath.floor(exact)
+            if abs(x) < 1e6:
+                terms = mpmath.zeta(n + 1, exact - whole)
+                terms += mpmath.fsum((exact + k) ** -(n + 1) for k in range(int(-whole)))
+            else:  # the terms that are left of this are less than a digit
+                left = (-1) ** (n + 1) * mpmath.zeta(n + 1, 1 - exact + whole)
+                terms = mpmath.zeta(n + 1, exact - whole) + left
+            wanted = (-1) ** (n + 1) * mpmath.factorial(n) * terms
+            got = float(special._polygamma(float(n), np.float64(x)))
+            assert got == pytest.approx(float(wanted), rel=1e-13), x
+
+
+def test_polygamma_far_left_of_0_has_its_poles_and_takes_every_order():
+    assert np.isinf(special._polygamma(1.0, np.array([-25.0, -1e300, -np.inf]))).all()
+    assert np.isnan(special._polygamma(1.5, np.array([-25.3]))).all()
+    many = special._polygamma(np.array([0.0, 1.0, 2.0]), np.array([-30.3, -30.3, -1.3]))
+    one = [special._polygamma(*each) for each in ((0.0, -30.3), (1.0, -30.3), (2.0, -1.3))]
+    np.testing.assert_array_equal(many, one)
+    signs = np.sign(special._polygamma(np.array([[200.0], [201.0]]), np.array([-25.3, -25.7])))
+    np.testing.assert_array_equal(signs, [[1, -1], [1, 1]])
