@@ -13,6 +13,8 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from dezero.spelling import normalized
+
 
 class Spelling(NamedTuple):
     """What a language allows as a name."""
@@ -65,7 +67,7 @@ class Names:
 # -------------------------------------------------------------------------------- forms of names
 def ascii_name(name: str) -> str:
     """A name in ASCII letters, digits and single lines: theta for θ, Delta_x for Δ_x."""
-    text = "".join(map(_in_ascii, unicodedata.normalize("NFKD", name)))
+    text = "".join(map(_in_ascii, normalized("NFKD", name)))
     text = re.sub("_+", "_", text)
     if text in {"", "_"} or text[0].isdigit():
         return "v" + text.rstrip("_")
@@ -170,7 +172,7 @@ _PYTHON = frozenset(
 
 
 def _as_python_reads(name: str) -> str:
-    return unicodedata.normalize("NFKC", name)
+    return normalized("NFKC", name)
 
 
 PYTHON_SPELLING = Spelling(_PYTHON | {"math"}, _identifier, _as_python_reads)

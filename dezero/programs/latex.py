@@ -31,6 +31,7 @@ from dezero.programs.terms import (
     children,
 )
 from dezero.programs.trace import Program
+from dezero.spelling import normalized
 
 _GREEK = set(
     (
@@ -72,7 +73,7 @@ _RELATIONS = {relation.symbol: relation.latex for relation in RELATIONS}
 
 def latex_name(name: str) -> str:
     """x, \\theta, x_{1}: a name as mathematics sets it; ``x_`` and ``_1`` keep their lines."""
-    name = unicodedata.normalize("NFC", name)
+    name = normalized("NFC", name)
     if not name.isidentifier():
         return "\\text{" + "".join(_ESCAPED.get(letter, letter) for letter in name) + "}"
     if "" in name.split("_"):

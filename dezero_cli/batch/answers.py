@@ -128,13 +128,19 @@ class Answer:
 
     `constants` are the names of the formula that are constants unless a record has them, with
     whether records with (1) and without them (0) were among the lines.  `returned` is whether
-    expressions come back, so that of more lines at once many would be alike.
+    expressions come back, so that of more lines at once many would be alike.  `rest` are the lines
+    at the end of the block that are still to be answered, since the answers are long already.
     """
 
     out: bytes
     faults: list[tuple[int, int, str]] = field(default_factory=list)
     constants: list[tuple[str, int]] = field(default_factory=list)
     returned: bool = False
+    rest: int = 0
+
+
+MOST_HELD = 32 << 20
+"""Bytes of answers that are held; beyond that the lines that follow are answered later."""
 
 
 def answer(block: LineBlock, settings: Settings, seen: set[int] | None = None) -> Answer:
@@ -146,8 +152,12 @@ def answer(block: LineBlock, settings: Settings, seen: set[int] | None = None) -
         out = _stacked(numbers, lines.identities, first, lines.columns, settings, block.data)
         if out is not None:
             return Answer(out, constants=_constants([first], settings))
-    asked = lines_of(block, settings.longest, settings.formula)
+    asked = lines_of(block, settings.longest, settings.formula, settings.most_numbers)
     texts = _answers(asked, settings)
+    rest = 0
+    if len(texts) < len(asked):
+        rest = block.first + block.count - asked[len(texts)].number
+        asked = asked[: len(texts)]
     faults = []
     for i, line in enumerate(asked):
         if line.fault is not None:
@@ -156,9 +166,10 @@ def answer(block: LineBlock, settings: Settings, seen: set[int] | None = None) -
             texts[i] = written(faulty(line, fault), settings)
             if settings.fail_fast:
                 del texts[i + 1 :]
+                rest = 0
                 break
     returned = seen is not None and _returned(asked, seen)
-    return Answer(b"".join(texts), faults, _constants(asked, settings), returned)
+    return Answer(b"".join(texts), faults, _constants(asked, settings), returned, rest)
 
 
 FEW = 8
@@ -189,17 +200,26 @@ def _constants(asked: Iterable[Line], settings: Settings) -> list[tuple[str, int
 
 
 def _answers(asked: list[Line], settings: Settings) -> list[bytes]:
-    """The answer to each line; for a line without one, its fault is set."""
+    """The answer to each line, or to the first of them where these are long.
+
+    For a line without one, its fault is set.
+    """
     texts = [b""] * len(asked)
+    alone: list[int] = []
     for members in _groups(asked).values():
         together = [asked[i] for i in members]
         out = _together(together, settings) if len(members) > 1 else None
         if out is None:
-            for i in members:
-                texts[i] = _alone(asked[i], settings)
+            alone += members
         else:
             for i, line in zip(members, out.splitlines(keepends=True), strict=True):
                 texts[i] = line
+    held = 0
+    for i in sorted(alone):
+        if held > MOST_HELD:
+            return texts[:i]
+        texts[i] = _alone(asked[i], settings)
+        held += len(texts[i])
     return texts
 
 

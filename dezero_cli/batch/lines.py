@@ -7,14 +7,14 @@ import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
 
 from dezero_cli import reading
 from dezero_cli.faults import ExpressionError, ValuesError, did_you_mean
-from dezero_cli.language import json_input, statements, values
+from dezero_cli.language import bounds, json_input, statements, values
 from dezero_cli.language.spelling import meant
 from dezero_cli.language.statements import ANY_NAME
 from dezero_cli.uncertainty.asked import KEYS
@@ -109,6 +109,16 @@ class LineBlock:
     data: bytes
     count: int
     size: int
+
+    def parted(self, rest: int) -> tuple[LineBlock, LineBlock | None]:
+        """The block without so many lines at its end, and those."""
+        if not rest:
+            return self, None
+        lines, count = self.data.split(b"\n"), self.count - rest
+        begun, left = b"\n".join(lines[:count]), b"\n".join(lines[count:])
+        size = max(self.size - len(left), 0)
+        one = LineBlock(self.source, self.first, begun, count, size)
+        return one, LineBlock(self.source, self.first + count, left, rest, self.size - size)
 
 
 class LineReader:
@@ -209,10 +219,16 @@ class LineReader:
 
 
 # ----------------------------------------------------------------------------------------- lines
-def lines_of(block: LineBlock, longest: int, formula: RecordFormula | None = None) -> list[Line]:
+def lines_of(
+    block: LineBlock,
+    longest: int,
+    formula: RecordFormula | None = None,
+    most_numbers: int | None = None,
+) -> list[Line]:
     """What the lines of a block ask, in order; blank lines and comments ask nothing.
 
-    With a `formula` the lines are records, which give its values.
+    With a `formula` the lines are records, which give its values.  What is computed of a line's own
+    values, such as ranges, has `most_numbers` at most.
     """
     found = []
     for number, line in enumerate(block.data.split(b"\n"), block.first):
@@ -225,7 +241,7 @@ def lines_of(block: LineBlock, longest: int, formula: RecordFormula | None = Non
                 continue
         bare = line.strip()
         if bare and not bare.startswith(b"#"):
-            found.append(_line(number, line.removesuffix(b"\r"), longest, formula))
+            found.append(_line(number, line.removesuffix(b"\r"), longest, formula, most_numbers))
     return found
 
 
@@ -235,7 +251,9 @@ def _signed(line: bytes, data: dict[str, Any]) -> dict[str, Any]:
     return found | {"id": data["id"]} if found is not data and "id" in data else found
 
 
-def _line(number: int, line: bytes, longest: int, formula: RecordFormula | None) -> Line:
+def _line(
+    number: int, line: bytes, longest: int, formula: RecordFormula | None, most: int | None
+) -> Line:
     """What one line asks."""
     expr = "" if formula is None else formula.text
     if len(line) > longest:
@@ -250,7 +268,9 @@ def _line(number: int, line: bytes, longest: int, formula: RecordFormula | None)
         return Line(number, expr or shown, {}, fault=fault)
     if text.lstrip().startswith("{"):
         return _from_json(number, text, formula)
-    return _from_values(number, text, formula) if formula else _from_plain(number, text)
+    if formula:
+        return _from_values(number, text, formula, most)
+    return _from_plain(number, text, most)
 
 
 def _from_json(number: int, text: str, formula: RecordFormula | None) -> Line:
@@ -386,14 +406,15 @@ def _written_out(line: bytes) -> orjson.Fragment:
     return orjson.Fragment(text)
 
 
-def _from_plain(number: int, text: str) -> Line:
+def _from_plain(number: int, text: str, most: int | None) -> Line:
     """What ``EXPR ; a=3 b=2`` asks."""
     end = next((m.start() for m in _SEMICOLON.finditer(text) if m[0] == ";"), len(text))
     expr, rest = text[:end], text[end + 1 :]
     offset = len(expr) - len(expr.lstrip())
     asked = Line(number, expr.strip(), {}, offset=offset)
     try:
-        _give(asked, _words(rest))
+        with bounds.within(most, rest):
+            _give(asked, _words(rest))
     except ExpressionError as error:
         place = max(text.find(error.text, end), end + 1)
         asked.fault = LineFault("expression", str(error), place + error.column)
@@ -406,7 +427,7 @@ def _give(asked: Line, words: list[str]) -> None:
     """Add the values and the definitions of ``a=3 r=hypot(x, y)``."""
     said = statements.statements(words)
     given = statements.sorted_out(said, files=False)
-    asked.values = given.values
+    asked.values = _kept(given.values, words)
     if given.definitions or given.functions:
         defined = [each for each in said.values() if each[0].name not in given.values]
         functions = [each for each in said.values() if each[0].parameters is not None]
@@ -416,7 +437,29 @@ def _give(asked: Line, words: list[str]) -> None:
         )
 
 
-def _from_values(number: int, text: str, formula: RecordFormula) -> Line:
+class Again(NamedTuple):
+    """An array that is made again where it is needed: all those of a block would be too many."""
+
+    name: str
+    words: tuple[str, ...]
+
+    def array(self) -> np.ndarray:
+        """The array."""
+        given = statements.sorted_out(statements.statements(self.words), files=False)
+        return given.values[self.name]
+
+
+KEPT = 1000
+"""The numbers of an array that a line keeps until it is answered."""
+
+
+def _kept(given: Mapping[str, np.ndarray], words: Sequence[str]) -> dict[str, Any]:
+    """The values of a line without the arrays that are larger than its text."""
+    most = max(KEPT, sum(map(len, words)))
+    return {n: Again(n, tuple(words)) if x.size > most else x for n, x in given.items()}
+
+
+def _from_values(number: int, text: str, formula: RecordFormula, most: int | None) -> Line:
     """What ``a=3 b=2`` asks of a formula."""
     if text.lstrip().startswith("["):
         message = "a record is an object, not a list: jq -c '.[]' makes a line of each"
@@ -424,8 +467,9 @@ def _from_values(number: int, text: str, formula: RecordFormula) -> Line:
     words = _words(text.removeprefix(";"))
     try:
         used = [word for word in words if _named(word) in formula.fields]
-        given = statements.sorted_out(statements.statements(used), files=False)
-        asked = formula.line(number, given.values | dict.fromkeys(given.definitions))
+        with bounds.within(most, text):
+            given = statements.sorted_out(statements.statements(used), files=False)
+        asked = formula.line(number, _kept(given.values, used) | dict.fromkeys(given.definitions))
         asked.values = {n: x for n, x in asked.values.items() if n not in given.definitions}
         asked.defs = tuple((n, str(each.text)) for n, each in given.definitions.items())
         if "id" not in formula.fields:
@@ -482,6 +526,8 @@ def arrays(given: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 
 def _array(name: str, item: Any) -> np.ndarray:
+    if isinstance(item, Again):
+        return item.array()
     if isinstance(item, str) and item.startswith("@"):
         raise ValuesError(values.NO_FILES.format(name=name))
     return values.from_json(name, item)

@@ -63,7 +63,11 @@ def answers(reader: LineReader, pool: Pool) -> Iterator[tuple[LineBlock, Answer]
                 reader.shrink(task.seconds)
                 if not reader.is_grown:
                     reader.size = _size(reader.size, task.seconds)
-                yield task.block, done
+                answered, rest = task.block.parted(done.rest)
+                if rest is not None:
+                    unfinished.appendleft(_Task(rest))
+                    pool.todo.appendleft(unfinished[0])
+                yield answered, done
             room = not reader.ended and len(unfinished) < AHEAD * len(pool.workers)
             if pool.collect(reader if room else None):
                 block = reader.read()
@@ -173,8 +177,8 @@ def _work(connection: Connection, settings: Settings) -> None:
             first, count = _FIRST.unpack_from(data)
             done = answer(LineBlock("", first, data[_FIRST.size :], count, 0), settings, seen)
             length = _LENGTH.pack(len(done.out))
-            rest = orjson.dumps([done.faults, done.constants, done.returned])
-            connection.send_bytes(length + done.out + rest)
+            others = orjson.dumps([done.faults, done.constants, done.returned, done.rest])
+            connection.send_bytes(length + done.out + others)
         except Exception:  # noqa: BLE001, the parent is gone, or it notices that this process ends
             return
 
@@ -208,7 +212,7 @@ def _again(block: LineBlock, settings: Settings) -> Answer:
 def _lost(line: LineBlock, settings: Settings) -> Answer:
     """The error record of a line whose process died twice; its values are not looked at again."""
     if line.data.startswith(b"{"):
-        lost = lines_of(line, sys.maxsize, settings.formula)[0]
+        lost = lines_of(line, sys.maxsize, settings.formula, settings.most_numbers)[0]
     elif settings.formula is not None:
         lost = Line(line.first, settings.formula.text, {})
     else:

@@ -278,7 +278,7 @@ def _by_one(
     seen: set[int] = set()
     while seconds > 0 and not reader.ended:
         block = reader.read()
-        if block is not None:
+        while block is not None:
             begun = time.perf_counter()
             done = answer(block, settings, seen)
             taken = time.perf_counter() - begun
@@ -286,7 +286,8 @@ def _by_one(
             if done.returned:
                 reader.grow(taken)
             reader.shrink(taken)
-            yield block, done
+            answered, block = block.parted(done.rest)
+            yield answered, done
 
 
 def _pool(files: list[str], settings: Settings, jobs: int | None) -> Pool | None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dezero.work import spend
 from dezero_cli.faults import ValuesError
 from dezero_cli.language.parser import tokens
 from dezero_cli.language.spelling import quoted, typed
@@ -71,7 +72,9 @@ def samples(name: str, text: str) -> np.ndarray:
     start, stop, count = (value(name, part, files=False) for part in found)
     if start.ndim or stop.ndim or not np.isfinite([start, stop]).all():
         raise ValuesError(f"{name}={text}: the ends of a range must be finite numbers")
-    return np.linspace(float(start), float(stop), _count(name, text, count))
+    number = _count(name, text, count)
+    spend(number)
+    return np.linspace(float(start), float(stop), number)
 
 
 def _count(name: str, text: str, count: np.ndarray) -> int:

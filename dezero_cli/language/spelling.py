@@ -46,9 +46,9 @@ def canonical(name: str) -> str:
         name = name.strip("`")
     if name.isascii():
         return name
-    import unicodedata
+    from dezero.spelling import normalized
 
-    return unicodedata.normalize("NFC", name)
+    return normalized("NFC", name)
 
 
 def canonical_words(words: Iterable[str]) -> tuple[str, ...]:

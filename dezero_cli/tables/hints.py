@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
 from dezero.functions import CONSTANTS
+from dezero.spelling import normalized
 from dezero_cli.faults import ExpressionError, nearest
 from dezero_cli.language.diagnosis import assignment
 from dezero_cli.language.expression import Expression
@@ -96,7 +96,7 @@ def written(text: str, name: str, column: str) -> str:
 
 def _shape(name: str) -> str:
     """What a name looks like."""
-    return unicodedata.normalize("NFKC", name).translate(_TWINS)
+    return normalized("NFKC", name).translate(_TWINS)
 
 
 def alike(used: Iterable[str], table: Sequence[str]) -> list[str]:
