@@ -42,6 +42,10 @@ def row(count: int) -> list[float]:
     return [1.0 + i / count for i in range(count)]
 
 
+EYE = [[float(i == j) + 0.01 for i in range(40)] for j in range(40)]
+"""A matrix that has an inverse."""
+
+
 def names(count: int = 2000) -> dict[str, float]:
     """A value for each of many names."""
     return {f"a{i}": i % 7 + 1 for i in range(count)}
@@ -128,6 +132,34 @@ def bombs() -> Iterator[tuple[str, str]]:
     yield "slices", line("+".join(["x[:]"] * 100_000), x=row(10_000))
     yield "indices", line("+".join(f"x[{i}]" for i in range(60_000)), x=[1] * 60_000)
     yield "a range", "x ; x=0:1:1e12"
+    yield "500 ranges", "1 ; " + " ".join(f"x{i}=0:1:1000000" for i in range(500))
+    yield "80 ranges, within", "1 ; " + " ".join(f"x{i}=0:1:1000000" for i in range(80))
+    yield "100 lines of a range", "\n".join(["sum(x) ; x=0:1:1000000"] * 100)
+    yield "a constant array", "x ; x=outer(" + f"{row(9000)}, {row(9000)})"
+    for name in ("digamma(x)", "trigamma(x)", "polygamma(3, x)", "lgamma(x)"):
+        yield f"{name} far left of 0", f"{name} ; x=-1e9+0.5"
+    marks = "\u0300\u0316"
+    yield "100,000 pairs of marks", "a" + marks * 100_000 + " ; x=1"
+    yield "marks in backquotes", "`a" + marks * 100_000 + "` ; x=1"
+    yield "marks in a key", line("x", **{"x": 1, "a" + marks * 80_000: 2})
+    drawn = {"sigma": {"x": 0.1}, "mc": 4_000_000}
+    yield "draws of Bessel functions", line("jv(50.3, x*100) + kv(20.5, x)", drawn, x=3)
+    yield "draws, within", line("jv(50.3, x*100)", drawn | {"mc": 3_000_000}, x=3)
+    results = "[" + ",".join(["x"] * 3000) + "]"
+    yield "draws of 3,000 results", line(results, drawn | {"mc": 100_000}, x=1)
+    products = "[" + ",".join(["x*y*z"] * 50_000) + "]"
+    yield "hessian of 50,000 results", line(products, {"hessian": True}, x=1, y=2, z=3)
+    yield "a chain of matrix products", line("@".join(["x"] * 3000), x=[[0.01] * 100] * 100)
+    yield "jacobian of an inverse", line("inv(x)", {"jacobian": True}, x=EYE)
+    circle = {f"r{i}": f"r{(i + 1) % 30_000}" for i in range(30_000)}
+    yield "a circle of 30,000 definitions", line("r0", {"defs": circle}, x=1)
+    yield "clip in clip", "clip(" * 60_000 + "x" + ", 0, 1)" * 60_000 + " ; x=1"
+    freedom = {"sigma": dict.fromkeys(many, 0.1), "dof": dict.fromkeys(many, 5)}
+    yield "degrees of freedom of 40,000 names", line("+".join(many), freedom, **many)
+    order2 = {"sigma": {"x": 0.1}, "order": 2}
+    yield "order 2 of an array", line("sum(sin(x))**2", order2, x=row(2000))
+    yield "transposes", line("+".join(["transpose(x)"] * 70_000), x=[[1.0]])
+    yield "hessian of Bessel functions", line("sum(jv(2.5, x))", {"hessian": True}, x=row(1500))
     yield "a number of 900,000 digits", "x ; x=" + "9" * 900_000
     yield "an exponent of 900,000 digits", "x ; x=1e" + "9" * 900_000
     yield "a literal of 900,000 digits", "1" * 900_000 + "*x ; x=1"

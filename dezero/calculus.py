@@ -88,9 +88,13 @@ def hvp(f: Differentiable) -> Callable[[Any, Any], Any]:
 
 
 # -------------------------------------------------------------------- the same for recorded graphs
+PASS = 600
+"""What a walk back over a graph counts for besides its operations: it takes that long to begin."""
+
+
 def jacobians(y: Variable, variables: Sequence[Variable]) -> list[Array]:
     """The Jacobian of a recorded result for each Variable; their `grad` is left clear."""
-    spend(y.size * sum(x.size for x in variables))
+    spend(y.size * sum(x.size for x in variables) + PASS * (1 + y.size))
     short = [x for x in variables if x.size < y.size]
     columns = zip(short, _by_columns(y, short)) if short else ()
     found = {id(x): J for x, J in columns if x.size == 1 or np.isfinite(J).all()}
@@ -103,6 +107,7 @@ def jacobians(y: Variable, variables: Sequence[Variable]) -> list[Array]:
 def hessians(y: Variable, variables: Sequence[Variable]) -> list[list[Array]]:
     """The second derivatives of a recorded result, a row for each Variable's gradient."""
     spend(OPERATION * len(variables) ** 2 + sum(x.size for x in variables) ** 2)
+    spend(PASS * (1 + sum(x.size for x in variables)))
     rows = []
     for x, gradient in zip(variables, _recorded_gradients(y, variables), strict=True):
         if gradient is None:

@@ -239,9 +239,15 @@ class _Walk:
             what = "is defined by itself: give it another name"
             message = f"{names[0]} calls itself" if key[0] else f"{names[0]} {what}"
         else:
+            if len(names) > SHOWN:
+                names[SHOWN - 2 : -1] = ["..."]
             needs = ", which needs ".join(names[1:])
             message = f"{names[0]} needs {needs}"
         return ExpressionError(message, part.text, place, place + len(key[1]))
+
+
+SHOWN = 8
+"""Names of a circle that a message has."""
 
 
 def _check_call(text: str, call: Call, function: DefinedFunction) -> None:

@@ -70,7 +70,8 @@ def of_expression(expression: Expression, values: Values, drawn: set[str]) -> tu
         return [np.broadcast_to(y, (rows,)) for y in found]
 
     drawn_or_summed = len(program.inputs) + len(program.outputs)
-    return run, DRAWN_FOR * drawn_or_summed + len(program.operations)
+    weights = sum(getattr(each[0], "weight", 1) for each in program.operations)
+    return run, DRAWN_FOR * drawn_or_summed + weights
 
 
 def _program(expression: Expression, values: Values, drawn: set[str]) -> Program:

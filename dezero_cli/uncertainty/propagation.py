@@ -101,6 +101,8 @@ class Propagation:
         self.inputs = inputs
         self.asked = asked
         elements = expression.results
+        if asked.draws is not None:
+            refuse_many(len(elements))
         spend(2 * WRITTEN * len(elements) * len(inputs.names))
         every = [_jacobians(element, values, inputs) for element in elements]
         self.form = Form(expression.is_list, [shape for shape, _ in every])
@@ -245,6 +247,12 @@ class Propagation:
         return found
 
 
+def refuse_many(count: int) -> None:
+    """Raise ValuesError for more results than can be drawn."""
+    if count > MOST_DRAWN:
+        raise ValuesError(f"--mc draws at most {MOST_DRAWN} results, here are {count:,}")
+
+
 def sampled(
     function: Blocks, values: Values, inputs: Inputs, asked: Asked, count: int, work: int = 1
 ) -> Sample:
@@ -257,8 +265,7 @@ def sampled(
     from dezero_cli.uncertainty import distributions, draws
 
     assert asked.draws is not None
-    if count > MOST_DRAWN:
-        raise ValuesError(f"--mc draws at most {MOST_DRAWN} results, here are {count:,}")
+    refuse_many(count)
     seed = secrets.randbits(32) if asked.seed is None else asked.seed
     source = distributions.InputDraws(inputs, values, seed, count)
     return draws.sample(function, source, asked.draws, asked.level or LEVEL, work=work)

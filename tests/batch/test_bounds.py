@@ -10,7 +10,7 @@ import pytest
 from dezero import Config, Variable, functions
 from dezero.work import OPERATION, AllowanceError, allowing, broadcast_size
 from dezero_cli.batch.answers import Settings, answer
-from dezero_cli.batch.lines import LineBlock
+from dezero_cli.batch.lines import Again, LineBlock, arrays, lines_of
 from dezero_cli.faults import ExpressionError
 from dezero_cli.language import bounds
 from dezero_cli.language.parser import parse
@@ -63,6 +63,14 @@ BEYOND = {
     ),
     "hypot of names": line("hypot(" + ",".join(["x"] * 20_000) + ")", x=1),
     "a result as text": line("x*y", x=ROW[:2200], y=COLUMN[:2200]),
+    "ranges": "1 ; " + " ".join(f"x{i}=0:1:1000000" for i in range(101)),
+    "a constant array": "x ; x=outer(" + f"{ROW}, {ROW})",
+    "draws of library functions": line(
+        "jv(50.3, x*100) + kv(20.5, x)", {"sigma": {"x": 0.1}, "mc": 4_000_000}, x=3
+    ),
+    "a Hessian of many results": line(
+        "[" + ",".join(["x*y*z"] * 50_000) + "]", {"hessian": True}, x=1, y=2, z=3
+    ),
 }
 
 
@@ -225,6 +233,37 @@ def test_an_allowance_is_spent_in_its_block_alone():
     with allowing(50 + OPERATION), pytest.raises(AllowanceError, match="more than 82 numbers"):
         functions.FUNCTIONS["sin"].function(x)
     assert functions.FUNCTIONS["sin"].function(x).size == 100
+
+
+def test_no_more_of_long_answers_are_held_than_are_allowed(monkeypatch):
+    lines = [f"sum(x)+{i} ; x=0:1:2000" if i % 3 else f"x*{i} ; x=3" for i in range(30)]
+    data = "\n".join([*lines, "]", "1 + 1"]).encode()
+    block = LineBlock("-", 1, data, len(lines) + 2, len(data))
+    whole = answer(block, Settings())
+    assert whole.rest == 0
+    monkeypatch.setattr("dezero_cli.batch.answers.MOST_HELD", 20_000)
+    parts, sizes = [], 0
+    rest = block
+    while rest is not None:
+        done = answer(rest, Settings())
+        part, rest = rest.parted(done.rest)
+        sizes += part.size
+        parts.append(done)
+    assert len(parts) > 5
+    assert max(len(each.out) for each in parts) < 50_000
+    assert b"".join(each.out for each in parts) == whole.out
+    assert [fault for each in parts for fault in each.faults] == whole.faults
+    assert sizes == len(data)
+
+
+@pytest.mark.parametrize("words", ["x=0:1:100000", "x=sin(0*outer([1, 2], [1, 2]))", "x=[1, 2]"])
+def test_arrays_that_are_larger_than_their_text_are_made_where_they_are_needed(words):
+    data = f"sum(x) ; {words}".encode()
+    (asked,) = lines_of(LineBlock("-", 1, data, 1, len(data)), 1 << 20)
+    (kept,) = asked.values.values()
+    array = arrays(asked.values)["x"]
+    assert isinstance(kept, Again) is (array.size > 1000)
+    assert array.size == {"x=0:1:100000": 100_000, "x=[1, 2]": 2}.get(words, 4)
 
 
 def test_long_texts_are_not_all_kept(monkeypatch):

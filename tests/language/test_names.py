@@ -5,6 +5,11 @@ import unicodedata
 
 import pytest
 
+from dezero.programs.identifiers import ascii_name
+from dezero_cli.faults import ExpressionError
+from dezero_cli.language.spelling import canonical
+from dezero_cli.language.statements import given
+
 NAMES = [
     "\u00e9",  # one letter, or e and an accent
     "x\u0302",  # x with a hat, for which there is no one letter
@@ -128,3 +133,22 @@ def test_a_result_is_not_added_beside_a_column_of_its_name(dezero, tmp_path):
 def test_marks_alone_are_no_names(dezero):
     for word in ("\u0301=1", "x\u00a0y=1", "\u00b2=3", "x\u2013y=1"):
         assert dezero("eval", "x", "x=1", word).status == 2
+
+
+def test_marks_beyond_thirty_keep_their_order_and_names_take_time_in_proportion():
+    """Unicode's order of marks would be made by exchanges, whose number grows with the square."""
+    few, many = "a" + "\u0300\u0316" * 15, "a" + "\u0300\u0316" * 16
+    assert canonical(few) == unicodedata.normalize("NFC", few) != few
+    assert canonical(many) == many
+    long = "a" + "\u0300\u0316" * 400_000
+    assert canonical(long) is long
+    assert ascii_name(long) == "a"
+    assert canonical("e\u0301" * 1000) == "\u00e9" * 1000
+
+
+def test_a_circle_of_many_definitions_is_told_in_a_few_names():
+    words = [f"r{i}=r{(i + 1) % 3000}" for i in range(3000)]
+    with pytest.raises(ExpressionError) as fault:
+        given(words).linked("r0")
+    told = "r0 needs r1, which needs r2, which needs r3, which needs r4, which needs r5"
+    assert str(fault.value) == f"{told}, which needs ..., which needs r0"
