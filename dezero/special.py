@@ -50,7 +50,7 @@ def _special(
 
     `order` says what the first value is, where it takes no gradient.
     """
-    forward.weight = LIBRARY  # type: ignore[attr-defined]
+    forward.weight = max(LIBRARY, getattr(forward, "weight", 1))  # type: ignore[attr-defined]
     made: Callable[..., Callable[..., Variable]] = unary if len(partials) == 1 else binary
     inner = made(forward, sentence, *partials)
 
@@ -70,9 +70,14 @@ def _special(
 
 _digamma = _primitive("digamma", 1)
 _beta = _primitive("beta", 2)
+BESSEL = 120
+"""What a Bessel function counts for: it takes up to twelve microseconds."""
+
 _betaln = _primitive("betaln", 2)
 _binom = _primitive("binom", 2)
 _jv, _yv, _iv, _kv = (_primitive(name, 2) for name in ("jv", "yv", "iv", "kv"))
+for _function in (_jv, _yv, _iv, _kv):
+    _function.weight = BESSEL  # type: ignore[attr-defined]
 _j0, _j1, _y0, _y1 = (_primitive(name, 1) for name in ("j0", "j1", "y0", "y1"))
 _i0, _i1, _k0, _k1 = (_primitive(name, 1) for name in ("i0", "i1", "k0", "k1"))
 _erfi = _primitive("erfi", 1)
