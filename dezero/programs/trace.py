@@ -228,7 +228,7 @@ def output_number(recorder: Recorder, value: Any) -> int:
     if isinstance(value, Tracer):
         return value.number
     if isinstance(value, TracedArray) or np.ndim(value) != 0:
-        raise TraceError("the result is a list, and a row of columns has one number")
+        raise TraceError("the result is an array, where every row has one number")
     return recorder.constant(float(value))
 
 

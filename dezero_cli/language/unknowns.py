@@ -66,8 +66,8 @@ def named(words: Iterable[str], option: str, said: dict[str, tuple[Head, str]]) 
         other = statements.behind(before, known) != statements.behind(word, begun)
         if other and not isinstance(before, FileText):  # whose values give way
             name = typed(quoted(begun.name))
-            taken = f"{quoted(begun.name)} has the value {statements.behind(before, known)}"
-            raise UsageError(f"{option} {word}: {taken}: leave it out, or write {option} {name}")
+            taken = f"{quoted(begun.name)} has the value {statements.behind(before, known)} already"
+            raise UsageError(f"{option} {word}: {taken}: leave that out, or write {option} {name}")
         said[begun.name] = begun, word
         found.append(begun.name)
     for name in found:

@@ -313,7 +313,9 @@ def test_what_is_to_be_held_may_have_a_start(dezero, here):
     held = dezero(*words, "--fix", "b", "--json").json
     assert dezero(*words, "--fix", "b=1", "--json").json == held
     other = dezero(*words, "--fix", "b=2").err
-    assert other == "error: --fix b=2: b has the value 1: leave it out, or write --fix b\n"
+    assert (
+        other == "error: --fix b=2: b has the value 1 already: leave that out, or write --fix b\n"
+    )
     (here / "m.dz").write_text("b=7\nk=0.1\ny == a*b*exp(-k*t)\n")
     of_file = dezero("fit", "@m.dz", "d.csv", "--fix", "b=1", "--json").json
     assert of_file["params"]["a"]["value"] == pytest.approx(held["params"]["a"]["value"], rel=1e-12)
