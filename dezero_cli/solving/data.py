@@ -69,7 +69,7 @@ class Spread(NamedTuple):
         return np.abs(values) * self.part if self.part else np.full(len(values), self.number)
 
 
-class Gaps:
+class LeftOut:
     """Which rows were left out: a bit a row, of the blocks in which there were any."""
 
     def __init__(self) -> None:
@@ -115,7 +115,7 @@ class RowData:
         named: Callable[[int], str] = row_name,
     ) -> None:
         self._source, self.names, self.spreads = source, list(names), spreads or {}
-        self.gaps, self._named = Gaps(), named
+        self.missing, self._named = LeftOut(), named
         self._by, self._rereads = groups, rereads and groups is None
         self._kept: list[Block] = []
         self._spool: Spool | None = None
@@ -136,7 +136,7 @@ class RowData:
 
     def where(self, number: int) -> str:
         """What the row with a number among those that are kept is called."""
-        return self._named(self.gaps.before(number))
+        return self._named(self.missing.before(number))
 
     def _keep(self, block: Block, numbers: int) -> bool:
         """Keep a block in memory, or where there are so many numbers in a file; is there room?"""
@@ -162,7 +162,7 @@ class RowData:
     @property
     def left_out(self) -> int:
         """Rows in which a number is missing."""
-        return self.gaps.read - self.gaps.kept
+        return self.missing.read - self.missing.kept
 
     def grouped(self) -> tuple[Block, Array]:
         """All rows, and the group of each, where they were kept with their groups."""
@@ -174,7 +174,7 @@ class RowData:
 
     def _made(self) -> Iterator[Block]:
         """Blocks with uncertainties, without the rows with an empty cell."""
-        gaps = Gaps()
+        missing = LeftOut()
         for block in self._source():
             made = {name: block[name] for name in self.names}
             for name, spread in self.spreads.items():
@@ -184,14 +184,14 @@ class RowData:
             whole = ~functools.reduce(np.logical_or, map(np.isnan, cells))
             if self._by is not None:
                 made[GROUP] = block[self._by]
-            first = gaps.kept
-            gaps.add(whole)
-            if gaps.read > self.gaps.read:  # the first pass
-                self.gaps = gaps
+            first = missing.kept
+            missing.add(whole)
+            if missing.read > self.missing.read:  # the first pass
+                self.missing = missing
             if not whole.all():
                 made = {name: column[whole] for name, column in made.items()}
             self._check(made, first)
-            if gaps.kept > first:
+            if missing.kept > first:
                 yield made
 
     def _check(self, block: Block, first: int) -> None:
