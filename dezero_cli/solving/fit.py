@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dezero.gaussian import norminv
 from dezero_cli import extras
 from dezero_cli.faults import UsageError
 from dezero_cli.language.equations import Equation
@@ -552,10 +553,28 @@ def student(level: float, dof: int) -> float:
     """The quantile of Student's distribution that a two-sided interval needs."""
     if not dof:
         return math.nan
+    if dof >= NEARLY_NORMAL:  # SciPy takes longer to load than most fits
+        return _nearly_normal(-float(norminv((1 - level) / 2).data), dof)
     extras.require("scipy")
     from scipy.special import stdtrit
 
-    return float(stdtrit(dof, (1 + level) / 2))
+    return -float(stdtrit(dof, (1 - level) / 2))
+
+
+NEARLY_NORMAL = 10_000
+"""Degrees of freedom from which a series in their reciprocal has all digits."""
+
+
+def _nearly_normal(x: float, dof: int) -> float:
+    """Student's quantile from the normal one: Abramowitz and Stegun 26.7.5."""
+    terms = [
+        x,
+        (x**3 + x) / 4,
+        (5 * x**5 + 16 * x**3 + 3 * x) / 96,
+        (3 * x**7 + 19 * x**5 + 17 * x**3 - 15 * x) / 384,
+        (79 * x**9 + 776 * x**7 + 1482 * x**5 - 1920 * x**3 - 945 * x) / 92160,
+    ]
+    return math.fsum(term / dof**k for k, term in enumerate(terms))
 
 
 def _term(ratio: float, name: str) -> str:

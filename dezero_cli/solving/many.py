@@ -292,4 +292,4 @@ def _student(level: float, dof: Array) -> Array:
     extras.require("scipy")
     from scipy.special import stdtrit
 
-    return np.asarray(stdtrit(dof, (1 + level) / 2))
+    return np.asarray(-stdtrit(dof, (1 - level) / 2))

@@ -17,7 +17,7 @@ from dezero_cli.language import statements
 from dezero_cli.language.equations import equation
 from dezero_cli.language.ranges import Limits
 from dezero_cli.solving import data, reduced
-from dezero_cli.solving.fit import FitTask, fit
+from dezero_cli.solving.fit import FitTask, fit, student
 from dezero_cli.solving.groups import GroupFits
 from dezero_cli.solving.least import Search
 from dezero_cli.solving.reduced import solved, triangle
@@ -308,3 +308,11 @@ def test_intervals_hold_the_truth_as_often_as_they_say(known):
     # Student's factor is exact where errors are scaled, and wide where they are known
     expected = math.erf(special.stdtrit(6, 0.975) / math.sqrt(2)) if known else 0.95
     assert np.abs(shares - expected).max() < 3 * math.sqrt(expected * (1 - expected) / count)
+
+
+@pytest.mark.parametrize("level", [0.1, 0.5, 0.683, 0.95, 0.999, 1 - 1e-9])
+def test_quantiles_of_many_degrees_of_freedom_are_those_of_scipy(level):
+    for dof in (10_000, 12_345, 10**6, 10**9):
+        wanted = -special.stdtrit(dof, (1 - level) / 2)
+        assert student(level, dof) == pytest.approx(wanted, rel=2e-13)
+    assert student(level, 9_999) == pytest.approx(student(level, 10_000), rel=1e-7 * 10)
