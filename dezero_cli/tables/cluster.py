@@ -294,7 +294,7 @@ def _finished(client: Any, futures: Sequence[Any]) -> Iterator[Any]:
     while waiting:
         done = _wait(client, waiting)
         waiting -= done
-        yield from done
+        yield from sorted(done, key=lambda future: future.status == "error")  # what is done counts
         if done or _has_workers(client):
             seen, noted = time.monotonic(), False
         elif not noted and time.monotonic() - seen > PATIENCE:

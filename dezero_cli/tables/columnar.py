@@ -434,7 +434,7 @@ class _Batch:
 
     def lines(self, frame: pl.DataFrame) -> bytes:
         """The batch with its results as JSON, one row per line."""
-        return "\n".join([*encode.table_objects(self(frame)), ""]).encode()
+        return encode.table_objects(self(frame))
 
 
 def _told(frame: pl.DataFrame) -> pl.DataFrame:

@@ -116,24 +116,29 @@ class _Number:
         return f"{self._key}:{match[1] or 'null'}"
 
 
-def table_objects(frame: pl.DataFrame) -> list[str]:
-    """Each row of a table of any types as a JSON object."""
+def table_objects(frame: pl.DataFrame) -> bytes:
+    """Each row of a table of any types as a JSON object on a line."""
     marks = {
         name: f"\ue000{i}"
         for i, (name, kind) in enumerate(frame.schema.items())
         if kind.is_decimal()
     }
-    text = frame.rename(marks).write_ndjson()
+    floats = frame.select(name for name, kind in frame.schema.items() if kind.is_float())
+    finite = floats.select((pl.all().is_finite() | pl.all().is_null()).name.keep())
+    odd = (~finite.select(pl.all_horizontal(pl.all())).to_series()).arg_true()
+    made = io.BytesIO()
+    frame.rename(marks).write_ndjson(made)
+    if not marks and not len(odd):
+        return made.getvalue()
+    text = made.getvalue().decode()
     for name, mark in marks.items():  # decimals are numbers, with all their digits
         key = orjson.dumps(name).decode()
         text = re.sub(rf'"{mark}":(?:"([^"]*)"|null)', _Number(key), text)
     lines = text.split("\n")[: frame.height]
-    floats = frame.select(name for name, kind in frame.schema.items() if kind.is_float())
-    finite = floats.select((pl.all().is_finite() | pl.all().is_null()).name.keep())
-    for row in (~finite.select(pl.all_horizontal(pl.all())).to_series()).arg_true():
+    for row in odd:
         numbers = [0.0 if number is None else number for number in floats.row(row)]
         lines[row] = lines[row][:-1] + report.nonfinite_ending(floats.columns, numbers).decode()
-    return lines
+    return "\n".join([*lines, ""]).encode()
 
 
 def _open(line: bytes) -> bytes:

@@ -260,11 +260,13 @@ def test_the_rows_of_columns_as_json_to_the_byte():
         },
         schema_overrides={'k"': pl.Decimal(10, 2)},
     )
-    assert encode.table_objects(frame) == [
+    assert encode.table_objects(frame).decode().splitlines() == [
         '{"x":1.5,"k\\"":1.10,"y":null,"nonfinite":{"y":"-inf"}}',
         '{"x":null,"k\\"":null,"y":2.0,"nonfinite":{"x":"nan"}}',
         '{"x":null,"k\\"":-2.00,"y":null}',
     ]
+    plain = pl.DataFrame({"x": [1.5, None], "t": ["a", None]})
+    assert encode.table_objects(plain) == b'{"x":1.5,"t":"a"}\n{"x":null,"t":null}\n'
 
 
 @pytest.mark.parametrize(
