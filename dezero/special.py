@@ -44,13 +44,18 @@ def _primitive(name: str, nin: int, theirs: str = "") -> Callable[..., Operand]:
 
 
 def _special(
-    forward: Callable[..., Operand], sentence: str, *partials: Partial, order: str = ""
+    forward: Callable[..., Operand],
+    sentence: str,
+    *partials: Partial,
+    order: str = "",
+    weight: int = LIBRARY,
 ) -> Callable[..., Variable]:
     """The function of a row, which needs SciPy at the latest for its derivative.
 
-    `order` says what the first value is, where it takes no gradient.
+    `order` says what the first value is, where it takes no gradient; `weight` what a number of it
+    counts for.
     """
-    forward.weight = max(LIBRARY, getattr(forward, "weight", 1))  # type: ignore[attr-defined]
+    forward.weight = weight  # type: ignore[attr-defined]
     made: Callable[..., Callable[..., Variable]] = unary if len(partials) == 1 else binary
     inner = made(forward, sentence, *partials)
 
@@ -70,14 +75,9 @@ def _special(
 
 _digamma = _primitive("digamma", 1)
 _beta = _primitive("beta", 2)
-BESSEL = 120
-"""What a Bessel function counts for: it takes up to twelve microseconds."""
-
 _betaln = _primitive("betaln", 2)
 _binom = _primitive("binom", 2)
 _jv, _yv, _iv, _kv = (_primitive(name, 2) for name in ("jv", "yv", "iv", "kv"))
-for _function in (_jv, _yv, _iv, _kv):
-    _function.weight = BESSEL  # type: ignore[attr-defined]
 _j0, _j1, _y0, _y1 = (_primitive(name, 1) for name in ("j0", "j1", "y0", "y1"))
 _i0, _i1, _k0, _k1 = (_primitive(name, 1) for name in ("i0", "i1", "k0", "k1"))
 _erfi = _primitive("erfi", 1)
@@ -104,11 +104,11 @@ def _gamma(x: Operand) -> Operand:
 def _polygamma(n: Operand, x: Operand) -> Operand:
     whole = np.where((n == np.floor(n)) & (n >= 0.0), n, np.nan)
     sign = np.where(whole % 2.0 == 0.0, -1.0, 1.0)
-    far = np.asarray(x < REFLECTED)
-    nearer = np.where(far, np.where(x == np.floor(x), -1.0, 1.0 - x), x)  # -1 is a pole too
+    far, pole = np.asarray(x < REFLECTED), x == np.floor(x)
+    nearer = np.where(far, np.where(pole, -1.0, 1.0 - x), x)  # -1 is a pole too
     higher = sign * _scipy()["gamma"](whole + 1.0) * _scipy()["zeta"](whole + 1.0, nearer)
-    if (far & (x != np.floor(x))).any():
-        higher = np.where(far & (x != np.floor(x)), _reflected(whole, x, -sign * higher), higher)
+    if (far & ~pole).any():
+        higher = np.where(far & ~pole, _reflected(whole, x, -sign * higher), higher)
     return np.where(n == 0.0, _digamma(x), higher)[()]
 
 
@@ -316,6 +316,8 @@ gammaincc = _special(
 
 # --------------------------------------------------------------------------- Bessel functions
 _V = "the order v"
+_SLOW = 120
+"""What those of any order count for: they take up to twelve microseconds."""
 
 
 def _y_plain(v: Operand, x: Operand) -> Operand:
@@ -335,6 +337,7 @@ jv = _special(
     flat,
     lambda _, gy, y, x0, x1: gy * (0.5 * (_jv(x0 - 1.0, x1) - _jv(x0 + 1.0, x1))),
     order=_V,
+    weight=_SLOW,
 )
 yv = _special(
     _yv,
@@ -342,6 +345,7 @@ yv = _special(
     flat,
     lambda _, gy, y, x0, x1: gy * _yv_slope(x0, x1),
     order=_V,
+    weight=_SLOW,
 )
 iv = _special(
     _iv,
@@ -349,6 +353,7 @@ iv = _special(
     flat,
     lambda _, gy, y, x0, x1: gy * (0.5 * (_iv(x0 - 1.0, x1) + _iv(x0 + 1.0, x1))),
     order=_V,
+    weight=_SLOW,
 )
 kv = _special(
     _kv,
@@ -356,6 +361,7 @@ kv = _special(
     flat,
     lambda _, gy, y, x0, x1: gy * (-0.5 * (_kv(x0 - 1.0, x1) + _kv(x0 + 1.0, x1))),
     order=_V,
+    weight=_SLOW,
 )
 j0 = _special(_j0, "jv(0, x).", lambda _, gy, y, x: -gy * _j1(x))
 j1 = _special(_j1, "jv(1, x).", lambda _, gy, y, x: gy * (0.5 * (_j0(x) - _jv(2.0, x))))

@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from dezero.spelling import normalized
+from dezero.normal_forms import normalized
 
 
 class Spelling(NamedTuple):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from dezero.names import RELATIONS
+from dezero.normal_forms import normalized
 from dezero.programs.formula import (
     ATOM,
     COMPARISON,
@@ -31,7 +32,6 @@ from dezero.programs.terms import (
     children,
 )
 from dezero.programs.trace import Program
-from dezero.spelling import normalized
 
 _GREEK = set(
     (

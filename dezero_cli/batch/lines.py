@@ -438,15 +438,13 @@ def _give(asked: Line, words: list[str]) -> None:
 
 
 class Again(NamedTuple):
-    """An array that is made again where it is needed: all those of a block would be too many."""
+    """What stands for an array until it is made again: all those of a block would be too many."""
 
-    name: str
     words: tuple[str, ...]
 
-    def array(self) -> np.ndarray:
-        """The array."""
-        given = statements.sorted_out(statements.statements(self.words), files=False)
-        return given.values[self.name]
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The values of the line that has these words."""
+        return statements.sorted_out(statements.statements(self.words), files=False).values
 
 
 KEPT = 1000
@@ -456,7 +454,8 @@ KEPT = 1000
 def _kept(given: Mapping[str, np.ndarray], words: Sequence[str]) -> dict[str, Any]:
     """The values of a line without the arrays that are larger than its text."""
     most = max(KEPT, sum(map(len, words)))
-    return {n: Again(n, tuple(words)) if x.size > most else x for n, x in given.items()}
+    again = Again(tuple(words))
+    return {n: again if x.size > most else x for n, x in given.items()}
 
 
 def _from_values(number: int, text: str, formula: RecordFormula, most: int | None) -> Line:
@@ -519,6 +518,9 @@ def _words(text: str) -> list[str]:
 
 def arrays(given: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """The values of a line as arrays."""
+    again = next((item for item in given.values() if type(item) is Again), None)
+    if again is not None:
+        given = {**given, **{name: x for name, x in again.arrays().items() if name in given}}
     return {
         name: item if isinstance(item, np.ndarray) else _array(name, item)
         for name, item in given.items()
@@ -526,8 +528,6 @@ def arrays(given: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 
 def _array(name: str, item: Any) -> np.ndarray:
-    if isinstance(item, Again):
-        return item.array()
     if isinstance(item, str) and item.startswith("@"):
         raise ValuesError(values.NO_FILES.format(name=name))
     return values.from_json(name, item)

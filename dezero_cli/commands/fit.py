@@ -149,14 +149,7 @@ def command(
     if get and as_json:
         raise UsageError("--get prints numbers alone: leave out --json")
     get = canonical_words(get)
-    if by and (get or output or plot):
-        raise UsageError("--by writes a JSON line a group: leave out --get, -o and --plot")
-    if len(by) > 1:
-        raise UsageError("--by takes one column, and is given twice")
-    if band and not (output or plot):
-        raise UsageError("--band is what -o and --plot show: add one of them")
-    if prefix is not None and not output:
-        raise UsageError("--prefix is for the columns of -o: add -o FILE")
+    _refuse_idle(by, bool(get), output, plot, band, prefix)
     begun = starts_and_seed(starts, seed)
     dialect = dialect_of(**written)
     asked = FitWords(
@@ -190,6 +183,25 @@ def command(
     else:
         report.write(report.fit_text(result, show))
     return _status(found, fitting.model)
+
+
+def _refuse_idle(
+    by: Sequence[str],
+    get: bool,
+    output: str | None,
+    plot: str | None,
+    band: str | None,
+    prefix: str | None,
+) -> None:
+    """Raise UsageError for options that rule each other out, or that nothing obeys."""
+    if by and (get or output or plot):
+        raise UsageError("--by writes a JSON line a group: leave out --get, -o and --plot")
+    if len(by) > 1:
+        raise UsageError("--by takes one column, and is given twice")
+    if band and not (output or plot):
+        raise UsageError("--band is what -o and --plot show: add one of them")
+    if prefix is not None and not output:
+        raise UsageError("--prefix is for the columns of -o: add -o FILE")
 
 
 def told(found: Fitted, held: Mapping[str, float]) -> dict[str, Any]:

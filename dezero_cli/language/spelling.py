@@ -46,7 +46,7 @@ def canonical(name: str) -> str:
         name = name.strip("`")
     if name.isascii():
         return name
-    from dezero.spelling import normalized
+    from dezero.normal_forms import normalized
 
     return normalized("NFC", name)
 

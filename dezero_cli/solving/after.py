@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from dezero_cli.language import symbolic
-from dezero_cli.solving.fit import Fitted, student
+from dezero_cli.solving.fit import Fitted
 from dezero_cli.solving.rows import Array, Block, RowModel
+from dezero_cli.solving.worth import student
 
 CONFIDENCE, PREDICTION = BANDS = ("confidence", "prediction")
 """Where the fitted curve is, and where a further observation would be."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from dezero.gaussian import norminv
 from dezero_cli import extras
 from dezero_cli.faults import UsageError
 from dezero_cli.language.equations import Equation
@@ -17,9 +16,10 @@ from dezero_cli.language.ranges import Limits
 from dezero_cli.language.spelling import quoted, typed
 from dezero_cli.number_format import number_text
 from dezero_cli.solving.least import EPSILON, LINEAR, End, Search, null_direction
-from dezero_cli.solving.reduced import FitRows, Reduced, solved, triangle
+from dezero_cli.solving.reduced import FitRows, Reduced, triangle
 from dezero_cli.solving.robust import Loss
 from dezero_cli.solving.rows import Array, Block, Blocks, RowModel, row_count, row_name
+from dezero_cli.solving.worth import Totals, inverse_products, student
 
 OPEN = Limits(-math.inf, math.inf)
 LARGEST = 1e150
@@ -160,7 +160,7 @@ class Fit:
         scale = Totals.of(some, np.ones(len(self.task.params))).scale
         scale *= math.sqrt(self.rows.count / max(some.count, 1))
         self.search = Search(self.rows, self.low, self.high, scale)
-        near = near and self.rows.is_small and not self._is_all_linear
+        near = near and self.rows.is_small and not self.is_all_linear
         end, better = self._refined() if near else self._searched()
         if end.null is None:
             end = self._snapped(end)
@@ -177,7 +177,7 @@ class Fit:
             i = int(np.argmax(flat))
             name = quoted(self.task.params[i])
             hint = f"hold it with --fix {self._held(i)}"
-            if self._is_all_linear:
+            if self.is_all_linear:
                 return f"no row depends on {name}: {hint}"
             at = self._point(start)
             return f"no row depends on {name} at the start ({at}): give another start, or {hint}"
@@ -206,7 +206,7 @@ class Fit:
         strong = [i for i in np.argsort(-parts, kind="stable") if parts[i] > 1e-3 * parts.max()]
         strong.sort()
         shown = [quoted(names[i]) for i in strong]
-        start = "" if self._is_all_linear else "give another start, or "
+        start = "" if self.is_all_linear else "give another start, or "
         hint = f"{start}hold {'it' if len(strong) == 1 else 'one'} with --fix"
         hint = f"{hint} {self._held(strong[-1])}"
         if len(strong) == 1:
@@ -219,7 +219,7 @@ class Fit:
         return f"{fault}: {hint}"
 
     @property
-    def _is_all_linear(self) -> bool:
+    def is_all_linear(self) -> bool:
         """Whether one step of Newton's method is all that there is to be done."""
         return self.model.is_linear(self.task.params) and not self.task.robust
 
@@ -285,7 +285,7 @@ class Fit:
         infinite = [n for n, x in cells.items() if not math.isfinite(x)]
         if infinite:
             raise UsageError(f"{where} has {shown}: only finite numbers can be fitted")
-        if self._is_all_linear:
+        if self.is_all_linear:
             names = ", ".join(map(quoted, self.task.params))
             raise UsageError(
                 f"the model is not finite in {where} ({shown}), whatever the values "
@@ -305,7 +305,7 @@ class Fit:
     def _searched(self) -> tuple[End, int | None]:
         """The best end of all starts, and which start it came from, if not the given one."""
         unlimited = not np.isfinite([self.low, self.high]).any()
-        if self._is_all_linear and unlimited:
+        if self.is_all_linear and unlimited:
             start = np.zeros(len(self.task.params))
             self._check_finite(start)
             return self._solved_linear(start), None
@@ -357,7 +357,7 @@ class Fit:
         end = self.search.run(given, DRAWN_STEPS if number else None)
         if not (end.converged or number):
             self._check_finite(given)
-        if end.converged or number or not self.linear or self._is_all_linear:
+        if end.converged or number or not self.linear or self.is_all_linear:
             return end
         second = self._projected(start, self.linear)
         if not self.rows.reduced(second).is_finite or (second == given).all():
@@ -395,8 +395,7 @@ class Fit:
         return np.asarray(np.minimum(np.maximum(found, self.low), self.high))
 
     def begun(self) -> Array:
-        """The start, nan for what least squares find."""
-        self.check_starts()
+        """The start, once it was checked; nan for what least squares find."""
         return self._starts()[0]
 
     def _without_start(self, name: str) -> float:
@@ -496,85 +495,6 @@ class Fit:
             rows = (found[1:] * loss.weights(found[0])).T
             factors = triangle(np.concatenate([factors, rows]))
         return reduced._replace(triangle=factors)
-
-
-class Totals(NamedTuple):
-    """Sums of LEFT, each row with its weight: what R2 and the size of rounding need."""
-
-    weight: float
-    left: float
-    square: float
-    centred: float
-
-    @property
-    def scale(self) -> float:
-        """The norm of LEFT, in units of the errors."""
-        return math.sqrt(self.square)
-
-    def determination(self, chi2: float, centred: bool = True) -> float:
-        """R2, about the mean or about 0."""
-        total = self.centred if centred else self.square
-        return 1 - chi2 / total if total > 0 else math.nan
-
-    @classmethod
-    def of(cls, rows: FitRows, point: Array) -> Totals:
-        """The sums over all rows; LEFT and the weights may depend on the parameters."""
-        weight = left = square = centred = 0.0
-        model = rows.model
-        for block in rows.portions():
-            found = model.values(model.weighed, block, point)
-            with np.errstate(all="ignore"):
-                w = 1 / np.square(found[-1])
-            y = found[0]
-            good = np.isfinite(w) & np.isfinite(y)
-            w, y = w[good], y[good]
-            if not len(y) or not w.sum() > 0:
-                continue
-            part, mean = float(w.sum()), float((w * y).sum() / w.sum())
-            whole = weight + part
-            shift = mean - (left / weight if weight else mean)
-            centred += float((w * np.square(y - mean)).sum()) + shift**2 * weight * part / whole
-            weight, left = whole, left + mean * part
-            square += float((w * np.square(y)).sum())
-        return cls(weight, left, square, centred)
-
-
-def inverse_products(factor: Array) -> Array:
-    """The inverse of J'J, from the R factor, so that the condition is not squared."""
-    width = factor.shape[1]
-    unit = np.sqrt(np.sum(np.square(factor), axis=0))
-    factor = triangle(factor / unit) if width else factor
-    columns = [solved(factor, one) / unit for one in np.eye(width, dtype=factor.dtype)]
-    inverse = np.array(columns, factor.dtype).reshape(width, width).T
-    return np.asarray(inverse @ inverse.T, np.float64)
-
-
-def student(level: float, dof: int) -> float:
-    """The quantile of Student's distribution that a two-sided interval needs."""
-    if not dof:
-        return math.nan
-    if dof >= NEARLY_NORMAL:  # SciPy takes longer to load than most fits
-        return _nearly_normal(-float(norminv((1 - level) / 2).data), dof)
-    extras.require("scipy")
-    from scipy.special import stdtrit
-
-    return -float(stdtrit(dof, (1 - level) / 2))
-
-
-NEARLY_NORMAL = 10_000
-"""Degrees of freedom from which a series in their reciprocal has all digits."""
-
-
-def _nearly_normal(x: float, dof: int) -> float:
-    """Student's quantile from the normal one: Abramowitz and Stegun 26.7.5."""
-    terms = [
-        x,
-        (x**3 + x) / 4,
-        (5 * x**5 + 16 * x**3 + 3 * x) / 96,
-        (3 * x**7 + 19 * x**5 + 17 * x**3 - 15 * x) / 384,
-        (79 * x**9 + 776 * x**7 + 1482 * x**5 - 1920 * x**3 - 945 * x) / 92160,
-    ]
-    return math.fsum(term / dof**k for k, term in enumerate(terms))
 
 
 def _term(ratio: float, name: str) -> str:

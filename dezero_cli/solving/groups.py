@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -108,25 +108,30 @@ def _only(part: Block) -> Blocks:
 def _fitted(fit: Fit, begin: dict[str, float]) -> Fitted:
     """The fit of a group: the better one of those from where all rows lead and from the start."""
     given = fit.task
-    found: list[Fitted] = []
-    for start, near in ((begin, True), (given.start, False), (begin, False)):
-        last = start is begin and not near
-        if last and (begin == given.start or any(each.converged for each in found)):
-            break
-        fit.task = replace(given, start=start)
-        try:
-            end = fit.run(near)
-        except CommandError as fault:
-            wrong = fault
-            continue
-        if end.converged or not near:
-            found.append(end)
+    if fit.is_all_linear or begin == given.start:
+        return fit.run()
+    found = [*_tried(fit, begin, near=True), *_tried(fit, given.start)]
+    if not any(each.converged for each in found):
+        found += _tried(fit, begin)
     if not found:
-        raise wrong
+        return fit.run()  # which says why
     ends = [each for each in found if each.converged] or found
     least = min(ends, key=_least)
     best = ends[0] if _least(ends[0]) <= _least(least) * (1 + ALIKE) else least
     return replace(best, starts=[given.start.get(n) for n in best.names])
+
+
+def _tried(fit: Fit, start: Mapping[str, float], near: bool = False) -> list[Fitted]:
+    """The fit from a start, if there is one; from one that is `near` only if it converges."""
+    given = fit.task
+    fit.task = replace(given, start=start)
+    try:
+        found = fit.run(near)
+    except CommandError:
+        return []
+    finally:
+        fit.task = given
+    return [found] if found.converged or not near else []
 
 
 def _least(found: Fitted) -> float:

@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from dezero.programs.trace import Program
-from dezero_cli import extras
 from dezero_cli.solving.fit import FitTask, Fitted
 from dezero_cli.solving.least import CONVERGED, EPSILON, LINEAR
 from dezero_cli.solving.rows import Array, Block, RowModel
+from dezero_cli.solving.worth import student
 
 STEPS = 40
 """Steps after which a group is left to the search of single fits."""
@@ -240,7 +240,7 @@ class ManyFits:
         correlation = covariance / (unit[:, None] * unit[None])
         for i in range(len(names)):
             correlation[i, i] = 1.0
-        half = sigmas * _student(task.level, dof)
+        half = sigmas * student(task.level, dof)
         intervals = np.stack([points - half, points + half], axis=1)
         r2 = np.where(sums[1:] > 0, 1 - chi2 / sums[1:], np.nan)
         starts = [None if n not in task.start else float(task.start[n]) for n in names]
@@ -285,11 +285,3 @@ def _inverse(factor: Array) -> Array:
         one[k] = 1
         found[k] = _backward(factor, _forward(factor, one))
     return found
-
-
-def _student(level: float, dof: Array) -> Array:
-    """Student's quantile for each number of degrees of freedom."""
-    extras.require("scipy")
-    from scipy.special import stdtrit
-
-    return np.asarray(-stdtrit(dof, (1 - level) / 2))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from dezero.functions import CONSTANTS
-from dezero.spelling import normalized
+from dezero.normal_forms import normalized
 from dezero_cli.faults import ExpressionError, nearest
 from dezero_cli.language.diagnosis import assignment
 from dezero_cli.language.expression import Expression

@@ -266,6 +266,14 @@ def test_arrays_that_are_larger_than_their_text_are_made_where_they_are_needed(w
     assert array.size == {"x=0:1:100000": 100_000, "x=[1, 2]": 2}.get(words, 4)
 
 
+def test_the_large_arrays_of_a_line_are_made_again_once():
+    words = " ".join(f"x{i}=0:1:20001" for i in range(4))
+    (record,) = of(f"x0[-1] + x3[0] ; {words}", most_numbers=2_000_000)
+    assert record["value"] == 1.0
+    (record,) = of(f"1 ; {words}", most_numbers=100_000, wanted=Wanted(no_grad=True))
+    assert record["value"] == 1.0
+
+
 def test_long_texts_are_not_all_kept(monkeypatch):
     from dezero_cli.language import parser
 

@@ -17,11 +17,12 @@ from dezero_cli.language import statements
 from dezero_cli.language.equations import equation
 from dezero_cli.language.ranges import Limits
 from dezero_cli.solving import data, reduced
-from dezero_cli.solving.fit import FitTask, fit, student
+from dezero_cli.solving.fit import FitTask, fit
 from dezero_cli.solving.groups import GroupFits
 from dezero_cli.solving.least import Search
 from dezero_cli.solving.reduced import solved, triangle
 from dezero_cli.solving.rows import spread_name
+from dezero_cli.solving.worth import student
 
 DATA = Path(__file__).parents[1] / "data" / "fit"
 NONLINEAR = json.loads((DATA / "nist_strd.json").read_text(encoding="utf-8"))["problems"]
