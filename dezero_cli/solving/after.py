@@ -48,7 +48,7 @@ def formulas(model: RowModel, fitted: Fitted, kind: str) -> list[str]:
     if kind == PREDICTION:
         parts.append(f"({noise(fitted)!r}*({unit}))**2")
     sigma = f"sqrt({' + '.join(parts)})"
-    reach = student(fitted.level, fitted.dof)
+    reach = float(student(fitted.level, fitted.dof))
     half = f"{reach!r}*{sigma}" if math.isfinite(reach) else "nan"
     return [right, f"({left}) - ({right})", sigma, f"({right}) - {half}", f"({right}) + {half}"]
 
